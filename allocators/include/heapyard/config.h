@@ -1,0 +1,104 @@
+/* heapyard/config.h: what the compiler and the build give us, behind plain names.
+ *
+ * Every attribute, builtin and build switch of the library stands here, so that the other headers
+ * are C17 and nothing else. A program may set, before its first heapyard include or with -D:
+ *
+ *   HY_CHECK    0  no checks: for benchmarks and finished programs
+ *               1  constant-time checks of the caller's arguments (the default)
+ *               2  also fills and whole-structure checks: for tests and fuzzing
+ *   HY_FILL     at level 2, whether the front door fills memory (default 1)
+ *   HY_VALGRIND whether Valgrind is told what is handed out (default: at levels 1 and 2, where
+ *               its headers are installed)
+ *
+ * The inline front door has its includer's level, the library the one it was built with;
+ * hy_build_info() tells both.
+ */
+#ifndef HEAPYARD_CONFIG_H
+#define HEAPYARD_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HY_VERSION_MAJOR 0
+#define HY_VERSION_MINOR 1
+#define HY_VERSION_PATCH 0
+#define HY_VERSION "0.1.0"
+
+#ifndef HY_CHECK
+#define HY_CHECK 1
+#endif
+
+#ifndef HY_FILL
+#define HY_FILL 1
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HY_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HY_ASAN 1
+#endif
+#endif
+#ifndef HY_ASAN
+#define HY_ASAN 0
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define HY_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HY_TSAN 1
+#endif
+#endif
+#ifndef HY_TSAN
+#define HY_TSAN 0
+#endif
+
+#ifndef HY_VALGRIND
+#if HY_CHECK >= 1 && !HY_ASAN && !HY_TSAN && defined(__has_include)
+#if __has_include(<valgrind/memcheck.h>)
+#define HY_VALGRIND 1
+#endif
+#endif
+#endif
+#ifndef HY_VALGRIND
+#define HY_VALGRIND 0
+#endif
+
+#ifdef __cplusplus
+#define HY_BEGIN_DECLS extern "C" {
+#define HY_END_DECLS }
+#define HY_NORETURN [[noreturn]]
+#define HY_ALIGNOF(T) alignof(T)
+#define HY_TYPEOF(x) decltype(x)
+#else
+#define HY_BEGIN_DECLS
+#define HY_END_DECLS
+#define HY_NORETURN _Noreturn
+#define HY_ALIGNOF(T) _Alignof(T)
+#define HY_TYPEOF(x) __typeof__(x)
+#endif
+
+/* HY_API: a symbol that the shared library exports; everything else is hidden. */
+#define HY_API __attribute__((visibility("default")))
+/* HY_INLINE: a fast path that belongs in its caller, whatever the compiler thinks of its size. */
+#define HY_INLINE static inline __attribute__((always_inline))
+/* HY_COLD: a slow path that must not be inlined into a fast one. */
+#define HY_COLD __attribute__((cold, noinline))
+#define HY_NOINLINE __attribute__((noinline))
+#define HY_UNUSED __attribute__((unused))
+#define HY_WARN_UNUSED __attribute__((warn_unused_result))
+#define HY_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define HY_NO_SANITIZE_ADDRESS __attribute__((no_sanitize("address")))
+
+#define HY_LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define HY_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+/* Whether a pointer-sized sum or product fits; the result is written only through `out`. */
+#define HY_ADD_OVERFLOWS(a, b, out) __builtin_add_overflow((a), (b), (out))
+#define HY_MUL_OVERFLOWS(a, b, out) __builtin_mul_overflow((a), (b), (out))
+
+#define HY_CACHE_LINE 64
+
+#endif

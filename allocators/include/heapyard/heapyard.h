@@ -1,0 +1,27 @@
+/* heapyard/heapyard.h: everything at once. Each header can be included alone. */
+#ifndef HEAPYARD_HEAPYARD_H
+#define HEAPYARD_HEAPYARD_H
+
+#include <heapyard/align.h>
+#include <heapyard/allocator.h>
+#include <heapyard/arena.h>
+#include <heapyard/bump.h>
+#include <heapyard/check.h>
+#include <heapyard/counting.h>
+#include <heapyard/error.h>
+#include <heapyard/failing.h>
+#include <heapyard/fixed_buffer.h>
+#include <heapyard/headered.h>
+#include <heapyard/libc.h>
+#include <heapyard/memory.h>
+#include <heapyard/null.h>
+#include <heapyard/os.h>
+#include <heapyard/page.h>
+#include <heapyard/pool.h>
+#include <heapyard/raw_libc.h>
+#include <heapyard/recording.h>
+#include <heapyard/stack_trace.h>
+#include <heapyard/sweep.h>
+#include <heapyard/typed.h>
+
+#endif

@@ -1,0 +1,121 @@
+/* heapyard/plugin.h: an allocator as a row of data, and a shared library of such rows.
+ *
+ * A row is all that benches, fuzzers, tests, the gate and the documents know about an allocator.
+ * They choose by traits, never by name. A plugin is any shared library that exports
+ * heapyard_plugin(); heapyard's own allocators come to the yards in the same way.
+ */
+#ifndef HEAPYARD_PLUGIN_H
+#define HEAPYARD_PLUGIN_H
+
+#include <heapyard/allocator.h>
+
+HY_BEGIN_DECLS
+
+#define HY_PLUGIN_ABI 1
+
+/* What holds for every instance of a row. */
+typedef uint32_t hy_traits;
+#define HY_TRAIT_THREAD_SAFE ((hy_traits)1 << 0)    /* all four functions, from any thread */
+#define HY_TRAIT_FREE_ANY ((hy_traits)1 << 1)       /* blocks may be freed in any order, and that counts */
+#define HY_TRAIT_FREE_LAST ((hy_traits)1 << 2)      /* freeing the newest block gives its memory back */
+#define HY_TRAIT_BULK_RESET ((hy_traits)1 << 3)     /* the row has `reset`: all blocks end at once */
+#define HY_TRAIT_GROW_IN_PLACE ((hy_traits)1 << 4)  /* resize can grow: at least the newest block */
+#define HY_TRAIT_FIXED_CAPACITY ((hy_traits)1 << 5) /* never takes more than config.capacity */
+#define HY_TRAIT_FIXED_BLOCK ((hy_traits)1 << 6)    /* serves requests of at most config.block_size */
+#define HY_TRAIT_REAL_FREE ((hy_traits)1 << 7)      /* freed memory serves later requests */
+#define HY_TRAIT_PEER ((hy_traits)1 << 8)           /* somebody else's allocator */
+#define HY_TRAIT_REFUSES_ALL ((hy_traits)1 << 9)    /* null: never serves */
+#define HY_TRAIT_FLOOR ((hy_traits)1 << 10)         /* measured against, not used: may hand out one block twice */
+#define HY_TRAIT_COUNT 11
+
+typedef enum hy_group {
+    HY_GROUP_FLOOR,
+    HY_GROUP_SOURCE,
+    HY_GROUP_STRATEGY,
+    HY_GROUP_DECORATOR,
+    HY_GROUP_COMPOSITION,
+    HY_GROUP_PEER,
+    HY_GROUP_COUNT
+} hy_group;
+
+typedef enum hy_reset_mode {
+    HY_RESET_FREE_ALL,          /* everything goes back to the child */
+    HY_RESET_RETAIN_CAPACITY,   /* all memory is kept, in one piece where possible */
+    HY_RESET_RETAIN_WITH_LIMIT  /* as above, at most `limit` bytes */
+} hy_reset_mode;
+
+/* What an instance is made with. The maker copies what it keeps. */
+typedef struct hy_config {
+    hy_allocator child;      /* for rows that need one; else ignored */
+    size_t capacity;         /* bytes, for rows of fixed capacity; 0: the row's default */
+    size_t block_size;       /* bytes, for rows of fixed block; 0: the row's default */
+    hy_align block_align;    /* likewise */
+    uint32_t options;        /* the row's own option bits, 0 the default; any bits are legal */
+} hy_config;
+
+/* What an allocator counts about itself; fields that it does not count are SIZE_MAX. */
+typedef struct hy_stats {
+    size_t capacity_bytes;  /* taken from the child or the system, without own overhead where the allocator tells them apart */
+    size_t used_bytes;      /* handed out and not taken back */
+    size_t overhead_bytes;  /* the allocator's own headers inside capacity or beside it */
+    size_t high_water_bytes;/* greatest used_bytes so far */
+    size_t calls_count;     /* calls of the source below (child or system) */
+} hy_stats;
+
+/* The direct-call bench: the standard loops with the allocator's inline entry points instead of the
+ * vtable. Each runs `count` iterations (pairs; or blocks of requests of `window` blocks each) and
+ * returns a checksum; absent loops are NULL. */
+typedef struct hy_direct_bench {
+    uint64_t (*pair)(void *instance, size_t size, size_t count);
+    uint64_t (*request)(void *instance, const uint32_t *sizes, size_t window, size_t count);
+} hy_direct_bench;
+
+typedef struct hy_row hy_row;
+struct hy_row {
+    const char *name;            /* unique; [a-z0-9_]+ */
+    hy_group group;
+    const char *summary;         /* one line, no full stop */
+    const char *header;          /* public header, or NULL */
+    hy_traits traits;            /* for a composition: computed by the registry */
+    hy_traits keeps;             /* decorators and strategies: which traits of the child shine through */
+    hy_align greatest_align;     /* computed for what passes the child's on (see align_from_child) */
+    bool align_from_child;       /* greatest_align is the child's */
+    const char *default_child;   /* the row that serves as child where nobody gives one; NULL: needs none */
+    const char *const *stack;    /* compositions: row names from the top, NULL-terminated; else NULL */
+    const char *missing;         /* NULL; or what to install, for a row that is not in this build */
+    size_t default_block_size;   /* fixed-block rows; else 0 */
+    size_t default_capacity;     /* fixed-capacity rows; else 0 */
+
+    /* Makes an instance and writes its allocator. Returns what the other functions take, or NULL where
+     * it is refused (out of memory, options that make no sense), nothing kept. A child given must
+     * outlive it. Uses no malloc of its own but through the child, or, for its own small struct,
+     * hy_libc. */
+    void *(*make)(const hy_row *row, const hy_config *config, hy_allocator *out);
+    void (*destroy)(const hy_row *row, void *instance);
+
+    /* Present where the operation exists. reset: every block ends; false: could not keep as much as
+     * asked, still usable. owns: whether ptr lies in a live or free part of the instance. check: walks
+     * the whole structure; true where it holds. stats: false where nothing is counted. */
+    bool (*reset)(void *instance, hy_reset_mode mode, size_t limit);
+    bool (*owns)(void *instance, const void *ptr);
+    bool (*check)(void *instance);
+    bool (*stats)(void *instance, hy_stats *out);
+    const hy_direct_bench *direct;
+};
+
+typedef struct hy_plugin {
+    uint32_t abi;                /* HY_PLUGIN_ABI */
+    const char *name;            /* whose rows these are */
+    const char *version;
+    const char *build_info;      /* hy_build_info() of the plugin's own build */
+    size_t row_count;
+    const hy_row *const *rows;
+} hy_plugin;
+
+/* What a plugin exports, as `heapyard_plugin`. The result lives as long as the library is loaded. */
+typedef const hy_plugin *(*hy_plugin_function)(void);
+HY_API const hy_plugin *heapyard_plugin(void);
+
+HY_END_DECLS
+
+#endif

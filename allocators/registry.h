@@ -1,0 +1,49 @@
+/* registry.h: table 1: every allocator and composition that this build knows.
+ *
+ * A row is a constant in the file of its allocator's kind; registry.c lists the rows and nothing
+ * else. Rows that can't be built here stay listed with what to install.
+ */
+#ifndef HEAPYARD_REGISTRY_H
+#define HEAPYARD_REGISTRY_H
+
+#include <heapyard/plugin.h>
+
+/* The rows in the order of the table: floors, sources, strategies, decorators, compositions, peers.
+ * The array lives for the whole process. Traits of compositions are computed. Thread-safe after the
+ * first call. */
+const hy_row *const *hy_registry_rows(size_t *count);
+
+/* The row of that name, also a missing one; NULL where there is none. */
+const hy_row *hy_registry_find(const char *name);
+
+/* The name closest to what somebody typed, for "did you mean"; never NULL. */
+const char *hy_registry_suggest(const char *name);
+
+/* An instance of a row and, below it, of the rows it needs as children. */
+typedef struct hy_instance {
+    const hy_row *row;
+    hy_allocator allocator;
+    void *state;                  /* what row->make returned: for reset, owns, check, stats */
+    struct {
+        const hy_row *row;
+        void *state;
+    } below[8];                   /* children that were made for it, from the top down */
+    size_t below_count;
+} hy_instance;
+
+/* Makes an instance of `row` over config->child where config gives one (config->child.vtable is not
+ * NULL), else over the row's default child, made for it. config may be NULL for all defaults.
+ * False: refused, or the row is missing; nothing is kept. */
+bool hy_instance_make(hy_instance *instance, const hy_row *row, const hy_config *config);
+void hy_instance_destroy(hy_instance *instance);
+
+/* Present operations of the top row, by its state; false or 0 where the row has none. */
+bool hy_instance_reset(hy_instance *instance, hy_reset_mode mode, size_t limit);
+bool hy_instance_check(hy_instance *instance);
+bool hy_instance_stats(hy_instance *instance, hy_stats *out);
+
+const char *hy_group_name(hy_group group);
+/* The name of the trait of bit `bit`, 0 … HY_TRAIT_COUNT - 1, as documents print it. */
+const char *hy_trait_name(unsigned bit);
+
+#endif
