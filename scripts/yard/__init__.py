@@ -1,0 +1,1 @@
+"""What the scripts share: one module a noun, its test beside it."""

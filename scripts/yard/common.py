@@ -1,0 +1,94 @@
+"""Exit codes, errors, paths and files as every script of the yard has them."""
+
+import contextlib
+import enum
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+OUT = ROOT / "reports" / "out"
+
+
+class Exit(enum.IntEnum):
+    """What a script's exit status says; where several apply, see worst()."""
+
+    GOOD = 0
+    HARNESS = 1  # a crashed or hung cell, or the harness itself failed
+    USAGE = 2
+    CONFIRMED = 3  # a regression, a crash found, a mutant that survived
+    INCONCLUSIVE = 4
+    NOTHING_MEASURED = 5
+
+
+def worst(codes):
+    """The one status that stands for several: 2 at once, then 3 before 1 before 5 before 4."""
+    order = [Exit.USAGE, Exit.CONFIRMED, Exit.HARNESS, Exit.NOTHING_MEASURED, Exit.INCONCLUSIVE, Exit.GOOD]
+    present = set(codes)
+    return next((code for code in order if code in present), Exit.GOOD)
+
+
+class Failure(Exception):
+    """An error with its exit status; main_guard prints it as one line on standard error."""
+
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code
+
+
+def usage_error(message):
+    """For raise: a usage error (exit 2) that names the thing and the mend."""
+    return Failure(Exit.USAGE, message)
+
+
+def main_guard(main):
+    """Runs main() -> status, turns Failure into its message and status, Ctrl-C into 130."""
+    try:
+        sys.exit(int(main() or 0))
+    except Failure as failure:
+        print(f"{Path(sys.argv[0]).name}: {failure}", file=sys.stderr)
+        sys.exit(int(failure.code))
+    except KeyboardInterrupt:
+        print(f"{Path(sys.argv[0]).name}: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+@contextlib.contextmanager
+def atomic_write(path, mode="w"):
+    """A file that appears under `path` only when the block ends well; otherwise nothing changes."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = tempfile.NamedTemporaryFile(mode, dir=path.parent, prefix=path.name + ".", delete=False)
+    try:
+        with handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.chmod(handle.name, 0o644)
+        os.replace(handle.name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(handle.name)
+        raise
+
+
+def build(preset, *targets, quiet=True):
+    """Configures and builds a preset (all of it, or the targets named) and returns its folder.
+    What the build prints is shown only where it fails."""
+    folder = ROOT / "build" / preset
+    steps = []
+    if not (folder / "build.ninja").exists():
+        steps.append(["cmake", "--preset", preset])
+    steps.append(["cmake", "--build", str(folder), *(["--target", *targets] if targets else [])])
+    for step in steps:
+        done = subprocess.run(step, cwd=ROOT, capture_output=quiet, text=True)
+        if done.returncode != 0:
+            if quiet:
+                sys.stderr.write(done.stdout[-8000:] + done.stderr[-8000:])
+            raise Failure(Exit.HARNESS, f"the build failed: {' '.join(step)}")
+    return folder
