@@ -62,7 +62,7 @@ bool hy_history_reserve(hy_history *history, size_t count);
 
 /* Whether every operation is legal where it stands: frees and size changes name a live slot with the
  * size and alignment it lives with, allocations an empty one. Writes the index of the first that isn't
- * to *bad. O(count). */
+ * to *bad; false with *bad 0 also where the check itself had no memory. O(count). */
 bool hy_history_check(const hy_history *history, size_t *bad);
 
 #endif

@@ -89,7 +89,7 @@
 #define HY_NOINLINE __attribute__((noinline))
 #define HY_UNUSED __attribute__((unused))
 #define HY_WARN_UNUSED __attribute__((warn_unused_result))
-#define HY_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define HY_PRINTF(format_index, first_index) __attribute__((format(printf, format_index, first_index)))
 #define HY_NO_SANITIZE_ADDRESS __attribute__((no_sanitize("address")))
 
 #define HY_LIKELY(condition) __builtin_expect(!!(condition), 1)

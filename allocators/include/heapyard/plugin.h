@@ -62,6 +62,12 @@ typedef struct hy_stats {
     size_t calls_count;     /* calls of the source below (child or system) */
 } hy_stats;
 
+/* For benches: the compiler must assume that the block is used and any memory changed, so it can
+ * neither drop an allocation nor keep an allocator's state in registers. Costs no instruction. */
+HY_INLINE void hy_opaque(const void *ptr) {
+    __asm__ volatile("" : : "g"(ptr) : "memory");
+}
+
 /* The direct-call bench: the standard loops with the allocator's inline entry points instead of the
  * vtable. Each runs `count` iterations (pairs; or blocks of requests of `window` blocks each) and
  * returns a checksum; absent loops are NULL. */
@@ -101,6 +107,10 @@ struct hy_row {
     bool (*check)(void *instance);
     bool (*stats)(void *instance, hy_stats *out);
     const hy_direct_bench *direct;
+
+    /* Whose rows default_child and stack name: a plugin's own, so that base and head each stand on
+     * their own children; NULL: those of the registry that makes the instance. */
+    const struct hy_plugin *origin;
 };
 
 typedef struct hy_plugin {
