@@ -23,11 +23,11 @@ const char *hy_registry_suggest(const char *name);
 typedef struct hy_instance {
     const hy_row *row;
     hy_allocator allocator;
-    void *state;                  /* what row->make returned: for reset, owns, check, stats */
+    void *state; /* what row->make returned: for reset, owns, check, stats */
     struct {
         const hy_row *row;
         void *state;
-    } below[8];                   /* children that were made for it, from the top down */
+    } below[8]; /* children that were made for it, from the top down */
     size_t below_count;
 } hy_instance;
 

@@ -33,7 +33,8 @@ typedef struct hy_workload {
 
     /* Allocates the session's own tables (never through the allocator under test) and brings it to its
      * steady state. NULL: refused, e.g. parameters that make no sense. */
-    hy_session *(*begin)(const hy_workload *workload, const char *params, uint32_t threads, uint64_t seed, hy_instance *instance);
+    hy_session *(*begin)(const hy_workload *workload, const char *params, uint32_t threads, uint64_t seed,
+        hy_instance *instance);
     /* About `operations` operations, or one segment where the workload has its own length; *done gets
      * how many they were. Returns the checksum. */
     uint64_t (*epoch)(hy_session *session, uint64_t operations, uint64_t *done);

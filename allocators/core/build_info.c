@@ -1,7 +1,7 @@
 /* build_info.c: what this library was built as, in one line. */
+#include <heapyard/allocator.h>
 #include <heapyard/os.h>
 #include <heapyard/poison.h>
-#include <heapyard/allocator.h>
 
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
@@ -27,8 +27,8 @@
 #endif
 
 #define LINE(includer)                                                                                       \
-    "heapyard " HY_VERSION " library-check=" TEXT(HY_CHECK) " includer-check=" includer FILLS SANITIZER      \
-        VALGRIND " compiler=" __VERSION__
+    "heapyard " HY_VERSION " library-check=" TEXT(                                                           \
+        HY_CHECK) " includer-check=" includer FILLS SANITIZER VALGRIND " compiler=" __VERSION__
 
 const char *hy_build_info_for(int includer_check_level) {
     static const char *const lines[] = {LINE("0"), LINE("1"), LINE("2")};

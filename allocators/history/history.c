@@ -58,7 +58,8 @@ static bool apply(slot *slots, uint32_t slot_count, hy_op op) {
         if (!(op.flags & HY_OP_REFUSED)) at->size = op.size;
         return true;
     case HY_OP_RESET:
-        for (uint32_t i = 0; i < slot_count; i++) slots[i].live = false;
+        for (uint32_t i = 0; i < slot_count; i++)
+            slots[i].live = false;
         return true;
     case HY_OP_CHECK:
     case HY_OP_THREAD_END:

@@ -30,12 +30,12 @@ typedef enum hy_op_kind {
 #define HY_OP_SIZED 0x4u   /* FREE: the program gave the size itself */
 
 typedef struct hy_op {
-    uint8_t kind : 4;    /* hy_op_kind */
-    uint8_t flags : 4;   /* HY_OP_… */
-    uint8_t align_log2;  /* of the block */
-    uint16_t thread;     /* 0 is the first thread */
+    uint8_t kind : 4;   /* hy_op_kind */
+    uint8_t flags : 4;  /* HY_OP_… */
+    uint8_t align_log2; /* of the block */
+    uint16_t thread;    /* 0 is the first thread */
     uint32_t slot;
-    uint64_t size;       /* bytes: the new size; for FREE the size that the block lives with */
+    uint64_t size; /* bytes: the new size; for FREE the size that the block lives with */
 } hy_op;
 
 _Static_assert(sizeof(hy_op) == 16, "an operation is 16 bytes: replay streams millions of them");
@@ -44,9 +44,9 @@ typedef struct hy_history {
     hy_op *ops;
     size_t count;
     size_t capacity;
-    uint32_t slot_count;   /* slots used are 0 … slot_count - 1 */
-    uint32_t thread_count; /* threads used are 0 … thread_count - 1 */
-    hy_allocator allocator;/* what ops come from */
+    uint32_t slot_count;    /* slots used are 0 … slot_count - 1 */
+    uint32_t thread_count;  /* threads used are 0 … thread_count - 1 */
+    hy_allocator allocator; /* what ops come from */
 } hy_history;
 
 /* An empty history whose memory comes from `gpa` (must free). No memory is taken yet. */

@@ -72,7 +72,7 @@ static void *make(const hy_row *row, const hy_config *config, hy_allocator *out)
     size_t block_size = hy_align_forward(wanted, BLOCK_ALIGN);
     size_t blocks = config->capacity ? config->capacity / block_size : row->default_capacity / block_size;
     floor_free_list *floor = hy_create(hy_libc(), floor_free_list);
-    char *region = hy_alloc_n_aligned(hy_libc(), char, block_size * blocks, BLOCK_ALIGN);
+    char *region = hy_alloc_n_aligned(hy_libc(), char, block_size *blocks, BLOCK_ALIGN);
     if (!floor || !region) {
         hy_free_n_aligned(hy_libc(), region, block_size * blocks, BLOCK_ALIGN);
         hy_destroy(hy_libc(), floor);

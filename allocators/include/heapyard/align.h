@@ -19,7 +19,8 @@ typedef struct hy_align {
 
 /* The alignment of 2^log2 bytes. log2: at most HY_ALIGN_LOG2_MAX, else misuse. O(1). */
 HY_INLINE hy_align hy_align_from_log2(unsigned log2) {
-    HY_REQUIRE(log2 <= HY_ALIGN_LOG2_MAX, "hy_align_from_log2", log2, "at most 63 (31 where size_t is 32-bit)");
+    HY_REQUIRE(
+        log2 <= HY_ALIGN_LOG2_MAX, "hy_align_from_log2", log2, "at most 63 (31 where size_t is 32-bit)");
     hy_align align;
     align.log2 = (uint8_t)log2;
     return align;

@@ -83,7 +83,8 @@ HY_INLINE void hy_fill(void *ptr, size_t size) {
 
 HY_INLINE void hy_require_aligned(const void *ptr, hy_align align, const char *function) {
     (void)ptr, (void)align, (void)function;
-    HY_REQUIRE(hy_align_check_pointer(ptr, align), function, (uintptr_t)ptr, "a pointer aligned as the block lives with");
+    HY_REQUIRE(hy_align_check_pointer(ptr, align), function, (uintptr_t)ptr,
+        "a pointer aligned as the block lives with");
 }
 
 /* A block of `size` bytes at a multiple of `align`.
@@ -94,7 +95,8 @@ HY_INLINE HY_WARN_UNUSED void *hy_alloc(hy_allocator allocator, size_t size, hy_
     if (HY_UNLIKELY(size == 0)) return hy_zero_size_pointer(align);
     void *ptr = allocator.vtable->alloc(allocator.self, size, align);
 #if HY_CHECK >= 2
-    HY_ASSERT(hy_align_check_pointer(ptr, align), "the allocator returned a block that is not aligned as asked");
+    HY_ASSERT(
+        hy_align_check_pointer(ptr, align), "the allocator returned a block that is not aligned as asked");
     if (ptr) hy_fill(ptr, size);
 #endif
     return ptr;
@@ -113,7 +115,8 @@ HY_INLINE void hy_free(hy_allocator allocator, void *ptr, size_t size, hy_align 
  * ptr, old_size, align: a live block as it lives; new_size: in bytes.
  * Returns: true, and the block now lives with new_size; false, nothing changed. To 0 the block is
  * freed and the result true; from 0 to more it is false. O(1) plus the allocator's own cost. */
-HY_INLINE HY_WARN_UNUSED bool hy_resize(hy_allocator allocator, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+HY_INLINE HY_WARN_UNUSED bool hy_resize(
+    hy_allocator allocator, void *ptr, size_t old_size, size_t new_size, hy_align align) {
     if (HY_UNLIKELY(new_size == 0)) {
         hy_free(allocator, ptr, old_size, align);
         return true;
@@ -130,7 +133,8 @@ HY_INLINE HY_WARN_UNUSED bool hy_resize(hy_allocator allocator, void *ptr, size_
  * Returns: the block's address, which may be new, contents kept up to the smaller size; NULL where
  * refused, nothing changed (hy_realloc copies instead). To 0 the block is freed and the result is the
  * zero-size pointer; from 0 to more it is NULL. */
-HY_INLINE HY_WARN_UNUSED void *hy_remap(hy_allocator allocator, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+HY_INLINE HY_WARN_UNUSED void *hy_remap(
+    hy_allocator allocator, void *ptr, size_t old_size, size_t new_size, hy_align align) {
     if (HY_UNLIKELY(new_size == 0)) {
         hy_free(allocator, ptr, old_size, align);
         return hy_zero_size_pointer(align);
@@ -148,7 +152,8 @@ HY_INLINE HY_WARN_UNUSED void *hy_remap(hy_allocator allocator, void *ptr, size_
  * Returns: the block, contents kept up to the smaller size; NULL where refused, and the old block is
  * intact. To 0 the block is freed and the result is the zero-size pointer.
  * O(1) plus the allocator's own cost, plus the copy of the smaller size where it must move. */
-HY_INLINE HY_WARN_UNUSED void *hy_realloc(hy_allocator allocator, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+HY_INLINE HY_WARN_UNUSED void *hy_realloc(
+    hy_allocator allocator, void *ptr, size_t old_size, size_t new_size, hy_align align) {
     if (HY_UNLIKELY(ptr == NULL || old_size == 0)) return hy_alloc(allocator, new_size, align);
     void *moved = hy_remap(allocator, ptr, old_size, new_size, align);
     if (moved) return moved;

@@ -28,7 +28,7 @@ HY_NORETURN HY_API HY_COLD void hy_fatal(const char *what);
 
 #if HY_CHECK >= 1
 /* A rule for the caller, checked in constant time (levels 1 and 2). */
-#define HY_REQUIRE(condition, function, value, rule) \
+#define HY_REQUIRE(condition, function, value, rule)                                                         \
     (HY_LIKELY(condition) ? (void)0 : hy_misuse((function), (uintmax_t)(value), (rule)))
 #else
 #define HY_REQUIRE(condition, function, value, rule) ((void)0)
@@ -36,8 +36,7 @@ HY_NORETURN HY_API HY_COLD void hy_fatal(const char *what);
 
 #if HY_CHECK >= 2
 /* A fact about our own structures, checked where it costs more (level 2). */
-#define HY_ASSERT(condition, message) \
-    (HY_LIKELY(condition) ? (void)0 : hy_corrupted(__func__, (message)))
+#define HY_ASSERT(condition, message) (HY_LIKELY(condition) ? (void)0 : hy_corrupted(__func__, (message)))
 #else
 #define HY_ASSERT(condition, message) ((void)0)
 #endif

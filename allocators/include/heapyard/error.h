@@ -8,10 +8,10 @@ HY_BEGIN_DECLS
 
 typedef enum hy_error {
     HY_OK = 0,
-    HY_OUT_OF_MEMORY,   /* the child, or the system, refused */
-    HY_INVALID,         /* an argument or a combination of options that makes no sense */
-    HY_UNSUPPORTED,     /* right, but not by this allocator, build or system */
-    HY_LEAK,            /* blocks are still live */
+    HY_OUT_OF_MEMORY, /* the child, or the system, refused */
+    HY_INVALID,       /* an argument or a combination of options that makes no sense */
+    HY_UNSUPPORTED,   /* right, but not by this allocator, build or system */
+    HY_LEAK,          /* blocks are still live */
     HY_ERROR_COUNT
 } hy_error;
 

@@ -28,7 +28,8 @@ HY_INLINE bool hy_mem_overlaps(const void *left, const void *right, size_t size)
 
 /* Copies size bytes. The ranges must not overlap (checked at level 1): use hy_mem_move. */
 HY_INLINE void hy_mem_copy(void *target, const void *source, size_t size) {
-    HY_REQUIRE(!hy_mem_overlaps(target, source, size), "hy_mem_copy", (uintptr_t)source, "a range that does not overlap its target (use hy_mem_move)");
+    HY_REQUIRE(!hy_mem_overlaps(target, source, size), "hy_mem_copy", (uintptr_t)source,
+        "a range that does not overlap its target (use hy_mem_move)");
     if (size) memcpy(target, source, size);
 }
 

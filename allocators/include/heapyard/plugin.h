@@ -25,7 +25,7 @@ typedef uint32_t hy_traits;
 #define HY_TRAIT_REAL_FREE ((hy_traits)1 << 7)      /* freed memory serves later requests */
 #define HY_TRAIT_PEER ((hy_traits)1 << 8)           /* somebody else's allocator */
 #define HY_TRAIT_REFUSES_ALL ((hy_traits)1 << 9)    /* null: never serves */
-#define HY_TRAIT_FLOOR ((hy_traits)1 << 10)         /* measured against, not used: may hand out one block twice */
+#define HY_TRAIT_FLOOR ((hy_traits)1 << 10) /* measured against, not used: may hand out one block twice */
 #define HY_TRAIT_COUNT 11
 
 typedef enum hy_group {
@@ -39,27 +39,28 @@ typedef enum hy_group {
 } hy_group;
 
 typedef enum hy_reset_mode {
-    HY_RESET_FREE_ALL,          /* everything goes back to the child */
-    HY_RESET_RETAIN_CAPACITY,   /* all memory is kept, in one piece where possible */
-    HY_RESET_RETAIN_WITH_LIMIT  /* as above, at most `limit` bytes */
+    HY_RESET_FREE_ALL,         /* everything goes back to the child */
+    HY_RESET_RETAIN_CAPACITY,  /* all memory is kept, in one piece where possible */
+    HY_RESET_RETAIN_WITH_LIMIT /* as above, at most `limit` bytes */
 } hy_reset_mode;
 
 /* What an instance is made with. The maker copies what it keeps. */
 typedef struct hy_config {
-    hy_allocator child;      /* for rows that need one; else ignored */
-    size_t capacity;         /* bytes, for rows of fixed capacity; 0: the row's default */
-    size_t block_size;       /* bytes, for rows of fixed block; 0: the row's default */
-    hy_align block_align;    /* likewise */
-    uint32_t options;        /* the row's own option bits, 0 the default; any bits are legal */
+    hy_allocator child;   /* for rows that need one; else ignored */
+    size_t capacity;      /* bytes, for rows of fixed capacity; 0: the row's default */
+    size_t block_size;    /* bytes, for rows of fixed block; 0: the row's default */
+    hy_align block_align; /* likewise */
+    uint32_t options;     /* the row's own option bits, 0 the default; any bits are legal */
 } hy_config;
 
 /* What an allocator counts about itself; fields that it does not count are SIZE_MAX. */
 typedef struct hy_stats {
-    size_t capacity_bytes;  /* taken from the child or the system, without own overhead where the allocator tells them apart */
-    size_t used_bytes;      /* handed out and not taken back */
-    size_t overhead_bytes;  /* the allocator's own headers inside capacity or beside it */
-    size_t high_water_bytes;/* greatest used_bytes so far */
-    size_t calls_count;     /* calls of the source below (child or system) */
+    size_t capacity_bytes;   /* taken from the child or the system, without own overhead where the allocator
+                                tells them apart */
+    size_t used_bytes;       /* handed out and not taken back */
+    size_t overhead_bytes;   /* the allocator's own headers inside capacity or beside it */
+    size_t high_water_bytes; /* greatest used_bytes so far */
+    size_t calls_count;      /* calls of the source below (child or system) */
 } hy_stats;
 
 /* For benches: the compiler must assume that the block is used and any memory changed, so it can
@@ -78,19 +79,19 @@ typedef struct hy_direct_bench {
 
 typedef struct hy_row hy_row;
 struct hy_row {
-    const char *name;            /* unique; [a-z0-9_]+ */
+    const char *name; /* unique; [a-z0-9_]+ */
     hy_group group;
-    const char *summary;         /* one line, no full stop */
-    const char *header;          /* public header, or NULL */
-    hy_traits traits;            /* for a composition: computed by the registry */
-    hy_traits keeps;             /* decorators and strategies: which traits of the child shine through */
-    hy_align greatest_align;     /* computed for what passes the child's on (see align_from_child) */
-    bool align_from_child;       /* greatest_align is the child's */
-    const char *default_child;   /* the row that serves as child where nobody gives one; NULL: needs none */
-    const char *const *stack;    /* compositions: row names from the top, NULL-terminated; else NULL */
-    const char *missing;         /* NULL; or what to install, for a row that is not in this build */
-    size_t default_block_size;   /* fixed-block rows; else 0 */
-    size_t default_capacity;     /* fixed-capacity rows; else 0 */
+    const char *summary;       /* one line, no full stop */
+    const char *header;        /* public header, or NULL */
+    hy_traits traits;          /* for a composition: computed by the registry */
+    hy_traits keeps;           /* decorators and strategies: which traits of the child shine through */
+    hy_align greatest_align;   /* computed for what passes the child's on (see align_from_child) */
+    bool align_from_child;     /* greatest_align is the child's */
+    const char *default_child; /* the row that serves as child where nobody gives one; NULL: needs none */
+    const char *const *stack;  /* compositions: row names from the top, NULL-terminated; else NULL */
+    const char *missing;       /* NULL; or what to install, for a row that is not in this build */
+    size_t default_block_size; /* fixed-block rows; else 0 */
+    size_t default_capacity;   /* fixed-capacity rows; else 0 */
 
     /* Makes an instance and writes its allocator. Returns what the other functions take, or NULL where
      * it is refused (out of memory, options that make no sense), nothing kept. A child given must
@@ -114,10 +115,10 @@ struct hy_row {
 };
 
 typedef struct hy_plugin {
-    uint32_t abi;                /* HY_PLUGIN_ABI */
-    const char *name;            /* whose rows these are */
+    uint32_t abi;     /* HY_PLUGIN_ABI */
+    const char *name; /* whose rows these are */
     const char *version;
-    const char *build_info;      /* hy_build_info() of the plugin's own build */
+    const char *build_info; /* hy_build_info() of the plugin's own build */
     size_t row_count;
     const hy_row *const *rows;
 } hy_plugin;

@@ -21,7 +21,8 @@ HY_API void *hy_raw_libc_remap(void *self, void *ptr, size_t old_size, size_t ne
 HY_API void hy_raw_libc_free(void *self, void *ptr, size_t size, hy_align align);
 
 /* The same value for every caller. resize is always refused: malloc has no such call. */
-static const hy_vtable hy_raw_libc_vtable = {hy_raw_libc_alloc, hy_refuse_resize, hy_raw_libc_remap, hy_raw_libc_free};
+static const hy_vtable hy_raw_libc_vtable = {
+    hy_raw_libc_alloc, hy_refuse_resize, hy_raw_libc_remap, hy_raw_libc_free};
 
 /* The allocator's value; there is nothing to initialise or to end. */
 HY_INLINE hy_allocator hy_raw_libc(void) {
