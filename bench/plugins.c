@@ -1,0 +1,166 @@
+/* plugins.c: loads plugins and renames their rows.
+ *
+ * The rows handed out are copies whose names carry the label; all functions are the plugin's own, with
+ * no step between. Where its rows name their origin, their children come from the same plugin (see
+ * plugin.h), so base and head each stand on their own. Libraries are never unloaded: instances, and
+ * threads that used them, may outlive any moment at which that would be safe.
+ */
+#include "bench/plugins.h"
+
+#include <dlfcn.h>
+#include <heapyard/libc.h>
+#include <heapyard/typed.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PLUGIN_MAX 16
+#define LABEL_MAX 32
+
+typedef struct loaded_plugin {
+    char label[LABEL_MAX];
+    void *handle;
+    const hy_plugin *plugin;
+    hy_row *rows; /* copies, renamed */
+    const hy_row **row_pointers;
+} loaded_plugin;
+
+static struct {
+    loaded_plugin plugins[PLUGIN_MAX];
+    size_t count;
+} state;
+
+HY_PRINTF(3, 4) static bool refuse(char *error, size_t error_size, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error, error_size, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+static const loaded_plugin *find_plugin(const char *label, size_t length) {
+    for (size_t i = 0; i < state.count; i++) {
+        const loaded_plugin *plugin = &state.plugins[i];
+        if (strlen(plugin->label) == length && memcmp(plugin->label, label, length) == 0) return plugin;
+    }
+    return NULL;
+}
+
+static const hy_row *find_row(const loaded_plugin *plugin, const char *name) {
+    for (size_t i = 0; i < plugin->plugin->row_count; i++) {
+        if (strcmp(plugin->rows[i].name, name) == 0) return &plugin->rows[i];
+    }
+    return NULL;
+}
+
+/* "arena" and "head" become "arena@head". NULL: out of memory. */
+static char *labelled(const char *name, const char *label) {
+    size_t size = strlen(name) + 1 + strlen(label) + 1;
+    char *text = hy_alloc_n(hy_libc(), char, size);
+    if (text) snprintf(text, size, "%s@%s", name, label);
+    return text;
+}
+
+static void free_rows(loaded_plugin *plugin, size_t named) {
+    size_t count = plugin->plugin->row_count;
+    for (size_t i = 0; i < named; i++) {
+        char *name = (char *)(uintptr_t)plugin->rows[i].name;
+        hy_free_n(hy_libc(), name, strlen(name) + 1);
+    }
+    hy_free_n(hy_libc(), plugin->rows, count);
+    hy_free_n(hy_libc(), plugin->row_pointers, count);
+}
+
+static bool copy_rows(loaded_plugin *plugin) {
+    size_t count = plugin->plugin->row_count;
+    plugin->rows = hy_alloc_n(hy_libc(), hy_row, count);
+    plugin->row_pointers = hy_alloc_n(hy_libc(), const hy_row *, count);
+    size_t named = 0;
+    while (plugin->rows && plugin->row_pointers && named < count) {
+        hy_row *row = &plugin->rows[named];
+        *row = *plugin->plugin->rows[named];
+        row->name = labelled(row->name, plugin->label);
+        if (!row->name) break;
+        plugin->row_pointers[named++] = row;
+    }
+    if (plugin->rows && plugin->row_pointers && named == count) return true;
+    free_rows(plugin, named);
+    return false;
+}
+
+static bool parse_label(loaded_plugin *plugin, const char *text, char *error, size_t error_size) {
+    const char *equals = strchr(text, '=');
+    if (!equals || !equals[1]) {
+        return refuse(error, error_size, "plugin '%s': give it as label=path", text);
+    }
+    size_t length = (size_t)(equals - text);
+    bool legal = length > 0 && length < LABEL_MAX;
+    legal = legal && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_") == length;
+    if (!legal) {
+        return refuse(error, error_size, "plugin label '%.*s': must be 1 to %d of [a-z0-9_]", (int)length,
+            text, LABEL_MAX - 1);
+    }
+    const loaded_plugin *other = find_plugin(text, length);
+    if (other) return refuse(error, error_size, "plugin label '%s' is in use already", other->label);
+    memcpy(plugin->label, text, length);
+    plugin->label[length] = 0;
+    return true;
+}
+
+static bool check_abi(const hy_plugin *plugin, const char *path, char *error, size_t error_size) {
+    if (!plugin) return refuse(error, error_size, "plugin '%s': heapyard_plugin() returned NULL", path);
+    if (plugin->abi != HY_PLUGIN_ABI) {
+        return refuse(error, error_size, "plugin '%s' has ABI %u, this build speaks %u: build it again", path,
+            plugin->abi, (unsigned)HY_PLUGIN_ABI);
+    }
+    if (plugin->row_count == 0) return refuse(error, error_size, "plugin '%s' has no rows", path);
+    return true;
+}
+
+static bool open_library(loaded_plugin *plugin, const char *path, char *error, size_t error_size) {
+    plugin->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!plugin->handle) return refuse(error, error_size, "plugin '%s': %s", path, dlerror());
+    for (size_t i = 0; i < state.count; i++) {
+        if (state.plugins[i].handle != plugin->handle) continue;
+        return refuse(error, error_size,
+            "plugin '%s' is loaded already as '%s': copy the file to compare it with itself", path,
+            state.plugins[i].label);
+    }
+    hy_plugin_function function;
+    void *symbol = dlsym(plugin->handle, "heapyard_plugin");
+    if (!symbol) return refuse(error, error_size, "'%s' is no plugin: it exports no heapyard_plugin", path);
+    memcpy(&function, &symbol, sizeof function);
+    plugin->plugin = function();
+    return check_abi(plugin->plugin, path, error, error_size);
+}
+
+bool hy_plugins_load(const char *label_equals_path, char *error, size_t error_size) {
+    if (state.count == PLUGIN_MAX) {
+        return refuse(error, error_size, "more than %d plugins: load fewer", PLUGIN_MAX);
+    }
+    loaded_plugin *plugin = &state.plugins[state.count];
+    *plugin = (loaded_plugin){.handle = NULL};
+    if (!parse_label(plugin, label_equals_path, error, error_size)) return false;
+    const char *path = strchr(label_equals_path, '=') + 1;
+    bool loaded = open_library(plugin, path, error, error_size);
+    if (loaded && !copy_rows(plugin)) loaded = refuse(error, error_size, "plugin '%s': out of memory", path);
+    if (loaded) {
+        state.count++;
+    } else if (plugin->handle) {
+        dlclose(plugin->handle);
+    }
+    return loaded;
+}
+
+const hy_row *hy_bench_row(const char *name) {
+    const char *at = strchr(name, '@');
+    if (!at) return hy_registry_find(name);
+    const loaded_plugin *plugin = find_plugin(at + 1, strlen(at + 1));
+    return plugin ? find_row(plugin, name) : NULL;
+}
+
+const hy_row *const *hy_plugins_rows(const char *label, size_t *count) {
+    const loaded_plugin *plugin = find_plugin(label, strlen(label));
+    *count = plugin ? plugin->plugin->row_count : 0;
+    return plugin ? plugin->row_pointers : NULL;
+}
