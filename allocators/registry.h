@@ -13,6 +13,11 @@
  * first call. */
 const hy_row *const *hy_registry_rows(size_t *count);
 
+/* For a plugin of this library's own rows: writes the rows but for the peers into *plugin and makes it
+ * their origin, so that they stand on each other wherever they are loaded. *plugin must live as long as
+ * the rows. Call it before any instance is made; once is enough. */
+void hy_registry_export(hy_plugin *plugin);
+
 /* The row of that name, also a missing one; NULL where there is none. */
 const hy_row *hy_registry_find(const char *name);
 

@@ -1,0 +1,358 @@
+/* registry.c: table 1: the rows, what is computed from them, and instances of them.
+ *
+ * Adding an allocator is its file and one line in each of the two lists below (its declaration and
+ * its place). A composition is one entry of `compositions`: its traits and its greatest alignment
+ * follow from its layers and are never typed.
+ *
+ * The rows that the registry gives out are copies: a row that stands on a default child shows the
+ * traits that it has over that child, a composition those of its whole stack, and a peer that is not
+ * installed says so. The constants in the allocators' files stay what their authors wrote.
+ */
+#include "allocators/registry.h"
+#include <heapyard/libc.h>
+#include <pthread.h>
+#include <string.h>
+
+extern const hy_row hy_floor_null_row, hy_floor_bump_row, hy_floor_free_list_row;
+extern const hy_row hy_null_row, hy_libc_row, hy_libc_again_row, hy_raw_libc_row;
+extern const hy_row hy_counting_row, hy_counting_shared_row;
+
+/* In the order of the table. */
+static const hy_row *const own_rows[] = {
+    &hy_floor_null_row,
+    &hy_floor_bump_row,
+    &hy_floor_free_list_row,
+    &hy_null_row,
+    &hy_libc_row,
+    &hy_libc_again_row,
+    &hy_raw_libc_row,
+    &hy_counting_row,
+    &hy_counting_shared_row,
+};
+
+#define STACK_MAX 7 /* layers of a composition: an instance has room for 8 below its top */
+
+typedef struct composition {
+    const char *name;
+    const char *summary;
+    const char *stack[STACK_MAX + 1]; /* from the top, NULL-terminated */
+} composition;
+
+/* Real stacks. */
+static const composition compositions[] = {
+    {"counting_over_raw_libc", "raw_libc with its calls and bytes counted", {"counting", "raw_libc", NULL}},
+};
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define ROW_MAX (COUNT_OF(own_rows) + COUNT_OF(compositions))
+
+static struct {
+    pthread_once_t once;
+    size_t count;
+    hy_row copies[ROW_MAX];
+    const hy_row *rows[ROW_MAX];
+} registry = {.once = PTHREAD_ONCE_INIT};
+
+static const hy_row *own_row(const char *name) {
+    for (size_t i = 0; i < COUNT_OF(own_rows); i++) {
+        if (strcmp(own_rows[i]->name, name) == 0) return own_rows[i];
+    }
+    return NULL;
+}
+
+/* What `top` is when it stands on something with the traits and alignment of `below`. */
+static void stand_on(hy_row *top, const hy_row *below) {
+    top->traits |= below->traits & top->keeps;
+    if (top->align_from_child) top->greatest_align = below->greatest_align;
+    if (!top->missing) top->missing = below->missing;
+    if (!top->default_block_size) top->default_block_size = below->default_block_size;
+    if (!top->default_capacity) top->default_capacity = below->default_capacity;
+}
+
+/* A row over its default child, and that over its own, down to one that needs none. */
+static hy_row over_default_child(const hy_row *row) {
+    hy_row result = *row;
+    const hy_row *child = row->default_child ? own_row(row->default_child) : NULL;
+    if (child) {
+        hy_row below = over_default_child(child);
+        stand_on(&result, &below);
+    }
+    return result;
+}
+
+/* The layers of a stack as one row, from the bottom up. */
+static hy_row over_stack(const char *const *stack) {
+    size_t depth = 0;
+    while (stack[depth])
+        depth++;
+    hy_row result = over_default_child(own_row(stack[depth - 1]));
+    while (--depth > 0) {
+        hy_row top = *own_row(stack[depth - 1]);
+        stand_on(&top, &result);
+        if (!top.check) top.check = result.check;
+        top.keeps &= result.keeps;
+        top.default_child = result.default_child;
+        result = top;
+    }
+    return result;
+}
+
+/* A composition's instance: its layers from the bottom up. */
+typedef struct composed {
+    size_t count;
+    hy_instance layers[STACK_MAX];
+} composed;
+
+static const hy_row *row_near(const hy_row *row, const char *name) {
+    if (!row->origin) return hy_registry_find(name);
+    for (size_t i = 0; i < row->origin->row_count; i++) {
+        if (strcmp(row->origin->rows[i]->name, name) == 0) return row->origin->rows[i];
+    }
+    return NULL;
+}
+
+static void unmake_layers(composed *stack) {
+    while (stack->count > 0)
+        hy_instance_destroy(&stack->layers[--stack->count]);
+    hy_free(hy_libc(), stack, sizeof *stack, hy_align_of(composed));
+}
+
+/* Options are the top's: what a bit means differs from row to row. */
+static void *composed_make(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    composed *stack = hy_alloc(hy_libc(), sizeof *stack, hy_align_of(composed));
+    if (!stack) return NULL;
+    stack->count = 0;
+    size_t depth = 0;
+    while (row->stack[depth])
+        depth++;
+    hy_config layer = *config;
+    while (depth-- > 0) {
+        const hy_row *layer_row = row_near(row, row->stack[depth]);
+        layer.options = depth == 0 ? config->options : 0;
+        if (!layer_row || !hy_instance_make(&stack->layers[stack->count], layer_row, &layer)) {
+            unmake_layers(stack);
+            return NULL;
+        }
+        layer.child = stack->layers[stack->count++].allocator;
+    }
+    *out = layer.child;
+    return stack;
+}
+
+static void composed_destroy(const hy_row *row, void *instance) {
+    (void)row;
+    unmake_layers(instance);
+}
+
+static hy_instance *top_of(void *instance) {
+    composed *stack = instance;
+    return &stack->layers[stack->count - 1];
+}
+
+static bool composed_reset(void *instance, hy_reset_mode mode, size_t limit) {
+    return hy_instance_reset(top_of(instance), mode, limit);
+}
+
+static bool composed_owns(void *instance, const void *ptr) {
+    hy_instance *top = top_of(instance);
+    return top->row->owns(top->state, ptr);
+}
+
+/* Every layer that can be checked holds. */
+static bool composed_check(void *instance) {
+    composed *stack = instance;
+    for (size_t i = 0; i < stack->count; i++) {
+        hy_instance *layer = &stack->layers[i];
+        if (layer->row->check && !hy_instance_check(layer)) return false;
+    }
+    return true;
+}
+
+static bool composed_stats(void *instance, hy_stats *out) {
+    return hy_instance_stats(top_of(instance), out);
+}
+
+static hy_row composed_row(const composition *entry) {
+    hy_row row = over_stack(entry->stack);
+    row.name = entry->name;
+    row.group = HY_GROUP_COMPOSITION;
+    row.summary = entry->summary;
+    row.header = NULL;
+    row.stack = entry->stack;
+    row.make = composed_make;
+    row.destroy = composed_destroy;
+    row.reset = row.reset ? composed_reset : NULL;
+    row.owns = row.owns ? composed_owns : NULL;
+    row.check = row.check ? composed_check : NULL;
+    row.stats = row.stats ? composed_stats : NULL;
+    row.direct = NULL;
+    return row;
+}
+
+static void add(const hy_row *row) {
+    hy_row *copy = &registry.copies[registry.count];
+    *copy = *row;
+    registry.rows[registry.count++] = copy;
+}
+
+static void fill_registry(void) {
+    size_t i = 0;
+    while (i < COUNT_OF(own_rows) && own_rows[i]->group != HY_GROUP_PEER) {
+        hy_row row = over_default_child(own_rows[i++]);
+        add(&row);
+    }
+    for (size_t c = 0; c < COUNT_OF(compositions); c++) {
+        hy_row row = composed_row(&compositions[c]);
+        add(&row);
+    }
+    while (i < COUNT_OF(own_rows))
+        add(own_rows[i++]);
+}
+
+const hy_row *const *hy_registry_rows(size_t *count) {
+    pthread_once(&registry.once, fill_registry);
+    *count = registry.count;
+    return registry.rows;
+}
+
+void hy_registry_export(hy_plugin *plugin) {
+    size_t count;
+    plugin->rows = hy_registry_rows(&count);
+    plugin->row_count = 0;
+    while (plugin->row_count < count && registry.copies[plugin->row_count].group != HY_GROUP_PEER) {
+        registry.copies[plugin->row_count++].origin = plugin;
+    }
+}
+
+const hy_row *hy_registry_find(const char *name) {
+    size_t count;
+    const hy_row *const *rows = hy_registry_rows(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(rows[i]->name, name) == 0) return rows[i];
+    }
+    return NULL;
+}
+
+#define NAME_MAX_BYTES 64
+
+static size_t least(size_t a, size_t b, size_t c) {
+    size_t smaller = a < b ? a : b;
+    return smaller < c ? smaller : c;
+}
+
+/* Insertions, deletions and replacements between two names; what is longer than any name counts as
+ * cut off there. */
+static size_t edit_distance(const char *left, const char *right) {
+    size_t costs[NAME_MAX_BYTES + 1];
+    size_t right_size = strnlen(right, NAME_MAX_BYTES);
+    for (size_t j = 0; j <= right_size; j++)
+        costs[j] = j;
+    for (size_t i = 0; left[i] && i < NAME_MAX_BYTES; i++) {
+        size_t diagonal = costs[0];
+        costs[0] = i + 1;
+        for (size_t j = 0; j < right_size; j++) {
+            size_t replaced = diagonal + (left[i] != right[j]);
+            diagonal = costs[j + 1];
+            costs[j + 1] = least(replaced, costs[j] + 1, diagonal + 1);
+        }
+    }
+    return costs[right_size];
+}
+
+const char *hy_registry_suggest(const char *name) {
+    size_t count;
+    const hy_row *const *rows = hy_registry_rows(&count);
+    const char *best = rows[0]->name;
+    size_t best_distance = SIZE_MAX;
+    for (size_t i = 0; i < count; i++) {
+        size_t distance = edit_distance(name, rows[i]->name);
+        if (distance >= best_distance) continue;
+        best = rows[i]->name;
+        best_distance = distance;
+    }
+    return best;
+}
+
+/* Puts a child's instance, and those below it, under `instance`. */
+static void adopt(hy_instance *instance, const hy_instance *child) {
+    instance->below[0].row = child->row;
+    instance->below[0].state = child->state;
+    memcpy(&instance->below[1], child->below, child->below_count * sizeof child->below[0]);
+    instance->below_count = child->below_count + 1;
+}
+
+static void destroy_below(hy_instance *instance) {
+    for (size_t i = 0; i < instance->below_count; i++) {
+        instance->below[i].row->destroy(instance->below[i].row, instance->below[i].state);
+    }
+    instance->below_count = 0;
+}
+
+static bool make_default_child(hy_instance *instance, const hy_row *row, hy_config *config) {
+    const hy_row *child_row = row_near(row, row->default_child);
+    hy_config child_config = *config;
+    child_config.options = 0;
+    hy_instance child;
+    if (!child_row || !hy_instance_make(&child, child_row, &child_config)) return false;
+    adopt(instance, &child);
+    config->child = child.allocator;
+    return true;
+}
+
+bool hy_instance_make(hy_instance *instance, const hy_row *row, const hy_config *config) {
+    hy_config own = {0};
+    if (config) own = *config;
+    memset(instance, 0, sizeof *instance);
+    if (row->missing) return false;
+    if (row->default_child && !own.child.vtable && !make_default_child(instance, row, &own)) return false;
+    instance->row = row;
+    instance->state = row->make(row, &own, &instance->allocator);
+    if (!instance->state) destroy_below(instance);
+    return instance->state != NULL;
+}
+
+void hy_instance_destroy(hy_instance *instance) {
+    instance->row->destroy(instance->row, instance->state);
+    destroy_below(instance);
+}
+
+bool hy_instance_reset(hy_instance *instance, hy_reset_mode mode, size_t limit) {
+    return instance->row->reset && instance->row->reset(instance->state, mode, limit);
+}
+
+bool hy_instance_check(hy_instance *instance) {
+    return instance->row->check && instance->row->check(instance->state);
+}
+
+bool hy_instance_stats(hy_instance *instance, hy_stats *out) {
+    return instance->row->stats && instance->row->stats(instance->state, out);
+}
+
+const char *hy_group_name(hy_group group) {
+    static const char *const names[HY_GROUP_COUNT] = {
+        [HY_GROUP_FLOOR] = "floor",
+        [HY_GROUP_SOURCE] = "source",
+        [HY_GROUP_STRATEGY] = "strategy",
+        [HY_GROUP_DECORATOR] = "decorator",
+        [HY_GROUP_COMPOSITION] = "composition",
+        [HY_GROUP_PEER] = "peer",
+    };
+    return (unsigned)group < HY_GROUP_COUNT ? names[group] : "unknown";
+}
+
+const char *hy_trait_name(unsigned bit) {
+    static const char *const names[HY_TRAIT_COUNT] = {
+        "thread_safe",
+        "free_any",
+        "free_last",
+        "bulk_reset",
+        "grow_in_place",
+        "fixed_capacity",
+        "fixed_block",
+        "real_free",
+        "peer",
+        "refuses_all",
+        "floor",
+    };
+    return bit < HY_TRAIT_COUNT ? names[bit] : "unknown";
+}

@@ -1,0 +1,159 @@
+/* registry_test.c: the table is sound: names, traits that fit the functions present, and instances. */
+#include "allocators/registry.h"
+#include <heapyard/libc.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+/* Every assertion about a row names it. */
+#define ROW_REQUIRE(row, condition)                                                                          \
+    do {                                                                                                     \
+        if (!(condition)) fail_msg("row %s: not %s", (row)->name, #condition);                               \
+    } while (0)
+
+static void each_row(void (*check)(const hy_row *row)) {
+    size_t count;
+    const hy_row *const *rows = hy_registry_rows(&count);
+    assert_true(count > 0);
+    for (size_t i = 0; i < count; i++)
+        check(rows[i]);
+}
+
+static void name_is_plain(const hy_row *row) {
+    ROW_REQUIRE(row, row->name[0] != '\0');
+    ROW_REQUIRE(row, strspn(row->name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(row->name));
+    ROW_REQUIRE(row, hy_registry_find(row->name) == row);
+    ROW_REQUIRE(row, strcmp(hy_registry_suggest(row->name), row->name) == 0);
+    ROW_REQUIRE(row, row->summary && row->summary[0]);
+    ROW_REQUIRE(row, row->summary[strlen(row->summary) - 1] != '.');
+    ROW_REQUIRE(row, !strchr(row->summary, '\n'));
+}
+
+static void names_are_plain_and_unique(void **state) {
+    (void)state;
+    each_row(name_is_plain);
+}
+
+static void traits_fit(const hy_row *row) {
+    ROW_REQUIRE(row, row->make && row->destroy);
+    ROW_REQUIRE(row, row->greatest_align.log2 <= HY_ALIGN_LOG2_MAX);
+    ROW_REQUIRE(row, (row->traits >> HY_TRAIT_COUNT) == 0 && (row->keeps >> HY_TRAIT_COUNT) == 0);
+    ROW_REQUIRE(row, !(row->traits & HY_TRAIT_BULK_RESET) == !row->reset);
+    ROW_REQUIRE(row, !(row->traits & HY_TRAIT_FIXED_BLOCK) == !row->default_block_size);
+    ROW_REQUIRE(row, !(row->traits & HY_TRAIT_FIXED_CAPACITY) || row->default_capacity);
+    ROW_REQUIRE(row, !(row->traits & HY_TRAIT_PEER) == (row->group != HY_GROUP_PEER));
+    ROW_REQUIRE(row, !(row->traits & HY_TRAIT_FREE_ANY) || (row->traits & HY_TRAIT_REAL_FREE));
+    ROW_REQUIRE(row, row->group != HY_GROUP_FLOOR || (row->traits & HY_TRAIT_FLOOR));
+    ROW_REQUIRE(row, (row->group == HY_GROUP_COMPOSITION) == (row->stack != NULL));
+    ROW_REQUIRE(row, !row->default_child || hy_registry_find(row->default_child));
+}
+
+static void traits_fit_the_functions(void **state) {
+    (void)state;
+    each_row(traits_fit);
+}
+
+static void made_and_destroyed(const hy_row *row) {
+    hy_instance instance;
+    bool made = hy_instance_make(&instance, row, NULL);
+    ROW_REQUIRE(row, made == (row->missing == NULL));
+    if (!made) {
+        ROW_REQUIRE(row, row->missing[0] != '\0');
+        return;
+    }
+    ROW_REQUIRE(row, instance.allocator.vtable && instance.state && instance.row == row);
+    ROW_REQUIRE(row, (instance.below_count > 0) == (row->default_child != NULL));
+    hy_instance_destroy(&instance);
+}
+
+static void every_row_can_be_made_or_says_what_to_install(void **state) {
+    (void)state;
+    each_row(made_and_destroyed);
+}
+
+static void layers_exist(const hy_row *row) {
+    for (const char *const *layer = row->stack; layer && *layer; layer++) {
+        ROW_REQUIRE(row, hy_registry_find(*layer) != NULL);
+    }
+}
+
+static void compositions_name_rows(void **state) {
+    (void)state;
+    each_row(layers_exist);
+}
+
+static void traits_of_a_composition_are_computed(void **state) {
+    (void)state;
+    const hy_row *over_libc = hy_registry_find("counting");
+    const hy_row *over_raw = hy_registry_find("counting_over_raw_libc");
+    const hy_row *raw = hy_registry_find("raw_libc");
+    assert_int_equal(over_libc->greatest_align.log2, hy_registry_find("libc")->greatest_align.log2);
+    assert_int_equal(over_raw->greatest_align.log2, raw->greatest_align.log2);
+    assert_true(over_raw->traits & HY_TRAIT_REAL_FREE);
+    assert_false(over_raw->traits & HY_TRAIT_THREAD_SAFE);
+    assert_true(hy_registry_find("counting_shared")->traits & HY_TRAIT_THREAD_SAFE);
+    assert_int_equal(over_raw->group, HY_GROUP_COMPOSITION);
+}
+
+static void a_child_that_is_given_is_used(void **state) {
+    (void)state;
+    hy_instance below, top;
+    assert_true(hy_instance_make(&below, hy_registry_find("counting"), NULL));
+    hy_config config = {.child = below.allocator};
+    assert_true(hy_instance_make(&top, hy_registry_find("counting"), &config));
+    assert_int_equal(top.below_count, 0);
+    void *ptr = hy_alloc(top.allocator, 100, HY_ALIGN_16);
+    hy_stats stats;
+    assert_true(hy_instance_stats(&below, &stats));
+    assert_int_equal(stats.used_bytes, 100);
+    hy_free(top.allocator, ptr, 100, HY_ALIGN_16);
+    hy_instance_destroy(&top);
+    hy_instance_destroy(&below);
+}
+
+static void an_unknown_name_finds_its_neighbour(void **state) {
+    (void)state;
+    assert_null(hy_registry_find("countign"));
+    assert_null(hy_registry_find(""));
+    assert_string_equal(hy_registry_suggest("countign"), "counting");
+    assert_string_equal(hy_registry_suggest("raw-libc"), "raw_libc");
+    assert_non_null(hy_registry_suggest(""));
+    char endless[300];
+    memset(endless, 'x', sizeof endless - 1);
+    endless[sizeof endless - 1] = '\0';
+    assert_non_null(hy_registry_suggest(endless));
+}
+
+static void a_missing_row_is_not_made(void **state) {
+    (void)state;
+    hy_row row = *hy_registry_find("libc");
+    row.missing = "install something";
+    hy_instance instance;
+    assert_false(hy_instance_make(&instance, &row, NULL));
+}
+
+static void groups_and_traits_have_names(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < HY_GROUP_COUNT; i++)
+        assert_string_not_equal(hy_group_name((hy_group)i), "unknown");
+    for (unsigned i = 0; i < HY_TRAIT_COUNT; i++)
+        assert_string_not_equal(hy_trait_name(i), "unknown");
+    assert_string_equal(hy_trait_name(HY_TRAIT_COUNT), "unknown");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_are_plain_and_unique),
+        cmocka_unit_test(traits_fit_the_functions),
+        cmocka_unit_test(every_row_can_be_made_or_says_what_to_install),
+        cmocka_unit_test(compositions_name_rows),
+        cmocka_unit_test(traits_of_a_composition_are_computed),
+        cmocka_unit_test(a_child_that_is_given_is_used),
+        cmocka_unit_test(an_unknown_name_finds_its_neighbour),
+        cmocka_unit_test(a_missing_row_is_not_made),
+        cmocka_unit_test(groups_and_traits_have_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
