@@ -11,6 +11,7 @@
  * Cost: two loads a frame; about 20 µs the first time in a thread. Source: the platform's ABI.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <heapyard/stack_trace.h>
 #include <stdlib.h>
