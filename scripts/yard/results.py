@@ -36,3 +36,174 @@ samples.ndjson has lines of kind "samples" (one process of one cell: rows → ns
 round, all rows of the line interleaved round by round, so they pair), "memory" (one process of one
 cell and row), "failed" and "harness". The last line may be cut by a kill: it is left out.
 """
+
+import csv
+import io
+import json
+from xml.sax.saxutils import escape, quoteattr
+
+from yard import common, samples, stats
+
+SCHEMA_VERSION = 1
+COLUMNS = (
+    "suite,allocator,workload,params,threads,metric,unit,median,lo95,hi95,n,ratio_vs_libc,ratio_lo95,ratio_hi95".split(",")
+)
+# What every record repeats of the run, so that a line alone still says where it comes from.
+CONTEXT = (
+    "started command commit dirty machine system kernel cpu cores memory_bytes compiler flags check_level versions load "
+    "pressure tier finished"
+).split()
+
+
+def _metric(name, unit, estimate, ratio):
+    """One metric of a cell, its statistics beside the ratio to libc."""
+    ratio = ratio or stats.Estimate(None, None, None, 0)
+    return {
+        "metric": name, "unit": unit, "median": estimate.median, "lo95": estimate.lo, "hi95": estimate.hi, "n": estimate.n,
+        "ratio_vs_libc": ratio.median, "ratio_lo95": ratio.lo, "ratio_hi95": ratio.hi,
+    }  # fmt: skip
+
+
+def _time_metrics(cell, row):
+    return [_metric("time", "ns/op", cell.time(row), cell.ratio(row, samples.REFERENCE))]
+
+
+def _memory_metrics(cell, row):
+    found = []
+    for field, (name, unit) in samples.MEMORY_METRICS.items():
+        values = cell.memory_values(row, field)
+        if values:
+            found.append(_metric(name, unit, stats.median_interval(values), cell.memory_ratio(row, samples.REFERENCE, field)))
+    return found
+
+
+def _raw(cell, suite, row):
+    """The samples as they were taken, failed cells' included."""
+    if suite == "memory":
+        return [{key: value for key, value in record.items() if key != "kind"} for record in cell.memory.get(row, [])]
+    return [
+        {"process": process.index, "seed": process.seed, "operations": process.operations.get(row),
+         "checksum": process.checksums.get(row), "ns_per_op": process.rows[row].tolist()}
+        for process in cell.runs(row)
+    ]  # fmt: skip
+
+
+def record(run, cell, suite, row, context):
+    """The record of one cell: what was measured, or why nothing was."""
+    status = run.status(cell, suite, row.name)
+    failure = cell.failures.get((suite, row.name), {})
+    metrics = []
+    if status == samples.OK:
+        metrics = (_time_metrics if suite == "throughput" else _memory_metrics)(cell, row.name)
+    return {
+        "schema_version": SCHEMA_VERSION, "suite": suite, "allocator": row.name, "group": row.group,
+        "workload": cell.workload, "params": cell.params, "threads": cell.threads,
+        "status": status, "why": failure.get("why") or row.missing,
+        "command": failure.get("command") or run.command(cell, row.name),
+        "metrics": metrics, "samples": _raw(cell, suite, row.name), "context": context,
+    }  # fmt: skip
+
+
+def records(run):
+    """One record for each suite, cell and row, chosen rows before those that aren't in this build."""
+    context = {name: run.context.get(name) for name in CONTEXT}
+    rows = run.chosen()
+    rows += [row for row in run.missing() if row not in rows]
+    for suite in run.suites():
+        for cell in run.cells.values():
+            for row in rows:
+                yield record(run, cell, suite, row, context)
+
+
+def number(value):
+    """A number as the flat formats write it: six significant digits, whole numbers whole."""
+    if value is None:
+        return ""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+
+
+def csv_lines(record):
+    """A record's lines in the flat view: one a metric. A cell that has no number because it failed or
+    wasn't reached has one line with n = 0; one that does not apply has none."""
+    head = [record[name] for name in ("suite", "allocator", "workload", "params", "threads")]
+    if record["status"] in (samples.FAILED, samples.NOT_MEASURED):
+        metric = ["time", "ns/op"] if record["suite"] == "throughput" else ["peak_rss", "bytes"]
+        return [[*head, *metric, "", "", "", 0, "", "", ""]]
+    return [[*head, metric["metric"], metric["unit"], *(number(metric[name]) for name in COLUMNS[7:])] for metric in record["metrics"]]
+
+
+def name_of(record):
+    """One name for a cell, as other tools key their histories by."""
+    parts = [record["workload"], record["params"], f"threads={record['threads']}", record["allocator"]]
+    return "/".join(part for part in parts if part)
+
+
+def bencher(found):
+    """Bencher Metric Format: name → measure → value and bounds."""
+    out = {}
+    for record in found:
+        for metric in record["metrics"]:
+            measure = "latency" if metric["metric"] == "time" else metric["metric"]
+            value = {"value": metric["median"]}
+            if metric["lo95"] is not None:
+                value |= {"lower_value": metric["lo95"], "upper_value": metric["hi95"]}
+            out.setdefault(name_of(record), {})[measure] = value
+    return out
+
+
+def github_action(found):
+    """The list that github-action-benchmark reads as customSmallerIsBetter."""
+    out = []
+    for record in found:
+        for metric in record["metrics"]:
+            if metric["metric"] not in ("time", "peak_rss"):
+                continue
+            entry = {"name": f"{name_of(record)} {metric['metric']}", "unit": metric["unit"], "value": metric["median"]}
+            if metric["lo95"] is not None:
+                entry["range"] = f"{number(metric['lo95'])} to {number(metric['hi95'])}"
+            out.append(entry | {"extra": record["command"]})
+    return out
+
+
+def junit(found):
+    """A test case a cell: failed cells are failures, what wasn't measured is skipped."""
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>']
+    failures = sum(record["status"] == samples.FAILED for record in found)
+    skipped = sum(record["status"] not in (samples.FAILED, samples.OK) for record in found)
+    lines.append(f'<testsuites><testsuite name="heapyard bench" tests="{len(found)}" failures="{failures}" skipped="{skipped}">')
+    for record in found:
+        case = f'<testcase classname={quoteattr(record["suite"] + "." + record["workload"])} name={quoteattr(name_of(record))}'
+        if record["status"] == samples.OK:
+            lines.append(case + "/>")
+            continue
+        text = quoteattr(record["why"] or record["status"])
+        inner = f"<failure message={text}>{escape(record['command'])}</failure>" if record["status"] == samples.FAILED else f"<skipped message={text}/>"
+        lines.append(f"{case}>{inner}</testcase>")
+    return "\n".join([*lines, "</testsuite></testsuites>", ""])
+
+
+def csv_text(found):
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for record in found:
+        writer.writerows(csv_lines(record))
+    return out.getvalue()
+
+
+def derive(run_dir):
+    """Writes every derived format of a run folder except the page; each file appears whole or not at
+    all. Returns the Run, for the page and the terminal."""
+    run = samples.load(run_dir)
+    found = list(records(run))
+    texts = {
+        "results.ndjson": "".join(json.dumps(record, separators=(",", ":")) + "\n" for record in found),
+        "results.csv": csv_text(found),
+        "bencher.json": json.dumps(bencher(found), indent=1) + "\n",
+        "github-action-benchmark.json": json.dumps(github_action(found), indent=1) + "\n",
+        "junit.xml": junit(found),
+    }
+    for name, text in texts.items():
+        with common.atomic_write(run.folder / name) as out:
+            out.write(text)
+    return run

@@ -1,0 +1,332 @@
+"""A run as it was measured: run.json and samples.ndjson of a run folder, joined and made answerable.
+
+A Run has cells (workload, parameters, threads) in the order of the run; a Cell answers for any row
+of the registry what was measured, against any other row, and if nothing was, why not. The folder's
+format is described in results.py. Reading is tolerant: a run may be unfinished, its last line cut by
+a kill, its rows unknown to today's registry.
+"""
+
+import difflib
+import json
+from pathlib import Path
+
+import numpy
+
+from yard import common, stats
+
+OK, FAILED, NOT_APPLICABLE, NOT_IN_BUILD, NOT_MEASURED = "ok", "failed", "not applicable", "not in this build", "not measured"
+REFERENCE = "libc"
+# Below this much live memory, what a process needs anyway outweighs what its allocator does.
+LEAST_LIVE_BYTES = 1 << 20
+
+# What a memory record's fields are called in the results.
+MEMORY_METRICS = {
+    "peak_rss": ("peak_rss", "bytes"),
+    "peak_rss_above_start": ("peak_rss_above_start", "bytes"),
+    "rss_after_free": ("rss_after_free", "bytes"),
+    "rss_after_100ms": ("rss_after_free_100ms", "bytes"),
+    "rss_after_1s": ("rss_after_free_1s", "bytes"),
+    "live_peak": ("live_peak", "bytes"),
+    "minor_faults": ("minor_faults", "count"),
+    "major_faults": ("major_faults", "count"),
+}
+
+
+class Row:
+    """An allocator as the run's registry described it."""
+
+    def __init__(self, given):
+        self.name = given["name"]
+        self.group = given.get("group") or "other"
+        self.summary = given.get("summary") or ""
+        self.traits = [trait.replace("-", " ").replace("_", " ") for trait in given.get("traits") or []]
+        self.missing = given.get("missing") or None
+
+    def has(self, *traits):
+        return all(trait in self.traits for trait in traits)
+
+    @property
+    def floor(self):
+        return self.group == "floor" or self.has("floor")
+
+    @property
+    def peer(self):
+        return self.group == "peer" or self.has("peer")
+
+    @property
+    def twin(self):
+        """The name of the row that this one is once more, for the A/A check; else None."""
+        return self.name[: -len("_again")] if self.name.endswith("_again") else None
+
+    @property
+    def general(self):
+        """Fit for any program: any thread, any order, any size, and freed memory serves again."""
+        return (
+            self.has("thread safe", "free any", "real free")
+            and not self.has("fixed capacity")
+            and not self.has("fixed block")
+            and not self.floor
+            and not self.twin
+        )
+
+
+class Process:
+    """One process of one cell: each row's nanoseconds per operation, round by round."""
+
+    def __init__(self, line):
+        self.index = line.get("process", 0)
+        self.seed = line.get("seed")
+        self.operations = line.get("epoch_operations") or {}
+        self.rows = {}
+        self.checksums = {}
+        for name, row in line["rows"].items():
+            rounds = [value for value in row.get("ns_per_op") or [] if value is not None and value > 0]
+            if rounds:
+                self.rows[name] = numpy.asarray(rounds, float)
+                self.checksums[name] = row.get("checksum")
+        self._medians = {}
+
+    def log_ratio(self, row, reference):
+        """The median over rounds of log(row / reference)."""
+        key = (row, reference)
+        if key not in self._medians:
+            self._medians[key] = stats.paired_log_ratio(self.rows[row], self.rows[reference])
+        return self._medians[key]
+
+    def disagrees(self, row, reference):
+        """Whether the row's checksum of the same operations is another than the reference's."""
+        if row == reference or self.operations.get(row) != self.operations.get(reference):
+            return False
+        pair = self.checksums.get(row), self.checksums.get(reference)
+        return None not in pair and pair[0] != pair[1]
+
+
+class Cell:
+    """One workload with one set of parameters and threads, for all rows."""
+
+    def __init__(self, workload, params, threads, rows=None, summary=""):
+        self.workload, self.params, self.threads, self.summary = workload, params or "", threads, summary
+        self.rows = rows
+        self.processes = {}
+        self.memory = {}
+        self.failures = {}
+        self._ratios, self._times = {}, {}
+
+    @property
+    def key(self):
+        return (self.workload, self.params, self.threads)
+
+    @property
+    def label(self):
+        """Parameters and threads, as people read them."""
+        parts = [part for part in self.params.split(";") if part]
+        if self.threads != 1:
+            parts.append(f"{self.threads} threads")
+        return ", ".join(parts)
+
+    @property
+    def title(self):
+        return f"{self.workload} ({self.label})" if self.label else self.workload
+
+    def values(self):
+        """The parameters as a dictionary, numbers as numbers."""
+        found = {"threads": self.threads}
+        for part in self.params.split(";"):
+            name, equals, value = part.partition("=")
+            if equals:
+                found[name] = int(value) if value.isdigit() else value
+        return found
+
+    def runs(self, row):
+        """The processes in which the row was measured."""
+        return [process for process in self.processes.values() if row in process.rows]
+
+    def measured(self, suite):
+        """The rows that have numbers and did not fail, in no order."""
+        seen = {name for process in self.processes.values() for name in process.rows} if suite == "throughput" else set(self.memory)
+        return {name for name in seen if (suite, name) not in self.failures}
+
+    def log_ratios(self, row, reference):
+        """By process, for those processes that ran both."""
+        if not {row, reference} <= self.measured("throughput"):
+            return []
+        both = [process for process in self.runs(row) if reference in process.rows]
+        return [process.log_ratio(row, reference) for process in both]
+
+    def ratio(self, row, reference):
+        """Time of the row over that of the reference; None where they share no process."""
+        if (row, reference) not in self._ratios:
+            logs = self.log_ratios(row, reference)
+            self._ratios[row, reference] = stats.ratio(logs) if logs else None
+        return self._ratios[row, reference]
+
+    def time(self, row):
+        """Nanoseconds per operation; None where there are none."""
+        if row not in self._times:
+            medians = [float(numpy.median(process.rows[row])) for process in self.runs(row)]
+            self._times[row] = stats.median_interval(medians) if medians and row in self.measured("throughput") else None
+        return self._times[row]
+
+    def memory_values(self, row, field):
+        """One number a process; None is left out."""
+        if row not in self.measured("memory"):
+            return []
+        return [value for value in (memory_value(record, field) for record in self.memory[row]) if value is not None]
+
+    def memory_ratio(self, row, reference, field="peak_rss_above_start"):
+        sides = [[value for value in self.memory_values(name, field) if value > 0] for name in (row, reference)]
+        if row == reference or not all(sides):
+            return stats.Estimate(1.0, 1.0, 1.0, len(sides[0])) if all(sides) else None
+        return stats.unpaired_log_ratio(*sides).exp()
+
+    @property
+    def live_peak(self):
+        """The most bytes that the workload itself holds, the same for all rows."""
+        peaks = [record.get("live_peak") or 0 for records in self.memory.values() for record in records]
+        return max(peaks, default=0)
+
+
+def memory_value(record, field):
+    if field != "peak_rss_above_start":
+        return record.get(field)
+    if record.get("peak_rss") is None or record.get("start_rss") is None:
+        return None
+    return max(0, record["peak_rss"] - record["start_rss"])
+
+
+class Run:
+    """A run folder, read. `unreadable` counts lines that were no JSON (a kill cuts the last one)."""
+
+    def __init__(self, folder, context):
+        self.folder = Path(folder)
+        self.context = context
+        self.finished = bool(context.get("finished"))
+        self.rows = {given["name"]: Row(given) for given in context.get("rows") or []}
+        self.workloads = {given["name"]: given for given in context.get("workloads") or []}
+        self.cells = {}
+        self.harness = []
+        self.unreadable = 0
+        for workload in self.workloads.values():
+            for given in workload.get("cells") or []:
+                self.cell(workload["name"], given.get("params"), given.get("threads", 1), given.get("rows"))
+
+    def cell(self, workload, params, threads, rows=None):
+        key = (workload, params or "", threads)
+        if key not in self.cells:
+            self.cells[key] = Cell(*key, rows=rows)
+            self.workloads.setdefault(workload, {"name": workload, "summary": "", "operation": "operation"})
+        return self.cells[key]
+
+    def take(self, line):
+        """One line of samples.ndjson."""
+        kind = line["kind"]
+        if kind == "harness":
+            self.harness.append(line)
+            return
+        cell = self.cell(line["workload"], line.get("params"), line.get("threads", 1))
+        names = list(line["rows"]) if kind == "samples" else [line["row"]]
+        for name in names:
+            self.rows.setdefault(name, Row({"name": name}))
+        if kind == "samples":
+            # A process that had to be repeated without a row that crashed is another memory layout.
+            cell.processes[(line.get("process", 0), tuple(sorted(names)))] = Process(line)
+        elif kind == "memory":
+            cell.memory.setdefault(line["row"], []).append(line)
+        elif kind == "failed":
+            cell.failures[(line.get("suite", "throughput"), line["row"])] = line
+
+    def check_sums(self):
+        """A row that did other work than the reference has failed, however fast it was."""
+        for cell in self.cells.values():
+            for process in cell.processes.values():
+                anchor = REFERENCE if REFERENCE in process.rows else next(iter(process.rows), None)
+                for row in process.rows:
+                    if process.disagrees(row, anchor):
+                        why = f"checksum {process.checksums[row]} where {anchor} has {process.checksums[anchor]}"
+                        cell.failures.setdefault(("throughput", row), {"why": why, "process": process.index})
+
+    def chosen(self):
+        """The rows that take part in this run, in the registry's order; missing ones not among them."""
+        named = {name for cell in self.cells.values() for name in cell.rows or []}
+        for cell in self.cells.values():
+            named |= cell.measured("throughput") | cell.measured("memory") | {row for _, row in cell.failures}
+        return [row for row in self.rows.values() if row.name in named]
+
+    def missing(self):
+        return [row for row in self.rows.values() if row.missing]
+
+    def status(self, cell, suite, name):
+        if (suite, name) in cell.failures:
+            return FAILED
+        if name in cell.measured(suite):
+            return OK
+        if self.rows[name].missing:
+            return NOT_IN_BUILD
+        if cell.rows is not None and name in cell.rows:
+            return NOT_MEASURED
+        return NOT_APPLICABLE
+
+    def suites(self):
+        """The suites that this run has anything of."""
+        found = []
+        if any(cell.processes or ("throughput" in {suite for suite, _ in cell.failures}) for cell in self.cells.values()):
+            found.append("throughput")
+        if any(cell.memory or ("memory" in {suite for suite, _ in cell.failures}) for cell in self.cells.values()):
+            found.append("memory")
+        return found
+
+    def command(self, cell, *names):
+        """What measures these rows of this cell again."""
+        tier = {"quick": " QUICK=1", "full": " FULL=1"}.get(self.context.get("tier"), "")
+        rows = list(dict.fromkeys((REFERENCE, *names)))
+        return f"make bench FRESH=1{tier} WORKLOADS={cell.workload} THREADS={cell.threads} ALLOCATORS={','.join(rows)}"
+
+    def control(self):
+        """How the A/A twin did against its original, over all cells of this run."""
+        ratios = []
+        for twin in (row for row in self.rows.values() if row.twin in self.rows):
+            ratios += [cell.ratio(twin.name, twin.twin) for cell in self.cells.values()]
+        return stats.control([ratio for ratio in ratios if ratio is not None])
+
+
+def load(folder):
+    """Reads a run folder; a usage error where it is none."""
+    folder = Path(folder)
+    try:
+        context = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise common.usage_error(f"{folder} is no run folder: it has no run.json (make bench writes one)") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise common.usage_error(f"{folder / 'run.json'} is not JSON: {error}") from None
+    run = Run(folder, context)
+    samples = folder / "samples.ndjson"
+    if samples.exists():
+        with open(samples, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                try:
+                    run.take(json.loads(line))
+                except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+                    run.unreadable += 1
+    run.check_sums()
+    return run
+
+
+def nearest(word, names):
+    """The name closest to what somebody typed, for "did you mean"."""
+    close = difflib.get_close_matches(word, list(names), n=1, cutoff=0.0)
+    return close[0] if close else None
+
+
+def find_run(named):
+    """The folder of a run by path or by its name below reports/out; without one, the latest."""
+    if named is None:
+        latest = common.OUT / "latest"
+        if not latest.exists():
+            raise common.usage_error("there is no run yet: make bench makes one")
+        return latest.resolve()
+    for folder in (Path(named), common.OUT / named):
+        if (folder / "run.json").is_file():
+            return folder.resolve()
+    known = sorted(folder.parent.name for folder in common.OUT.glob("*/run.json"))
+    close = nearest(str(named), known)
+    raise common.usage_error(f"no run '{named}'" + (f"; did you mean '{close}'?" if close else ": make bench makes one"))
