@@ -159,6 +159,10 @@ const hy_row *hy_bench_row(const char *name) {
     return plugin ? find_row(plugin, name) : NULL;
 }
 
+const char *hy_plugins_label(size_t index) {
+    return index < state.count ? state.plugins[index].label : NULL;
+}
+
 const hy_row *const *hy_plugins_rows(const char *label, size_t *count) {
     const loaded_plugin *plugin = find_plugin(label, strlen(label));
     *count = plugin ? plugin->plugin->row_count : 0;

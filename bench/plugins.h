@@ -22,6 +22,9 @@ bool hy_plugins_load(const char *label_equals_path, char *error, size_t error_si
  * where there is none. Lives for the whole process. */
 const hy_row *hy_bench_row(const char *name);
 
+/* The labels of the plugins loaded, in order; NULL behind the last. */
+const char *hy_plugins_label(size_t index);
+
 /* All rows of the plugin loaded under `label`, in its own order; NULL and count 0 where none is. */
 const hy_row *const *hy_plugins_rows(const char *label, size_t *count);
 

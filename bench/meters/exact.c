@@ -1,0 +1,213 @@
+/* exact.c: what an allocator takes and keeps, counted and never estimated.
+ *
+ * Each cell is a fixed number of operations from a fixed seed over a child that always answers alike
+ * (source.h). Between the workload and the allocator stands a front that counts what is live; under it
+ * the source counts what was taken for that; the allocator's own counters tell the rest. Two runs of
+ * one build print the same lines, so a comparison needs no tolerance. Every metric is better when it
+ * is smaller; one that the allocator can't tell is left out.
+ *
+ *   child_calls             calls of the child: allocs, resizes, remaps, frees
+ *   child_peak_bytes        the most that was taken from the child at once
+ *   beyond_live_bytes       the most that was taken beyond what was live at that moment
+ *   after_free_bytes        still taken when everything has been freed (or reset)
+ *   after_destroy_bytes     still taken when the allocator is gone: a leak of its own
+ *   fragmentation_permille  taken per live byte, the worst look with at least 1 MiB live
+ *   high_water_bytes, capacity_bytes, overhead_bytes, source_calls   from its own counters
+ *   refused_count           requests that were refused
+ */
+#include "bench/commands.h"
+#include "bench/meters/selection.h"
+#include "bench/meters/source.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* A fragmentation ratio on a tiny live set says nothing. */
+#define FRAGMENTATION_LIVE_MIN ((size_t)1 << 20)
+/* The allocator's counters are read every so many calls. */
+#define LOOK_CALLS 256
+
+/* Stands between the workload and the allocator. Its instance is a copy whose allocator and row are
+ * the front's. */
+typedef struct front {
+    hy_instance inner;
+    hy_instance outer;
+    hy_row row;
+    const hy_metered_source *source;
+    size_t live_bytes;
+    size_t beyond_live_bytes;
+    size_t fragmentation_permille;
+    size_t refused_count;
+    size_t calls_count;
+    bool counted; /* stats were there */
+    hy_stats greatest;
+} front;
+
+static void keep_greatest(size_t *greatest, size_t value) {
+    if (value != SIZE_MAX && (*greatest == SIZE_MAX || value > *greatest)) *greatest = value;
+}
+
+static void read_stats(front *self) {
+    hy_stats stats;
+    if (!hy_instance_stats(&self->inner, &stats)) return;
+    self->counted = true;
+    keep_greatest(&self->greatest.capacity_bytes, stats.capacity_bytes);
+    keep_greatest(&self->greatest.overhead_bytes, stats.overhead_bytes);
+    keep_greatest(&self->greatest.high_water_bytes, stats.high_water_bytes);
+    keep_greatest(&self->greatest.calls_count, stats.calls_count);
+}
+
+static void look(front *self) {
+    size_t taken = self->source->live_bytes, live = self->live_bytes;
+    if (taken > live && taken - live > self->beyond_live_bytes) self->beyond_live_bytes = taken - live;
+    if (taken > 0 && live >= FRAGMENTATION_LIVE_MIN) {
+        keep_greatest(&self->fragmentation_permille, (size_t)((__uint128_t)taken * 1000 / live));
+    }
+    if (self->calls_count++ % LOOK_CALLS == 0) read_stats(self);
+}
+
+static void *front_alloc(void *context, size_t size, hy_align align) {
+    front *self = context;
+    hy_allocator inner = self->inner.allocator;
+    void *ptr = inner.vtable->alloc(inner.self, size, align);
+    if (ptr)
+        self->live_bytes += size;
+    else
+        self->refused_count++;
+    look(self);
+    return ptr;
+}
+
+static bool front_resize(void *context, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    front *self = context;
+    hy_allocator inner = self->inner.allocator;
+    bool resized = inner.vtable->resize(inner.self, ptr, old_size, new_size, align);
+    if (resized) self->live_bytes = self->live_bytes - old_size + new_size;
+    look(self);
+    return resized;
+}
+
+static void *front_remap(void *context, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    front *self = context;
+    hy_allocator inner = self->inner.allocator;
+    void *moved = inner.vtable->remap(inner.self, ptr, old_size, new_size, align);
+    if (moved) self->live_bytes = self->live_bytes - old_size + new_size;
+    look(self);
+    return moved;
+}
+
+static void front_free(void *context, void *ptr, size_t size, hy_align align) {
+    front *self = context;
+    hy_allocator inner = self->inner.allocator;
+    inner.vtable->free(inner.self, ptr, size, align);
+    self->live_bytes -= size;
+    look(self);
+}
+
+static const hy_vtable front_vtable = {front_alloc, front_resize, front_remap, front_free};
+
+static bool front_reset(void *context, hy_reset_mode mode, size_t limit) {
+    front *self = context;
+    bool kept = hy_instance_reset(&self->inner, mode, limit);
+    self->live_bytes = 0;
+    look(self);
+    return kept;
+}
+
+/* Puts the front before `inner`, which it now holds. */
+static void front_start(front *self, const hy_instance *inner, const hy_metered_source *source) {
+    *self = (front){.inner = *inner, .row = *inner->row, .source = source};
+    self->fragmentation_permille = SIZE_MAX;
+    self->greatest = (hy_stats){SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX};
+    if (self->row.reset) self->row.reset = front_reset;
+    self->row.direct = NULL;
+    self->outer = *inner;
+    self->outer.row = &self->row;
+    self->outer.state = self;
+    self->outer.allocator = (hy_allocator){self, &front_vtable};
+}
+
+typedef struct outcome {
+    uint64_t operations;
+    uint64_t checksum;
+    size_t after_free_bytes;
+} outcome;
+
+static bool run_workload(
+    front *self, const hy_selection *selection, const hy_subject *subject, outcome *result) {
+    const hy_workload *workload = subject->workload;
+    hy_session *session = hy_session_open(workload, subject->cell->params, 1, selection->seed, &self->outer);
+    if (!session) return false;
+    for (uint64_t i = 0; i < selection->epochs; i++) {
+        uint64_t done = 0;
+        result->checksum = result->checksum * 31 + workload->epoch(session, selection->operations, &done);
+        result->operations += done;
+    }
+    workload->free_all(session);
+    look(self);
+    read_stats(self);
+    result->after_free_bytes = self->source->live_bytes;
+    workload->end(session);
+    return true;
+}
+
+static void print_metric(const char *name, size_t value, const char **separator) {
+    if (value == SIZE_MAX) return;
+    printf("%s\"%s\":%zu", *separator, name, value);
+    *separator = ",";
+}
+
+static void print_outcome(const hy_subject *subject, const front *self, const outcome *result) {
+    const char *separator = "";
+    hy_subject_print(subject, "exact");
+    printf(",\"operations\":%" PRIu64 ",\"checksum\":\"%016" PRIx64 "\",\"metrics\":{", result->operations,
+        result->checksum);
+    if (self->source->calls_count) {
+        print_metric("child_calls", self->source->calls_count, &separator);
+        print_metric("child_peak_bytes", self->source->peak_bytes, &separator);
+        print_metric("beyond_live_bytes", self->beyond_live_bytes, &separator);
+        print_metric("after_free_bytes", result->after_free_bytes, &separator);
+        print_metric("after_destroy_bytes", self->source->live_bytes, &separator);
+    }
+    print_metric("fragmentation_permille", self->fragmentation_permille, &separator);
+    if (self->counted) {
+        print_metric("high_water_bytes", self->greatest.high_water_bytes, &separator);
+        print_metric("capacity_bytes", self->greatest.capacity_bytes, &separator);
+        print_metric("overhead_bytes", self->greatest.overhead_bytes, &separator);
+        print_metric("source_calls", self->greatest.calls_count, &separator);
+    }
+    print_metric("refused_count", self->refused_count, &separator);
+    printf("}}\n");
+    fflush(stdout);
+}
+
+static bool run_cell(void *context, const hy_subject *subject) {
+    const hy_selection *selection = context;
+    hy_metered_source source;
+    hy_metered_source_init(&source);
+    hy_instance instance;
+    front self;
+    outcome result = {0};
+    bool good = hy_subject_make(subject, hy_metered_source_allocator(&source), &instance);
+    if (good) {
+        front_start(&self, &instance, &source);
+        good = run_workload(&self, selection, subject, &result);
+        hy_instance_destroy(&instance);
+    }
+    if (good) {
+        print_outcome(subject, &self, &result);
+    } else {
+        hy_subject_print(subject, "failed");
+        printf(",\"suite\":\"exact\",\"why\":\"the row or the workload refused to begin\"}\n");
+    }
+    hy_metered_source_deinit(&source);
+    return good;
+}
+
+int hy_command_exact(int argc, char **argv) {
+    hy_selection selection = {
+        .command = "exact", .tier = HY_TIER_QUICK, .operations = 8192, .epochs = 3, .seed = 1};
+    if (!hy_selection_parse(&selection, argc, argv)) return 2;
+    int failed = hy_selection_each(&selection, run_cell, &selection);
+    return failed < 0 ? 2 : failed > 0;
+}

@@ -1,0 +1,101 @@
+/* instructions.c: the region that callgrind counts.
+ *
+ * Run under `valgrind --tool=callgrind --instr-atstart=no --collect-atstart=no`, each cell warms up,
+ * then runs its epochs with collection on and writes a profile named after its number, which is also
+ * in the cell's line on standard output. With one thread, a fixed seed and a pinned processor model,
+ * two runs of one build count the same. The workload's own loop is in the count; it is the same on
+ * both sides of a comparison.
+ */
+#include "bench/commands.h"
+#include "bench/meters/selection.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#if defined(__has_include)
+#if __has_include(<valgrind/callgrind.h>)
+#include <valgrind/callgrind.h>
+#endif
+#endif
+
+#ifdef RUNNING_ON_VALGRIND
+
+typedef struct meter {
+    const hy_selection *selection;
+    unsigned number; /* of the next cell */
+} meter;
+
+/* Collects over the epochs and writes the profile. */
+static uint64_t count_region(const meter *self, hy_session *session, uint64_t *operations) {
+    uint64_t checksum = 0;
+    char name[32];
+    snprintf(name, sizeof name, "cell-%u", self->number);
+    CALLGRIND_START_INSTRUMENTATION;
+    CALLGRIND_TOGGLE_COLLECT;
+    for (uint64_t i = 0; i < self->selection->epochs; i++) {
+        uint64_t done = 0;
+        checksum = checksum * 31 + session->workload->epoch(session, self->selection->operations, &done);
+        *operations += done;
+    }
+    CALLGRIND_TOGGLE_COLLECT;
+    CALLGRIND_DUMP_STATS_AT(name);
+    CALLGRIND_STOP_INSTRUMENTATION;
+    return checksum;
+}
+
+static void print_region(
+    const meter *self, const hy_subject *subject, uint64_t operations, uint64_t checksum) {
+    hy_subject_print(subject, "region");
+    printf(",\"operations\":%" PRIu64 ",\"checksum\":\"%016" PRIx64 "\",\"profile\":\"cell-%u\"}\n",
+        operations, checksum, self->number);
+    fflush(stdout);
+}
+
+static bool run_cell(void *context, const hy_subject *subject) {
+    meter *self = context;
+    const hy_cell *cell = subject->cell;
+    hy_instance instance;
+    hy_session *session = NULL;
+    bool made = hy_subject_make(subject, (hy_allocator){NULL, NULL}, &instance);
+    if (made) session = hy_session_open(subject->workload, cell->params, 1, self->selection->seed, &instance);
+    if (session) {
+        uint64_t operations = 0, warm = 0;
+        subject->workload->epoch(session, self->selection->operations, &warm);
+        uint64_t checksum = count_region(self, session, &operations);
+        print_region(self, subject, operations, checksum);
+        self->number++;
+        hy_session_close(session);
+    } else {
+        hy_subject_print(subject, "failed");
+        printf(",\"suite\":\"instructions\",\"why\":\"the row or the workload refused to begin\"}\n");
+    }
+    if (made) hy_instance_destroy(&instance);
+    return session != NULL;
+}
+
+static bool under_callgrind(void) {
+    if (RUNNING_ON_VALGRIND) return true;
+    fputs("heapyard-bench instructions: run it as scripts/gate does, under valgrind --tool=callgrind\n",
+        stderr);
+    return false;
+}
+
+int hy_command_instructions(int argc, char **argv) {
+    hy_selection selection = {
+        .command = "instructions", .tier = HY_TIER_QUICK, .operations = 2000, .epochs = 2, .seed = 1};
+    if (!hy_selection_parse(&selection, argc, argv)) return 2;
+    if (!selection.list && !under_callgrind()) return 2;
+    meter self = {&selection, 0};
+    int failed = hy_selection_each(&selection, run_cell, &self);
+    return failed < 0 ? 2 : failed > 0;
+}
+
+#else
+
+int hy_command_instructions(int argc, char **argv) {
+    (void)argc, (void)argv;
+    fputs("heapyard-bench instructions: not in this build: install valgrind\n", stderr);
+    return 2;
+}
+
+#endif
