@@ -177,7 +177,7 @@ class Cell:
         sides = [[value for value in self.memory_values(name, field) if value > 0] for name in (row, reference)]
         if row == reference or not all(sides):
             return stats.Estimate(1.0, 1.0, 1.0, len(sides[0])) if all(sides) else None
-        return stats.unpaired_log_ratio(*sides).exp()
+        return stats.unpaired_ratio(*(stats.median_interval(side) for side in sides))
 
     @property
     def live_peak(self):

@@ -139,20 +139,14 @@ def joint_log_ratios(cells):
     return [sum(cell[i] for cell in cells) / len(cells) for i in range(count)]
 
 
-def unpaired_log_ratio(candidate, reference, confidence=CONFIDENCE, seed=1, draws=2000):
-    """For values that can't be paired (a process of its own each, as memory is measured): the log of
-    the ratio of medians, with a percentile bootstrap interval. Draws are seeded, so that the same
-    samples always give the same interval."""
-    sides = [numpy.log(numpy.asarray(side, float)) for side in (candidate, reference)]
-    middle = float(numpy.median(sides[0]) - numpy.median(sides[1]))
-    fewest = min(len(side) for side in sides)
-    if fewest < FEWEST:
-        return Estimate(middle, None, None, fewest)
-    generator = numpy.random.default_rng(seed)
-    medians = [numpy.median(generator.choice(side, (draws, len(side))), axis=1) for side in sides]
-    tail = (1 - confidence) / 2
-    lo, hi = numpy.quantile(medians[0] - medians[1], [tail, 1 - tail])
-    return Estimate(middle, float(min(lo, middle)), float(max(hi, middle)), fewest)
+def unpaired_ratio(candidate, reference):
+    """The ratio of two estimates of positive values that can't be paired (a process of its own each, as
+    memory is measured). The interval joins the worst ends of both, which covers more than either."""
+    n = min(candidate.n, reference.n)
+    middle = candidate.median / reference.median
+    if None in (candidate.lo, reference.lo):
+        return Estimate(middle, None, None, n)
+    return Estimate(middle, candidate.lo / reference.hi, candidate.hi / reference.lo, n)
 
 
 class Control(NamedTuple):
