@@ -9,6 +9,7 @@
  * installed says so. The constants in the allocators' files stay what their authors wrote.
  */
 #include "allocators/registry.h"
+#include "allocators/peers/peers.h"
 #include <heapyard/libc.h>
 #include <pthread.h>
 #include <string.h>
@@ -28,6 +29,12 @@ static const hy_row *const own_rows[] = {
     &hy_raw_libc_row,
     &hy_counting_row,
     &hy_counting_shared_row,
+    &hy_jemalloc_row,
+    &hy_jemalloc_sized_row,
+    &hy_mimalloc_row,
+    &hy_mimalloc_sized_row,
+    &hy_tcmalloc_gperf_row,
+    &hy_tcmalloc_gperf_sized_row,
 };
 
 #define STACK_MAX 7 /* layers of a composition: an instance has room for 8 below its top */
@@ -205,8 +212,11 @@ static void fill_registry(void) {
         hy_row row = composed_row(&compositions[c]);
         add(&row);
     }
-    while (i < COUNT_OF(own_rows))
-        add(own_rows[i++]);
+    while (i < COUNT_OF(own_rows)) {
+        hy_row row = *own_rows[i++];
+        row.missing = hy_peer_missing(&row);
+        add(&row);
+    }
 }
 
 const hy_row *const *hy_registry_rows(size_t *count) {

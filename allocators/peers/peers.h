@@ -1,0 +1,33 @@
+/* peers.h: other people's allocators as rows of ours.
+ *
+ * Each peer is loaded into the process at its first use, beside the C library's malloc and without
+ * taking its place, and appears twice: through malloc and free as a program would call them, and
+ * (`…_sized`) through the best functions that it has for callers who know a block's size.
+ */
+#ifndef HEAPYARD_PEERS_H
+#define HEAPYARD_PEERS_H
+
+#include <heapyard/plugin.h>
+
+/* Call it first thing in main. A peer that uses much static thread-local storage can only be loaded
+ * into a process that was started with room for it: where GLIBC_TUNABLES doesn't say so yet, the program
+ * is run again with it, and the call doesn't return. True: there is room, or nothing needs it in this
+ * build or under Valgrind; false: the program could not be run again, and such peers stay missing. */
+bool hy_peers_reexec(char **argv);
+
+/* Why the row of a peer can't be made here, as a phrase to follow "not in this build: "; NULL where it
+ * can. Looks for the library, loads nothing. For rows that are no peer's: NULL. */
+const char *hy_peer_missing(const hy_row *row);
+
+/* The version that the peer's own library tells, e.g. "5.3.0"; loads it. NULL: no peer, or missing. The
+ * string lives as long as the process. Thread-safe. */
+const char *hy_peer_version(const hy_row *row);
+
+/* The file that the row's allocation function lies in, for tests; loads it. NULL as above. */
+const char *hy_peer_library(const hy_row *row);
+
+extern const hy_row hy_jemalloc_row, hy_jemalloc_sized_row;
+extern const hy_row hy_mimalloc_row, hy_mimalloc_sized_row;
+extern const hy_row hy_tcmalloc_gperf_row, hy_tcmalloc_gperf_sized_row;
+
+#endif
