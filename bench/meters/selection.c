@@ -11,15 +11,15 @@ typedef struct given {
     const char *tier, *operations, *epochs, *seed, *list;
 } given;
 
-static bool parse_tier(hy_selection *selection, const char *name) {
+bool hy_parse_tier(const char *command, const char *name, hy_tier *out) {
     static const char *const tiers[] = {"smoke", "quick", "standard", "full"};
     size_t count = sizeof tiers / sizeof tiers[0];
     for (size_t i = 0; i < count; i++) {
         if (strcmp(tiers[i], name) != 0) continue;
-        selection->tier = (hy_tier)i;
+        *out = (hy_tier)i;
         return true;
     }
-    fprintf(stderr, "heapyard-bench %s: --tier: no tier '%s': did you mean '%s'?\n", selection->command, name,
+    fprintf(stderr, "heapyard-bench %s: --tier: no tier '%s': did you mean '%s'?\n", command, name,
         hy_nearest_name(name, tiers, count));
     return false;
 }
@@ -44,7 +44,7 @@ bool hy_selection_parse(hy_selection *selection, int argc, char **argv) {
         return false;
     }
     selection->list = text.list != NULL;
-    return (!text.tier || parse_tier(selection, text.tier)) &&
+    return (!text.tier || hy_parse_tier(selection->command, text.tier, &selection->tier)) &&
            parse_number(selection, "operations", text.operations, &selection->operations) &&
            parse_number(selection, "epochs", text.epochs, &selection->epochs) &&
            parse_number(selection, "seed", text.seed, &selection->seed);

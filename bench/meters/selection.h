@@ -36,6 +36,9 @@ bool hy_selection_parse(hy_selection *selection, int argc, char **argv);
 int hy_selection_each(
     const hy_selection *selection, bool (*run)(void *context, const hy_subject *subject), void *context);
 
+/* The tier of that name. False: printed as a usage error of `command`. */
+bool hy_parse_tier(const char *command, const char *name, hy_tier *out);
+
 /* Makes the subject's instance, sized for its workload, over `child`; one with a NULL vtable: over the
  * row's default. False: refused, nothing kept. */
 bool hy_subject_make(const hy_subject *subject, hy_allocator child, hy_instance *instance);
