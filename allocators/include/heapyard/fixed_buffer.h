@@ -1,0 +1,184 @@
+/* heapyard/fixed_buffer.h: blocks from a buffer that the caller has already.
+ *
+ * No heap, no header, no growth: blocks follow one another until the buffer is full, which is out of
+ * memory. The newest block can be freed and resized, and gives back the bytes that aligned it; freeing
+ * another one does nothing until reset, shrinking it only succeeds.
+ *
+ * Two views of one buffer: hy_fixed_buffer_allocator for one thread, hy_fixed_buffer_shared_allocator
+ * for many. The second allocates without a lock; it keeps alignment padding. A buffer is used through
+ * one of them between two resets: at check levels 1 and 2 the other's next call is told as misuse.
+ *
+ * Ownership: the buffer stays the caller's and must outlive the blocks. In builds with AddressSanitizer,
+ * and under Valgrind, what is not handed out must not be touched until hy_fixed_buffer_deinit.
+ * Errors: NULL or false where there is no room; nothing has changed then. Sizes and alignments up to
+ * the greatest can't wrap any sum. With hy_fixed_buffer_options.fatal, exhaustion prints
+ * `fatal: fixed buffer exhausted` and aborts, and every free is a no-op (`used` stays).
+ * Cost: every function is O(1). Overhead: none but alignment (with AddressSanitizer, blocks also end at
+ * multiples of 8 while 64 bytes or more are left, so that an overflow is told at its first byte).
+ * After Zig's FixedBufferAllocator.
+ */
+#ifndef HEAPYARD_FIXED_BUFFER_H
+#define HEAPYARD_FIXED_BUFFER_H
+
+#include <heapyard/bump.h>
+
+HY_BEGIN_DECLS
+
+typedef struct hy_fixed_buffer_options {
+    bool fatal; /* frees are no-ops, exhaustion ends the program */
+} hy_fixed_buffer_options;
+
+/* Through which view a buffer is used since its last reset. */
+typedef enum hy_fixed_buffer_view {
+    HY_FIXED_BUFFER_UNUSED,
+    HY_FIXED_BUFFER_PLAIN,
+    HY_FIXED_BUFFER_SHARED
+} hy_fixed_buffer_view;
+
+typedef struct hy_fixed_buffer {
+    uintptr_t next;   /* the first byte that is not handed out; the shared view's only variable */
+    uintptr_t end;    /* behind the buffer's last byte */
+    uintptr_t before; /* `next` as it was before the newest block was made, at or below its padding */
+    uintptr_t base;
+    uint32_t view; /* an hy_fixed_buffer_view, kept at check levels 1 and 2 */
+    hy_fixed_buffer_options options;
+} hy_fixed_buffer;
+
+/* For buffers of static storage: HY_FIXED_BUFFER_INIT(array), where array is an array of char. What
+ * was never handed out is not poisoned then. A macro because it must be a constant expression. */
+#define HY_FIXED_BUFFER_INIT(array)                                                                          \
+    {                                                                                                        \
+        (uintptr_t)(array), (uintptr_t)(array) + sizeof(array), (uintptr_t)(array), (uintptr_t)(array), 0, { \
+            false                                                                                            \
+        }                                                                                                    \
+    }
+
+/* Starts on [buffer, buffer + size); buffer may be NULL where size is 0. On 64-bit targets it must lie
+ * in the lower half of the address space, as every process's memory does. */
+HY_API void hy_fixed_buffer_init(hy_fixed_buffer *fixed, void *buffer, size_t size);
+HY_API void hy_fixed_buffer_init_options(
+    hy_fixed_buffer *fixed, void *buffer, size_t size, hy_fixed_buffer_options options);
+
+/* Ends every block, and gives the buffer back to its owner's own use. The struct can be initialised
+ * again. Not while another thread uses the buffer. */
+HY_API void hy_fixed_buffer_deinit(hy_fixed_buffer *fixed);
+
+/* Ends every block. Either view may be used next. Not while another thread uses the buffer. */
+HY_API void hy_fixed_buffer_reset(hy_fixed_buffer *fixed);
+
+/* The buffer's first byte; its size in bytes; how many of these are handed out or lost to alignment.
+ * Thread-safe beside the shared view. */
+HY_INLINE void *hy_fixed_buffer_base(const hy_fixed_buffer *fixed) {
+    return (void *)fixed->base;
+}
+
+HY_INLINE size_t hy_fixed_buffer_capacity(const hy_fixed_buffer *fixed) {
+    return fixed->end - fixed->base;
+}
+
+HY_INLINE size_t hy_fixed_buffer_used(const hy_fixed_buffer *fixed) {
+    return __atomic_load_n(&fixed->next, __ATOMIC_RELAXED) - fixed->base;
+}
+
+/* Whether ptr, or every byte of [ptr, ptr + size), lies in the buffer, handed out or not. An empty
+ * range lies in it where its address does, the buffer's end included. Thread-safe. */
+HY_INLINE bool hy_fixed_buffer_owns(const hy_fixed_buffer *fixed, const void *ptr) {
+    return (uintptr_t)ptr - fixed->base < hy_fixed_buffer_capacity(fixed);
+}
+
+HY_INLINE bool hy_fixed_buffer_owns_range(const hy_fixed_buffer *fixed, const void *ptr, size_t size) {
+    uintptr_t start = (uintptr_t)ptr;
+    return start >= fixed->base && start <= fixed->end && size <= fixed->end - start;
+}
+
+/* Whether the struct holds together. Not while another thread uses the buffer. */
+HY_API bool hy_fixed_buffer_check(const hy_fixed_buffer *fixed);
+
+/* Tells misuse where the buffer is in use through the other view, else notes this one. */
+HY_API void hy_fixed_buffer_enter(hy_fixed_buffer *fixed, hy_fixed_buffer_view view);
+/* NULL, or with options.fatal the end of the program. */
+HY_API void *hy_fixed_buffer_exhausted(const hy_fixed_buffer *fixed);
+
+/* Notes through which view the buffer is used. Nothing at check level 0. */
+HY_INLINE void hy_fixed_buffer_use(hy_fixed_buffer *fixed, hy_fixed_buffer_view view) {
+    (void)fixed, (void)view;
+#if HY_CHECK >= 1
+    if (HY_UNLIKELY(__atomic_load_n(&fixed->view, __ATOMIC_RELAXED) != (uint32_t)view)) {
+        hy_fixed_buffer_enter(fixed, view);
+    }
+#endif
+}
+
+/* A block, or NULL where there is no room for it. Requires: size > 0. */
+HY_INLINE HY_WARN_UNUSED void *hy_fixed_buffer_alloc(hy_fixed_buffer *fixed, size_t size, hy_align align) {
+    hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_PLAIN);
+    uintptr_t next = fixed->next, end = fixed->end, start, stop;
+    if (HY_UNLIKELY(
+            !hy_bump_start(next, align, &start) || HY_ADD_OVERFLOWS(start, size, &stop) || stop > end)) {
+        return hy_fixed_buffer_exhausted(fixed);
+    }
+    fixed->before = next;
+    fixed->next = hy_bump_after(stop, end);
+    hy_unpoison((void *)start, size);
+    return (void *)start;
+}
+
+/* Ends a block. The newest one's bytes, those that aligned it included, can be used again.
+ *
+ * A block whose end is `next` is the newest that is left. `before` belongs to the newest that was made:
+ * where it lies at or below this block they are the same one (an older block ends at or below `before`),
+ * and what aligned it goes back with it. */
+HY_INLINE void hy_fixed_buffer_free(hy_fixed_buffer *fixed, void *ptr, size_t size) {
+    hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_PLAIN);
+    uintptr_t start = (uintptr_t)ptr;
+    hy_poison(ptr, size);
+    if (HY_LIKELY(hy_bump_after(start + size, fixed->end) == fixed->next) &&
+        HY_LIKELY(!fixed->options.fatal)) {
+        fixed->next = HY_LIKELY(fixed->before >= start) ? start : fixed->before;
+    }
+}
+
+/* Shrinks any block, and grows the newest while there is room. Requires: both sizes > 0. */
+HY_API HY_WARN_UNUSED bool hy_fixed_buffer_resize(
+    hy_fixed_buffer *fixed, void *ptr, size_t old_size, size_t new_size);
+
+/* The same three through the shared view: from any thread, lock-free. */
+HY_API HY_WARN_UNUSED void *hy_fixed_buffer_shared_alloc(hy_fixed_buffer *fixed, size_t size, hy_align align);
+HY_API void hy_fixed_buffer_shared_free(hy_fixed_buffer *fixed, void *ptr, size_t size);
+HY_API HY_WARN_UNUSED bool hy_fixed_buffer_shared_resize(
+    hy_fixed_buffer *fixed, void *ptr, size_t old_size, size_t new_size);
+
+/* The vtables' slots over the functions above; self is an hy_fixed_buffer. */
+HY_API void *hy_fixed_buffer_slot_alloc(void *self, size_t size, hy_align align);
+HY_API bool hy_fixed_buffer_slot_resize(
+    void *self, void *ptr, size_t old_size, size_t new_size, hy_align align);
+HY_API void *hy_fixed_buffer_slot_remap(
+    void *self, void *ptr, size_t old_size, size_t new_size, hy_align align);
+HY_API void hy_fixed_buffer_slot_free(void *self, void *ptr, size_t size, hy_align align);
+HY_API void *hy_fixed_buffer_shared_slot_alloc(void *self, size_t size, hy_align align);
+HY_API bool hy_fixed_buffer_shared_slot_resize(
+    void *self, void *ptr, size_t old_size, size_t new_size, hy_align align);
+HY_API void *hy_fixed_buffer_shared_slot_remap(
+    void *self, void *ptr, size_t old_size, size_t new_size, hy_align align);
+HY_API void hy_fixed_buffer_shared_slot_free(void *self, void *ptr, size_t size, hy_align align);
+
+static const hy_vtable hy_fixed_buffer_vtable = {hy_fixed_buffer_slot_alloc, hy_fixed_buffer_slot_resize,
+    hy_fixed_buffer_slot_remap, hy_fixed_buffer_slot_free};
+static const hy_vtable hy_fixed_buffer_shared_vtable = {hy_fixed_buffer_shared_slot_alloc,
+    hy_fixed_buffer_shared_slot_resize, hy_fixed_buffer_shared_slot_remap, hy_fixed_buffer_shared_slot_free};
+
+/* The view for one thread at a time. The struct must outlive the value. */
+HY_INLINE hy_allocator hy_fixed_buffer_allocator(hy_fixed_buffer *fixed) {
+    hy_allocator allocator = {fixed, &hy_fixed_buffer_vtable};
+    return allocator;
+}
+
+/* The view for any number of threads. The struct must outlive the value. */
+HY_INLINE hy_allocator hy_fixed_buffer_shared_allocator(hy_fixed_buffer *fixed) {
+    hy_allocator allocator = {fixed, &hy_fixed_buffer_shared_vtable};
+    return allocator;
+}
+
+HY_END_DECLS
+
+#endif

@@ -1,0 +1,313 @@
+/* fixed_buffer.c: blocks from a buffer that the caller has already.
+ *
+ * For: an upper bound known beforehand; code that must not touch the heap; a stack frame's scratch.
+ * Not for: sizes that depend on input, unless refusing is an answer.
+ * Algorithm: a bump whose newest block can be freed and resized.
+ *
+ *   buffer |block|block|pad|newest|                |
+ *          ^base       ^before    ^next            ^end
+ *
+ * The newest block is told by its end. Padding can't fool that test: it belongs to the block behind
+ * it, and goes when that block goes, as long as that block is also the last one that was made (older
+ * ones keep theirs until reset; remembering more than one would cost every block a header).
+ *
+ * The shared view changes `next` alone, by compare-and-swap, so it has no place for `before` and keeps
+ * padding. A free or resize that loses the race lost it to a newer block, and is then no longer about
+ * the newest one. A block that `next` ends at twice (freed and made again in between) is again the newest:
+ * the swap is right whoever made it.
+ *
+ * Cost: O(1); shared, O(1) and retries while other threads win. Overhead: alignment only.
+ * Thread-safe: by choice of the view.
+ * Source: Zig's FixedBufferAllocator, both views; its sums wrap and its padding stays, ours don't.
+ */
+#include <heapyard/fixed_buffer.h>
+#include <heapyard/typed.h>
+
+#include "allocators/strategies/region.h"
+
+void hy_fixed_buffer_init_options(
+    hy_fixed_buffer *fixed, void *buffer, size_t size, hy_fixed_buffer_options options) {
+    HY_REQUIRE(size <= (SIZE_MAX >> (sizeof(size_t) == 8)) - (uintptr_t)buffer, "hy_fixed_buffer_init", size,
+        "the size of a buffer that lies in the address space");
+    fixed->base = (uintptr_t)buffer;
+    fixed->end = fixed->base + size;
+    fixed->next = fixed->before = fixed->base;
+    fixed->view = HY_FIXED_BUFFER_UNUSED;
+    fixed->options = options;
+    hy_poison(buffer, size);
+}
+
+void hy_fixed_buffer_init(hy_fixed_buffer *fixed, void *buffer, size_t size) {
+    hy_fixed_buffer_init_options(fixed, buffer, size, (hy_fixed_buffer_options){false});
+}
+
+void hy_fixed_buffer_deinit(hy_fixed_buffer *fixed) {
+    hy_unpoison((void *)fixed->base, hy_fixed_buffer_capacity(fixed));
+    *fixed = (hy_fixed_buffer){0};
+}
+
+void hy_fixed_buffer_reset(hy_fixed_buffer *fixed) {
+    hy_poison((void *)fixed->base, hy_fixed_buffer_used(fixed));
+    fixed->next = fixed->before = fixed->base;
+    fixed->view = HY_FIXED_BUFFER_UNUSED;
+}
+
+bool hy_fixed_buffer_check(const hy_fixed_buffer *fixed) {
+    return fixed->base <= fixed->next && fixed->next <= fixed->end && fixed->base <= fixed->before &&
+           fixed->before <= fixed->end && fixed->view <= HY_FIXED_BUFFER_SHARED;
+}
+
+HY_COLD void hy_fixed_buffer_enter(hy_fixed_buffer *fixed, hy_fixed_buffer_view view) {
+    uint32_t unused = HY_FIXED_BUFFER_UNUSED;
+    bool noted = __atomic_compare_exchange_n(
+        &fixed->view, &unused, (uint32_t)view, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    if (!noted && unused != (uint32_t)view) {
+        hy_misuse(
+            "hy_fixed_buffer_allocator", unused, "used through one of its two views between two resets");
+    }
+}
+
+HY_COLD void *hy_fixed_buffer_exhausted(const hy_fixed_buffer *fixed) {
+    if (fixed->options.fatal) hy_fatal("fixed buffer exhausted");
+    return NULL;
+}
+
+/* Where the newest block would end with its new size; false: not in this buffer. */
+static bool new_stop(const hy_fixed_buffer *fixed, uintptr_t start, size_t new_size, uintptr_t *after) {
+    uintptr_t stop;
+    if (HY_ADD_OVERFLOWS(start, new_size, &stop) || stop > fixed->end) return false;
+    *after = hy_bump_after(stop, fixed->end);
+    return true;
+}
+
+/* Tells the tools about a block's new size. */
+static void mark_resized(void *ptr, size_t old_size, size_t new_size) {
+    if (new_size > old_size) {
+        hy_unpoison((char *)ptr + old_size, new_size - old_size);
+    } else {
+        hy_poison((char *)ptr + new_size, old_size - new_size);
+    }
+}
+
+HY_SLOT bool hy_fixed_buffer_resize(hy_fixed_buffer *fixed, void *ptr, size_t old_size, size_t new_size) {
+    hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_PLAIN);
+    uintptr_t start = (uintptr_t)ptr, after;
+    if (hy_bump_after(start + old_size, fixed->end) == fixed->next) {
+        if (!new_stop(fixed, start, new_size, &after)) return false;
+        if (!fixed->options.fatal || new_size > old_size) fixed->next = after;
+    } else if (new_size > old_size) {
+        return false;
+    }
+    mark_resized(ptr, old_size, new_size);
+    return true;
+}
+
+HY_SLOT void *hy_fixed_buffer_shared_alloc(hy_fixed_buffer *fixed, size_t size, hy_align align) {
+    hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_SHARED);
+    uintptr_t next = __atomic_load_n(&fixed->next, __ATOMIC_RELAXED), end = fixed->end, start, stop;
+    do {
+        if (!hy_bump_start(next, align, &start) || HY_ADD_OVERFLOWS(start, size, &stop) || stop > end) {
+            return hy_fixed_buffer_exhausted(fixed);
+        }
+        /* Acquire: what its former owner wrote into these bytes happened before they were freed. */
+    } while (!__atomic_compare_exchange_n(
+        &fixed->next, &next, hy_bump_after(stop, end), true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+    hy_unpoison((void *)start, size);
+    return (void *)start;
+}
+
+HY_SLOT void hy_fixed_buffer_shared_free(hy_fixed_buffer *fixed, void *ptr, size_t size) {
+    hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_SHARED);
+    uintptr_t start = (uintptr_t)ptr, after = hy_bump_after(start + size, fixed->end);
+    /* Poisoned before it is given back: afterwards another thread may own it. */
+    hy_poison(ptr, size);
+    if (fixed->options.fatal) return;
+    __atomic_compare_exchange_n(&fixed->next, &after, start, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
+bool hy_fixed_buffer_shared_resize(hy_fixed_buffer *fixed, void *ptr, size_t old_size, size_t new_size) {
+    hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_SHARED);
+    uintptr_t start = (uintptr_t)ptr, before = hy_bump_after(start + old_size, fixed->end), after;
+    if (new_size <= old_size) {
+        mark_resized(ptr, old_size, new_size);
+        if (!fixed->options.fatal && new_stop(fixed, start, new_size, &after)) {
+            __atomic_compare_exchange_n(
+                &fixed->next, &before, after, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+        }
+        return true;
+    }
+    if (!new_stop(fixed, start, new_size, &after)) return false;
+    if (!__atomic_compare_exchange_n(&fixed->next, &before, after, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return false;
+    mark_resized(ptr, old_size, new_size);
+    return true;
+}
+
+HY_SLOT void *hy_fixed_buffer_slot_alloc(void *self, size_t size, hy_align align) {
+    return hy_fixed_buffer_alloc(self, size, align);
+}
+
+bool hy_fixed_buffer_slot_resize(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    (void)align;
+    return hy_fixed_buffer_resize(self, ptr, old_size, new_size);
+}
+
+void *hy_fixed_buffer_slot_remap(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    (void)align;
+    return hy_fixed_buffer_resize(self, ptr, old_size, new_size) ? ptr : NULL;
+}
+
+HY_SLOT void hy_fixed_buffer_slot_free(void *self, void *ptr, size_t size, hy_align align) {
+    (void)align;
+    hy_fixed_buffer_free(self, ptr, size);
+}
+
+void *hy_fixed_buffer_shared_slot_alloc(void *self, size_t size, hy_align align) {
+    return hy_fixed_buffer_shared_alloc(self, size, align);
+}
+
+bool hy_fixed_buffer_shared_slot_resize(
+    void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    (void)align;
+    return hy_fixed_buffer_shared_resize(self, ptr, old_size, new_size);
+}
+
+void *hy_fixed_buffer_shared_slot_remap(
+    void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    (void)align;
+    return hy_fixed_buffer_shared_resize(self, ptr, old_size, new_size) ? ptr : NULL;
+}
+
+void hy_fixed_buffer_shared_slot_free(void *self, void *ptr, size_t size, hy_align align) {
+    (void)align;
+    hy_fixed_buffer_shared_free(self, ptr, size);
+}
+
+/* The rows' instance: the allocator and its buffer. */
+typedef struct instance {
+    hy_fixed_buffer fixed;
+    hy_region region;
+} instance;
+
+static instance *make_instance(const hy_config *config) {
+    instance *made = hy_create(hy_libc(), instance);
+    if (!made) return NULL;
+    if (!hy_region_make(&made->region, config)) {
+        hy_destroy(hy_libc(), made);
+        return NULL;
+    }
+    hy_fixed_buffer_init(&made->fixed, hy_region_base(&made->region), made->region.capacity);
+    return made;
+}
+
+static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    (void)row;
+    instance *made = make_instance(config);
+    if (made) *out = hy_fixed_buffer_allocator(&made->fixed);
+    return made;
+}
+
+static void *make_shared(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    (void)row;
+    instance *made = make_instance(config);
+    if (made) *out = hy_fixed_buffer_shared_allocator(&made->fixed);
+    return made;
+}
+
+static void destroy(const hy_row *row, void *state) {
+    (void)row;
+    instance *made = state;
+    hy_fixed_buffer_deinit(&made->fixed);
+    hy_region_free(&made->region);
+    hy_destroy(hy_libc(), made);
+}
+
+/* The buffer is the caller's: whatever the mode, nothing else can be given back. */
+static bool reset(void *state, hy_reset_mode mode, size_t limit) {
+    (void)mode, (void)limit;
+    hy_fixed_buffer_reset(state);
+    return true;
+}
+
+static bool owns(void *state, const void *ptr) {
+    return hy_fixed_buffer_owns(state, ptr);
+}
+
+static bool check(void *state) {
+    return hy_fixed_buffer_check(state);
+}
+
+static bool stats(void *state, hy_stats *out) {
+    out->capacity_bytes = hy_fixed_buffer_capacity(state);
+    out->used_bytes = hy_fixed_buffer_used(state);
+    out->overhead_bytes = 0;
+    out->high_water_bytes = SIZE_MAX;
+    out->calls_count = SIZE_MAX;
+    return true;
+}
+
+static uint64_t direct_pair(void *state, size_t size, size_t count) {
+    hy_fixed_buffer *fixed = state;
+    for (size_t i = 0; i < count; i++) {
+        size_t *ptr = hy_fixed_buffer_alloc(fixed, size, HY_ALIGN_16);
+        if (!ptr) return i;
+        *ptr = i;
+        hy_opaque(ptr);
+        hy_fixed_buffer_free(fixed, ptr, size);
+        hy_opaque(fixed);
+    }
+    return count;
+}
+
+static uint64_t direct_request(void *state, const uint32_t *sizes, size_t window, size_t count) {
+    hy_fixed_buffer *fixed = state;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t block = 0; block < window; block++) {
+            size_t *ptr = hy_fixed_buffer_alloc(fixed, sizes[block], HY_ALIGN_16);
+            if (!ptr) return i * window + block;
+            *ptr = block;
+            hy_opaque(ptr);
+        }
+        hy_fixed_buffer_reset(fixed);
+        hy_opaque(fixed);
+    }
+    return count * window;
+}
+
+static const hy_direct_bench direct = {direct_pair, direct_request};
+
+_Static_assert(offsetof(instance, fixed) == 0, "the rows' functions take the instance for its buffer");
+
+const hy_row hy_fixed_buffer_row = {
+    .name = "fixed_buffer",
+    .group = HY_GROUP_STRATEGY,
+    .summary = "blocks from a buffer that the caller has already; the newest can be freed and resized",
+    .header = "heapyard/fixed_buffer.h",
+    .traits = HY_TRAIT_FREE_LAST | HY_TRAIT_BULK_RESET | HY_TRAIT_GROW_IN_PLACE | HY_TRAIT_FIXED_CAPACITY,
+    .greatest_align = {HY_ALIGN_LOG2_MAX},
+    .default_capacity = HY_REGION_DEFAULT_CAPACITY,
+    .make = make,
+    .destroy = destroy,
+    .reset = reset,
+    .owns = owns,
+    .check = check,
+    .stats = stats,
+    .direct = &direct,
+};
+
+const hy_row hy_fixed_buffer_shared_row = {
+    .name = "fixed_buffer_shared",
+    .group = HY_GROUP_STRATEGY,
+    .summary = "fixed_buffer's view for many threads, without a lock",
+    .header = "heapyard/fixed_buffer.h",
+    .traits = HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_LAST | HY_TRAIT_BULK_RESET | HY_TRAIT_GROW_IN_PLACE |
+              HY_TRAIT_FIXED_CAPACITY,
+    .greatest_align = {HY_ALIGN_LOG2_MAX},
+    .default_capacity = HY_REGION_DEFAULT_CAPACITY,
+    .make = make_shared,
+    .destroy = destroy,
+    .reset = reset,
+    .owns = owns,
+    .check = check,
+    .stats = stats,
+};
