@@ -2,8 +2,9 @@
  *
  * A workload is a file in workloads/ and a row in workloads.c. Its traits say which allocators it
  * applies to; its cells say with which parameters and on which tier (quick, standard, full) it runs.
- * A session is one allocator under one workload: begun once, run for many epochs, ended. Every epoch
- * returns a checksum of what it did, which must agree between allocators.
+ * A session is one allocator under one workload, in one thread: begun once (its own tables), filled
+ * (the steady state), run for many epochs, emptied, ended. Every epoch returns a checksum of sizes,
+ * indexes and first words, which must agree between allocators.
  */
 #ifndef HEAPYARD_WORKLOADS_H
 #define HEAPYARD_WORKLOADS_H
@@ -12,41 +13,106 @@
 
 typedef enum hy_tier { HY_TIER_SMOKE, HY_TIER_QUICK, HY_TIER_STANDARD, HY_TIER_FULL } hy_tier;
 
-/* One set of parameters: `params` is canonical text, "size=64;window=1000". */
+/* One set of parameters: `params` is canonical text, keys in order: "size=64;window=1000". */
 typedef struct hy_cell {
     const char *params;
     uint32_t threads;
     hy_tier tier; /* the lowest tier that runs it */
 } hy_cell;
 
-typedef struct hy_session hy_session;
+/* What a session with these parameters will ask of its allocator. */
+typedef struct hy_demand {
+    size_t greatest_size;
+    hy_align greatest_align;
+    size_t live_bytes;  /* at most live at once, as asked for */
+    size_t live_blocks; /* likewise; 1 for what keeps nothing */
+    bool mixed_sizes;   /* more than one size */
+} hy_demand;
 
-typedef struct hy_workload {
-    const char *name;      /* [a-z0-9_]+ */
-    const char *summary;   /* what it models, in two sentences: the report prints it */
-    const char *operation; /* what one operation is: "one allocation and its free" */
-    hy_traits needs;       /* all of these */
-    hy_traits needs_one;   /* at least one of these; 0: no such need */
-    hy_traits excludes;    /* none of these */
+/* Called in the middle of fills and batches, where the live bytes have just grown or shrunk, so that
+ * memory can be seen over time; never during what is timed. */
+typedef struct hy_observer {
+    void (*observe)(void *context, uint64_t live_bytes);
+    void *context;
+} hy_observer;
+
+typedef struct hy_workload hy_workload;
+
+/* The head of every session; a workload's own struct begins with it. */
+typedef struct hy_session {
+    const hy_workload *workload;
+    hy_instance *instance;
+    hy_allocator allocator;
+    const hy_observer *observer; /* NULL: nobody looks */
+    bool verify;                 /* work out the checksum from first words read back */
+    bool forgets;                /* a floor, which may hand out one block twice: nothing to read back */
+    bool direct;                 /* the row's direct-call loop instead of the vtable */
+    bool empty;                  /* no allocator at all: the harness's own cost */
+    uint64_t refused_count;      /* allocations that gave NULL */
+    uint64_t elapsed_ns;         /* the last epoch's time, by a workload that owns its threads; else 0 */
+} hy_session;
+
+struct hy_workload {
+    const char *name;         /* [a-z0-9_]+ */
+    const char *summary;      /* what it models, in two sentences: the report prints it */
+    const char *operation;    /* what one operation is: "one allocation and its free" */
+    hy_traits needs;          /* all of these */
+    hy_traits needs_one;      /* at least one of these; 0: no such need */
+    hy_traits needs_threaded; /* all of these as well, with two threads and more */
+    hy_traits excludes;       /* none of these */
+    bool owns_threads;        /* one session runs all threads itself, and times them; else each has its own */
+    bool keeps_place;         /* epochs are segments of one sequence: no warm-up in between, and the same
+                               * count for all, so that all are timed on the same segments */
+    uint64_t epoch_ns;        /* the shortest epoch; 0: what the sampler thinks right for the live set */
     const hy_cell *cells;
     size_t cell_count;
 
-    /* Allocates the session's own tables (never through the allocator under test) and brings it to its
-     * steady state. NULL: refused, e.g. parameters that make no sense. */
+    /* Whether a row's direct loops have one that stands for this workload; NULL: none can. */
+    bool (*direct_loop)(const hy_direct_bench *direct);
+    /* What these parameters ask for; false where they make no sense. */
+    bool (*demand)(const char *params, hy_demand *out);
+    /* One line about why `demand` has just refused; NULL: there is no more to say. The member may be
+     * NULL. */
+    const char *(*refusal)(const char *params);
+    /* Allocates and touches the session's own tables, never through the allocator under test. threads:
+     * those that share the instance, each with a session of its own unless the workload owns its
+     * threads; seed: its own. instance->row is set, but the instance may be made only later: what is
+     * there of its allocator is copied to session->allocator, which the caller may set before `fill`.
+     * NULL: refused, e.g. parameters that make no sense. */
     hy_session *(*begin)(const hy_workload *workload, const char *params, uint32_t threads, uint64_t seed,
         hy_instance *instance);
-    /* About `operations` operations, or one segment where the workload has its own length; *done gets
-     * how many they were. Returns the checksum. */
+    /* Brings the session to its steady state through the allocator under test. */
+    void (*fill)(hy_session *session);
+    /* At least `operations` operations, or one segment where the workload has its own length; *done
+     * gets how many they were. Returns the checksum. */
     uint64_t (*epoch)(hy_session *session, uint64_t operations, uint64_t *done);
+    /* For workloads that keep their place: operations of the whole sequence; else NULL. */
+    uint64_t (*length)(hy_session *session);
+    /* The bytes live now, as asked for. */
+    uint64_t (*live_bytes)(hy_session *session);
     /* Frees what is live through the allocator under test. The session's own tables are kept until
      * `end`, so that memory can be measured in between. */
     void (*free_all)(hy_session *session);
     void (*end)(hy_session *session);
-} hy_workload;
+};
 
 const hy_workload *const *hy_workloads(size_t *count);
 const hy_workload *hy_workload_find(const char *name);
-/* Whether the workload applies to the row, by traits, greatest alignment and block size. */
+
+/* Whether the workload applies to the row, by traits, alignment and sizes; false too for parameters
+ * that make no sense and for a row that is not in this build. */
 bool hy_workload_applies(const hy_workload *workload, const hy_cell *cell, const hy_row *row);
+
+/* How an instance must be made so that it can serve `threads` sessions of this demand. */
+hy_config hy_workload_config(const hy_demand *demand, uint32_t threads);
+
+/* Begun and filled, with nothing else asked for: for one thread and for meters that need no steps in
+ * between. NULL: refused. */
+hy_session *hy_session_open(
+    const hy_workload *workload, const char *params, uint32_t threads, uint64_t seed, hy_instance *instance);
+void hy_session_close(hy_session *session);
+
+/* The number that stands after "key=" in canonical parameters; false where there is none. */
+bool hy_params_number(const char *params, const char *key, uint64_t *out);
 
 #endif

@@ -1,0 +1,125 @@
+/* workloads.c: table 2: the workloads, and what is derived from their rows. */
+#include "bench/workloads.h"
+#include "bench/session.h"
+#include <stdlib.h>
+#include <string.h>
+
+extern const hy_workload hy_pair_workload, hy_window_workload, hy_mixed_workload, hy_request_workload,
+    hy_bulk_workload;
+
+static const hy_workload *const workloads[] = {
+    &hy_pair_workload,
+    &hy_window_workload,
+    &hy_mixed_workload,
+    &hy_request_workload,
+    &hy_bulk_workload,
+};
+
+const hy_workload *const *hy_workloads(size_t *count) {
+    *count = sizeof workloads / sizeof workloads[0];
+    return workloads;
+}
+
+const hy_workload *hy_workload_find(const char *name) {
+    for (size_t i = 0; i < sizeof workloads / sizeof workloads[0]; i++) {
+        if (strcmp(workloads[i]->name, name) == 0) return workloads[i];
+    }
+    return NULL;
+}
+
+static bool traits_fit(const hy_workload *workload, uint32_t threads, hy_traits traits) {
+    hy_traits needs = workload->needs;
+    if (threads > 1) needs |= workload->needs_threaded | HY_TRAIT_THREAD_SAFE;
+    if ((traits & needs) != needs) return false;
+    if (workload->needs_one && !(traits & workload->needs_one)) return false;
+    return !(traits & workload->excludes);
+}
+
+/* Blocks of one size are for one size; a floor has them large enough for all. */
+static bool sizes_fit(const hy_demand *demand, const hy_row *row) {
+    if (!(row->traits & HY_TRAIT_FIXED_BLOCK)) return true;
+    if (row->traits & HY_TRAIT_FLOOR) {
+        return !(demand->mixed_sizes && (row->traits & HY_TRAIT_FREE_ANY));
+    }
+    return !demand->mixed_sizes;
+}
+
+bool hy_workload_applies(const hy_workload *workload, const hy_cell *cell, const hy_row *row) {
+    hy_demand demand;
+    if (row->missing || !traits_fit(workload, cell->threads, row->traits)) return false;
+    if (!workload->demand(cell->params, &demand)) return false;
+    return hy_align_compare(demand.greatest_align, row->greatest_align) <= 0 && sizes_fit(&demand, row);
+}
+
+/* A block in a region of fixed capacity may cost padding and a header; 64 bytes are more than any row
+ * here takes. */
+#define BLOCK_OVERHEAD 64
+#define REGION_OVERHEAD ((size_t)1 << 16)
+
+hy_config hy_workload_config(const hy_demand *demand, uint32_t threads) {
+    hy_config config = {0};
+    size_t bytes = demand->live_bytes + demand->live_blocks * BLOCK_OVERHEAD;
+    config.capacity = threads * bytes + REGION_OVERHEAD + demand->greatest_size;
+    config.block_size = demand->greatest_size;
+    config.block_align = demand->greatest_align;
+    return config;
+}
+
+hy_session *hy_session_open(
+    const hy_workload *workload, const char *params, uint32_t threads, uint64_t seed, hy_instance *instance) {
+    hy_session *session = workload->begin(workload, params, threads, seed, instance);
+    if (session) workload->fill(session);
+    return session;
+}
+
+void hy_session_close(hy_session *session) {
+    const hy_workload *workload = session->workload;
+    workload->free_all(session);
+    workload->end(session);
+}
+
+bool hy_params_number(const char *params, const char *key, uint64_t *out) {
+    size_t length = strlen(key);
+    for (const char *at = params; at; at = strchr(at, ';') ? strchr(at, ';') + 1 : NULL) {
+        if (strncmp(at, key, length) != 0 || at[length] != '=') continue;
+        const char *digits = at + length + 1;
+        char *end;
+        uint64_t value = strtoull(digits, &end, 10);
+        if (end == digits || *digits == '-' || (*end != ';' && *end != '\0')) return false;
+        *out = value;
+        return true;
+    }
+    return false;
+}
+
+uint32_t *hy_random_table(uint64_t seed, size_t count, uint64_t bound) {
+    uint32_t *table = hy_alloc_n(hy_libc(), uint32_t, count);
+    if (!table) return NULL;
+    for (size_t i = 0; i < count; i++)
+        table[i] = hy_random_below(&seed, bound);
+    return table;
+}
+
+/* The bench's own row: an instance that is only a block for the empty loops to hand out. */
+static char scratch[HY_BENCH_SIZE_MAX] __attribute__((aligned(64)));
+
+static void *empty_make(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    (void)row, (void)config;
+    *out = (hy_allocator){scratch, &hy_empty_vtable};
+    return scratch;
+}
+
+static void empty_destroy(const hy_row *row, void *instance) {
+    (void)row, (void)instance;
+}
+
+const hy_row hy_empty_row = {
+    .name = "empty",
+    .group = HY_GROUP_FLOOR,
+    .summary = "no allocator at all: what the harness itself costs per operation",
+    .traits =
+        HY_TRAIT_FLOOR | HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_FREE_LAST | HY_TRAIT_REAL_FREE,
+    .greatest_align = {6},
+    .make = empty_make,
+    .destroy = empty_destroy,
+};
