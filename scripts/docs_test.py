@@ -1,0 +1,60 @@
+"""The examples of the README are real: they compile without a warning and do what they say."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = Path(os.environ.get("HEAPYARD_BUILD", ROOT / "build" / "debug"))
+COMPILE = ["cc", "-std=c17", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
+
+# Runs an allocator's row as the registry would, over libc, until it refuses.
+DRIVER = r"""
+#include <heapyard/libc.h>
+#include <heapyard/plugin.h>
+#include <stdio.h>
+extern const hy_row hy_shelf_row;
+int main(void) {
+    hy_allocator allocator;
+    hy_config config = {.child = hy_libc(), .capacity = 100};
+    void *instance = hy_shelf_row.make(&hy_shelf_row, &config, &allocator);
+    char *one = hy_alloc(allocator, 60, HY_ALIGN_1), *two = hy_alloc(allocator, 32, HY_ALIGN_8);
+    void *three = hy_alloc(allocator, 32, HY_ALIGN_1);
+    printf("%d %d %d\n", one != NULL, two != NULL && two >= one + 60, three == NULL);
+    hy_shelf_row.destroy(&hy_shelf_row, instance);
+    return 0;
+}
+"""
+
+
+def example(name):
+    """The block of C that follows the marker, and nothing else of the README."""
+    found = re.findall(rf"<!-- example: {name} -->\n```c\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len(found) == 1, f"the README has {len(found)} examples called {name}"
+    return found[0]
+
+
+def run(folder, **sources):
+    """Compiles the sources against the library of this build, runs the program, returns what it prints."""
+    for name, text in sources.items():
+        (folder / f"{name}.c").write_text(text)
+    paths = [str(folder / f"{name}.c") for name in sources]
+    program = folder / "program"
+    library = BUILD / "allocators" / "libheapyard.a"
+    include = f"-I{ROOT / 'allocators' / 'include'}"
+    subprocess.run([*COMPILE, include, *paths, str(library), "-pthread", "-ldl", "-o", str(program)], check=True)
+    return subprocess.run([program], check=True, capture_output=True, text=True).stdout
+
+
+def test_the_program_greets(tmp_path):
+    assert run(tmp_path, program=example("a program")) == "hello, yard\n"
+
+
+def test_the_allocator_serves_and_refuses(tmp_path):
+    assert run(tmp_path, shelf=example("an allocator"), driver=DRIVER) == "1 1 1\n"
+
+
+def test_the_allocator_is_as_short_as_promised():
+    code = [line for line in example("an allocator").split("\n") if line.strip()]
+    assert len(code) <= 40
