@@ -1,0 +1,54 @@
+"""What an allocator looks like, the same in every chart: a colour, a mark, filled or hollow.
+
+Eight hues that stay apart for the colour-blind (after Okabe and Ito, darkened or lightened until they
+stand out from either background) are dealt to those that people choose between; ours are circles,
+peers diamonds, what comes from the system squares, floors grey triangles. A row that is another API of
+one before it (name_sized, name_again) keeps its colour and is hollow. When the hues run out they come
+again hollow: the mark and the name beside it still tell them apart.
+"""
+
+from typing import NamedTuple
+
+HUES = 8
+GREY, INK = 8, 9
+
+
+class Look(NamedTuple):
+    css: str
+    colour: int
+    shape: str
+    hollow: bool
+
+
+def shape(row):
+    if row.floor:
+        return "t"
+    if row.peer:
+        return "d"
+    return "s" if row.group == "source" else "o"
+
+
+def assign(rows, reference):
+    """Looks by name, for rows in the registry's order."""
+    out, dealt = {}, 0
+    order = sorted(range(len(rows)), key=lambda i: (not rows[i].peer, rows[i].group == "decorator", i))
+    for index in order:
+        row = rows[index]
+        base = row.name.rsplit("_", 1)[0] if row.name.endswith(("_sized", "_again")) else None
+        hollow = base in out or base == reference
+        if row.floor:
+            colour = GREY
+        elif row.name == reference or base == reference:
+            colour = INK
+        elif base in out:
+            colour = out[base].colour
+        else:
+            colour, hollow = dealt % HUES, dealt >= 2 * HUES
+            dealt += 1
+        out[row.name] = Look(f"r{index}", colour, shape(row), hollow)
+    return out
+
+
+def css(looks):
+    """The rules that give each allocator's class its colour."""
+    return "".join(f".{look.css}{{--c:var(--c{look.colour}){';--f:var(--bg)' if look.hollow else ''}}}" for look in looks.values())
