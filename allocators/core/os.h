@@ -1,0 +1,42 @@
+/* os.h: what the allocators ask of the operating system; one file per system implements it.
+ *
+ * Every size and address is a multiple of the page. All of it is thread-safe, and none of it
+ * touches malloc. The public side, hy_page_size and its bounds, is <heapyard/os.h>.
+ */
+#ifndef HEAPYARD_CORE_OS_H
+#define HEAPYARD_CORE_OS_H
+
+#include <heapyard/os.h>
+
+/* The size that huge pages most often have here, and that a region should be aligned to for them. */
+#define HY_OS_HUGE_PAGE ((size_t)2 << 20)
+
+/* Asks the system for its page size; hy_page_size remembers the answer. */
+size_t hy_os_page_size(void);
+
+/* Fresh pages, zeroed, readable and writable. NULL: refused. */
+void *hy_os_map(size_t size);
+
+/* Addresses that nothing else will be mapped to, and that must not be touched. NULL: refused. */
+void *hy_os_reserve(size_t size);
+
+/* Gives pages back. False: the system could not split its mapping; nothing changed. */
+bool hy_os_unmap(void *ptr, size_t size);
+
+/* Gives back what the pages hold, but not their addresses: they read as zero. */
+void hy_os_discard(void *ptr, size_t size);
+
+/* Changes a mapping's size where it lies. False: refused, nothing changed. */
+bool hy_os_resize(void *ptr, size_t old_size, size_t new_size);
+
+/* Moves a mapping by page tables alone, to wherever the system likes. NULL: refused, nothing changed. */
+void *hy_os_move(void *ptr, size_t old_size, size_t new_size);
+
+/* The same onto [target, target + new_size), which is replaced. False: refused; the old mapping is
+ * unchanged, what lay at target may be gone. */
+bool hy_os_move_to(void *ptr, size_t old_size, size_t new_size, void *target);
+
+/* Asks for huge pages, as far as the system likes. */
+void hy_os_advise_huge(void *ptr, size_t size);
+
+#endif
