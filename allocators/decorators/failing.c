@@ -1,0 +1,122 @@
+/* failing.c: refuses on purpose.
+ *
+ * For: tests of what a program does when memory ends; the sweep over every allocation. Not for: limits
+ *   in bytes, nor many threads.
+ * Algorithm: one running index a kind, compared with the next one that needs a look; only behind that
+ *   comparison come the options, the random numbers (SplitMix64) and the stack capture.
+ * Cost: 1 to 2 ns a pair. Overhead per block: none. Thread-safe: no.
+ * Source: Zig's FailingAllocator; the probability from SQLite's fault simulators.
+ */
+#include <heapyard/failing.h>
+#include <heapyard/libc.h>
+#include <heapyard/plugin.h>
+#include <heapyard/typed.h>
+
+void hy_failing_init(hy_failing *failing, hy_allocator child, const hy_failing_options *options) {
+    static const hy_failing_options defaults = HY_FAILING_DEFAULTS;
+    memset(failing, 0, sizeof *failing);
+    failing->child = child;
+    failing->options = options ? *options : defaults;
+    double probability = failing->options.probability;
+    HY_REQUIRE(probability >= 0.0 && probability <= 1.0, "hy_failing_init", probability * 100,
+        "a probability of 0 to 100 percent");
+    failing->next_alloc = probability > 0.0 ? 0 : failing->options.fail_alloc_at;
+    failing->next_resize = probability > 0.0 ? 0 : failing->options.fail_resize_at;
+    failing->random = failing->options.seed;
+}
+
+/* Uniform over 0 … 1, 1 excluded. */
+static double next_random(hy_failing *failing) {
+    uint64_t z = failing->random += 0x9E3779B97F4A7C15u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    z ^= z >> 31;
+    return (double)(z >> 11) * 0x1p-53;
+}
+
+static bool refuses(hy_failing *failing, uint64_t index, uint64_t fail_at) {
+    bool by_index = failing->options.once ? index == fail_at : index >= fail_at;
+    bool by_chance =
+        failing->options.probability > 0.0 && next_random(failing) < failing->options.probability;
+    if (!by_index && !by_chance) return false;
+    failing->induced_count++;
+    failing->frame_count = hy_stack_capture(failing->frames, HY_FAILING_FRAMES);
+    return true;
+}
+
+bool hy_failing_refuses_alloc(hy_failing *failing, uint64_t index) {
+    return refuses(failing, index, failing->options.fail_alloc_at);
+}
+
+bool hy_failing_refuses_resize(hy_failing *failing, uint64_t index) {
+    return refuses(failing, index, failing->options.fail_resize_at);
+}
+
+void hy_failing_print(const hy_failing *failing, FILE *stream) {
+    if (failing->induced_count == 0) return;
+    fprintf(stream, "induced out of memory at:\n");
+    hy_stack_print(stream, failing->frames, failing->frame_count);
+}
+
+/* Options of the row: bits 0-7 n: the nth allocation fails, 0 none; bits 8-15 likewise for resizes;
+ * bit 16: only that one; bits 24-31: the probability in 256ths. */
+static hy_failing_options options_of(uint32_t bits) {
+    unsigned alloc = bits & 0xFF, resize = bits >> 8 & 0xFF;
+    return (hy_failing_options){
+        .fail_alloc_at = alloc ? alloc - 1 : HY_FAILING_NEVER,
+        .fail_resize_at = resize ? resize - 1 : HY_FAILING_NEVER,
+        .once = bits >> 16 & 1,
+        .probability = (double)(bits >> 24) / 256,
+        .seed = bits,
+    };
+}
+
+static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    (void)row;
+    hy_failing *failing = hy_create(hy_libc(), hy_failing);
+    if (!failing) return NULL;
+    hy_failing_options options = options_of(config->options);
+    hy_failing_init(failing, config->child, &options);
+    *out = hy_failing_allocator(failing);
+    return failing;
+}
+
+static void destroy(const hy_row *row, void *instance) {
+    (void)row;
+    hy_destroy(hy_libc(), (hy_failing *)instance);
+}
+
+static bool check(void *instance) {
+    const hy_failing *failing = instance;
+    return failing->freed_bytes <= failing->allocated_bytes && failing->free_count <= failing->alloc_index &&
+           failing->induced_count <= failing->alloc_index + failing->resize_index &&
+           failing->frame_count <= HY_FAILING_FRAMES;
+}
+
+static bool stats(void *instance, hy_stats *out) {
+    const hy_failing *failing = instance;
+    size_t live = (size_t)(failing->allocated_bytes - failing->freed_bytes);
+    *out = (hy_stats){
+        .capacity_bytes = live,
+        .used_bytes = live,
+        .overhead_bytes = 0,
+        .high_water_bytes = SIZE_MAX,
+        .calls_count =
+            failing->alloc_index + failing->resize_index + failing->free_count - failing->induced_count,
+    };
+    return true;
+}
+
+const hy_row hy_failing_row = {
+    .name = "failing",
+    .group = HY_GROUP_DECORATOR,
+    .summary = "refuses the nth allocation or resize, or each with a probability",
+    .header = "heapyard/failing.h",
+    .keeps = HY_TRAITS_OF_BLOCKS,
+    .align_from_child = true,
+    .default_child = "libc",
+    .make = make,
+    .destroy = destroy,
+    .check = check,
+    .stats = stats,
+};

@@ -1,0 +1,151 @@
+/* failing_test.c: refuses what it is told to refuse, and nothing else. */
+#include "allocators/conformance/dies.h"
+#include <heapyard/failing.h>
+#include <heapyard/libc.h>
+#include <heapyard/null.h>
+
+static void init(hy_failing *failing, uint64_t alloc_at, uint64_t resize_at, bool once) {
+    hy_failing_options options = {alloc_at, resize_at, once, 0.0, 0};
+    hy_failing_init(failing, hy_libc(), &options);
+}
+
+/* Allocates and frees; whether it was served. */
+static bool serves(hy_failing *failing) {
+    void *ptr = hy_alloc(hy_failing_allocator(failing), 32, HY_ALIGN_8);
+    hy_free(hy_failing_allocator(failing), ptr, 32, HY_ALIGN_8);
+    return ptr != NULL;
+}
+
+static void never_by_default(void **state) {
+    (void)state;
+    hy_failing failing;
+    hy_failing_init(&failing, hy_libc(), NULL);
+    for (int i = 0; i < 1000; i++)
+        assert_true(serves(&failing));
+    assert_int_equal(failing.alloc_index, 1000);
+    assert_int_equal(failing.free_count, 1000);
+    assert_int_equal(failing.allocated_bytes, 32000);
+    assert_int_equal(failing.freed_bytes, 32000);
+    assert_int_equal(failing.induced_count, 0);
+}
+
+static void from_the_nth_on(void **state) {
+    (void)state;
+    hy_failing failing;
+    init(&failing, 2, HY_FAILING_NEVER, false);
+    assert_true(serves(&failing));
+    assert_true(serves(&failing));
+    for (int i = 0; i < 10; i++)
+        assert_false(serves(&failing));
+    assert_int_equal(failing.induced_count, 10);
+    assert_int_equal(failing.alloc_index, 12);
+    assert_int_equal(failing.free_count, 2);
+}
+
+static void only_the_nth(void **state) {
+    (void)state;
+    hy_failing failing;
+    init(&failing, 2, HY_FAILING_NEVER, true);
+    assert_true(serves(&failing));
+    assert_true(serves(&failing));
+    assert_false(serves(&failing));
+    for (int i = 0; i < 10; i++)
+        assert_true(serves(&failing));
+    assert_int_equal(failing.induced_count, 1);
+}
+
+static void resizes_and_remaps_share_an_index(void **state) {
+    (void)state;
+    hy_failing failing;
+    init(&failing, HY_FAILING_NEVER, 1, true);
+    hy_allocator gpa = hy_failing_allocator(&failing);
+    void *ptr = hy_alloc(gpa, 100, HY_ALIGN_8);
+    assert_true(hy_resize(gpa, ptr, 100, 50, HY_ALIGN_8));
+    assert_null(hy_remap(gpa, ptr, 50, 20, HY_ALIGN_8));
+    assert_true(hy_resize(gpa, ptr, 50, 20, HY_ALIGN_8));
+    assert_int_equal(failing.resize_index, 3);
+    assert_int_equal(failing.freed_bytes, 80);
+    hy_free(gpa, ptr, 20, HY_ALIGN_8);
+    assert_int_equal(failing.allocated_bytes, failing.freed_bytes);
+}
+
+static void a_refused_remap_leaves_realloc_a_way(void **state) {
+    (void)state;
+    hy_failing failing;
+    init(&failing, HY_FAILING_NEVER, 0, false);
+    hy_allocator gpa = hy_failing_allocator(&failing);
+    char *ptr = hy_alloc(gpa, 4, HY_ALIGN_1);
+    memcpy(ptr, "abc", 4);
+    ptr = hy_realloc(gpa, ptr, 4, 4000, HY_ALIGN_1);
+    assert_string_equal(ptr, "abc");
+    assert_int_equal(failing.alloc_index, 2);
+    hy_free(gpa, ptr, 4000, HY_ALIGN_1);
+}
+
+static void the_childs_refusals_are_not_induced(void **state) {
+    (void)state;
+    hy_failing failing;
+    hy_failing_init(&failing, hy_null(), NULL);
+    assert_false(serves(&failing));
+    assert_int_equal(failing.induced_count, 0);
+    assert_int_equal(failing.frame_count, 0);
+    assert_int_equal(failing.allocated_bytes, 0);
+}
+
+static void refusals_by_chance_repeat_with_their_seed(void **state) {
+    (void)state;
+    hy_failing_options options = {HY_FAILING_NEVER, HY_FAILING_NEVER, false, 0.25, 42};
+    hy_failing first, second;
+    hy_failing_init(&first, hy_libc(), &options);
+    hy_failing_init(&second, hy_libc(), &options);
+    for (int i = 0; i < 4000; i++)
+        assert_int_equal(serves(&first), serves(&second));
+    assert_in_range(first.induced_count, 800, 1200);
+    options.seed = 43;
+    options.probability = 1.0;
+    hy_failing_init(&first, hy_libc(), &options);
+    assert_false(serves(&first));
+}
+
+static void the_stack_of_the_refusal_is_kept(void **state) {
+    (void)state;
+    hy_failing failing;
+    init(&failing, 0, HY_FAILING_NEVER, false);
+    assert_false(serves(&failing));
+    assert_true(failing.frame_count > 0);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    hy_failing_print(&failing, stream);
+    fclose(stream);
+    assert_non_null(strstr(text, "induced out of memory at:"));
+    assert_non_null(strstr(text, "#0"));
+    free(text);
+}
+
+static void init_with_a_wrong_probability(void) {
+    hy_failing_options options = HY_FAILING_DEFAULTS;
+    options.probability = 1.5;
+    hy_failing failing;
+    hy_failing_init(&failing, hy_libc(), &options);
+}
+
+static void a_wrong_probability_is_misuse(void **state) {
+    (void)state;
+    assert_dies_saying(init_with_a_wrong_probability, "hy_failing_init: got 150");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(never_by_default),
+        cmocka_unit_test(from_the_nth_on),
+        cmocka_unit_test(only_the_nth),
+        cmocka_unit_test(resizes_and_remaps_share_an_index),
+        cmocka_unit_test(a_refused_remap_leaves_realloc_a_way),
+        cmocka_unit_test(the_childs_refusals_are_not_induced),
+        cmocka_unit_test(refusals_by_chance_repeat_with_their_seed),
+        cmocka_unit_test(the_stack_of_the_refusal_is_kept),
+        cmocka_unit_test(a_wrong_probability_is_misuse),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
