@@ -15,8 +15,10 @@
 #include <string.h>
 
 extern const hy_row hy_floor_null_row, hy_floor_bump_row, hy_floor_free_list_row;
-extern const hy_row hy_null_row, hy_libc_row, hy_libc_again_row, hy_raw_libc_row;
-extern const hy_row hy_counting_row, hy_counting_shared_row;
+extern const hy_row hy_null_row, hy_libc_row, hy_libc_again_row, hy_raw_libc_row, hy_page_row;
+extern const hy_row hy_bump_row, hy_fixed_buffer_row, hy_fixed_buffer_shared_row;
+extern const hy_row hy_counting_row, hy_counting_shared_row, hy_failing_row, hy_headered_row,
+    hy_recording_row;
 
 /* In the order of the table. */
 static const hy_row *const own_rows[] = {
@@ -27,8 +29,15 @@ static const hy_row *const own_rows[] = {
     &hy_libc_row,
     &hy_libc_again_row,
     &hy_raw_libc_row,
+    &hy_page_row,
+    &hy_bump_row,
+    &hy_fixed_buffer_row,
+    &hy_fixed_buffer_shared_row,
     &hy_counting_row,
     &hy_counting_shared_row,
+    &hy_failing_row,
+    &hy_headered_row,
+    &hy_recording_row,
     &hy_jemalloc_row,
     &hy_jemalloc_sized_row,
     &hy_mimalloc_row,
@@ -48,6 +57,9 @@ typedef struct composition {
 /* Real stacks. */
 static const composition compositions[] = {
     {"counting_over_raw_libc", "raw_libc with its calls and bytes counted", {"counting", "raw_libc", NULL}},
+    {"headered_over_raw_libc", "sizeless frees over raw_libc", {"headered", "raw_libc", NULL}},
+    {"recording_over_counting", "every call told and counted",
+        {"recording", "counting_shared", "libc", NULL}},
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -72,8 +84,12 @@ static void stand_on(hy_row *top, const hy_row *below) {
     top->traits |= below->traits & top->keeps;
     if (top->align_from_child) top->greatest_align = below->greatest_align;
     if (!top->missing) top->missing = below->missing;
-    if (!top->default_block_size) top->default_block_size = below->default_block_size;
-    if (!top->default_capacity) top->default_capacity = below->default_capacity;
+    if (top->traits & HY_TRAIT_FIXED_BLOCK && !top->default_block_size) {
+        top->default_block_size = below->default_block_size;
+    }
+    if (top->traits & HY_TRAIT_FIXED_CAPACITY && !top->default_capacity) {
+        top->default_capacity = below->default_capacity;
+    }
 }
 
 /* A row over its default child, and that over its own, down to one that needs none. */
