@@ -21,13 +21,16 @@ typedef struct spy_heap {
     uint8_t first_freed_byte;
 } spy_heap;
 
+/* Behind each block, so that one that grows in place runs into no other. */
+#define ROOM_TO_GROW 32
+
 static void *spy_alloc(void *self, size_t size, hy_align align) {
     spy_heap *spy = self;
     spy->allocs++;
     spy->last_size = size;
     size_t at = hy_align_forward(spy->used, align);
     if (spy->refuses || size > sizeof spy->buffer - at) return NULL;
-    spy->used = at + size;
+    spy->used = at + size + ROOM_TO_GROW;
     return spy->buffer + at;
 }
 
