@@ -1,0 +1,114 @@
+"""The Makefile's verbs pass their variables on as flags, and .ci/run keeps the status of what it runs."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+VERBS = [
+    "bench", "test", "fuzz", "fuzz-overnight", "reproduce", "trace", "trace-stats", "mutants", "report", "targets",
+    "gate", "gate-proof", "docs", "install", "help", "clean",
+]  # fmt: skip
+
+
+def make(*arguments):
+    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_make_alone_is_help_and_names_every_verb():
+    told = make()
+    assert told.returncode == 0
+    for verb in VERBS:
+        assert verb == "help" or f"make {verb} " in told.stdout
+
+
+FLAGS = [
+    (["bench"], "scripts/bench"),
+    (["bench", "QUICK=1", "ALLOCATORS=arena,libc", "WORKLOADS=pair", "THREADS=1,2", "FRESH=1"],
+     "scripts/bench --quick --allocators 'arena,libc' --workloads 'pair' --threads '1,2' --fresh"),
+    (["bench", "QUICK=0", "FULL=1"], "scripts/bench --full"),
+    (["fuzz", "FUZZ_SECONDS=5", "ALLOCATORS=arena"], "scripts/fuzz --seconds '5' --allocators 'arena'"),
+    (["fuzz-overnight", "HOURS=8"], "scripts/fuzz --overnight --hours '8'"),
+    (["reproduce", "INPUT=a b"], "scripts/fuzz --reproduce 'a b'"),
+    (["trace", "CMD=echo 'it is'", "OUT=it's"], "scripts/trace record --out 'it'\\''s' -- echo 'it is'"),
+    (["trace-stats", "TRACE=x.hytrace"], "scripts/trace stats 'x.hytrace'"),
+    (["gate", "BASE=main~1", "QUICK=1"], "scripts/gate --base 'main~1' --quick"),
+    (["report"], "scripts/report"),
+    (["targets"], "scripts/targets"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "command"), FLAGS, ids=lambda value: " ".join(value) if isinstance(value, list) else None)
+def test_variables_become_flags(arguments, command):
+    shown = make("-n", *arguments)
+    assert shown.returncode == 0, shown.stderr
+    assert command in [" ".join(line.split()) for line in shown.stdout.split("\n")]
+
+
+@pytest.mark.parametrize("verb", ["reproduce", "trace", "trace-stats"])
+def test_a_verb_without_its_variable_says_which(verb):
+    run = make(verb)
+    assert run.returncode == 2 and f"{verb} needs " in run.stderr
+
+
+@pytest.mark.parametrize("verb", ["mutants", "gate-proof"])
+def test_what_is_not_built_yet_says_so(verb):
+    run = make(verb)
+    assert run.returncode == 2 and f"make {verb}: not built yet" in run.stderr
+
+
+@pytest.fixture(name="submission")
+def fixture_submission(tmp_path):
+    """A tree with .ci/run and stubs of all that it calls; a stub exits with the number in its own file."""
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run")
+    (tmp_path / "Makefile").write_text("test:\n\t@scripts/test\n")
+    for name in ("bootstrap", "test", "bench", "fuzz", "gate"):
+        stub = tmp_path / "scripts" / name
+        stub.write_text(f'#!/bin/sh\necho {name} "$@"\nexit "$(cat "$0.status")"\n')
+        stub.chmod(0o755)
+        (tmp_path / "scripts" / f"{name}.status").write_text("0")
+    test = tmp_path / "scripts" / "test"
+    test.write_text(test.read_text().replace("exit", "echo '== closing lines'; echo '100% tests passed, 0 tests failed out of 7'\nexit"))
+    return tmp_path
+
+
+def submit(tree, **statuses):
+    for name, status in statuses.items():
+        (tree / "scripts" / f"{name}.status").write_text(str(status))
+    return subprocess.run([tree / ".ci" / "run"], cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+def test_a_good_submission_ends_on_the_tests_closing_lines(submission):
+    run = submit(submission)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.rstrip().endswith("100% tests passed, 0 tests failed out of 7")
+    for command in ("bench --quick", "fuzz --seconds 30", "gate --base HEAD --quick"):
+        assert f"\n{command}\n" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        ({"test": 1}, 2),  # make's own
+        ({"bench": 1}, 1),
+        ({"bench": 5}, 5),
+        ({"bootstrap": 1}, 1),
+        ({"fuzz": 3}, 3),
+        ({"gate": 3}, 3),
+        ({"gate": 5}, 5),
+        ({"gate": 2}, 2),
+        ({"gate": 1}, 1),
+        ({"gate": 4}, 0),
+        ({"fuzz": 4}, 4),
+    ],
+    ids=str,
+)
+def test_the_status_of_a_step_is_kept(submission, statuses, expected):
+    run = submit(submission, **statuses)
+    assert run.returncode == expected
+    if expected:
+        assert "100% tests passed" not in run.stdout.split("\n==== ")[-1]
