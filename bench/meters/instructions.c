@@ -31,6 +31,7 @@ static uint64_t count_region(const meter *self, hy_session *session, uint64_t *o
     char name[32];
     snprintf(name, sizeof name, "cell-%u", self->number);
     CALLGRIND_START_INSTRUMENTATION;
+    CALLGRIND_ZERO_STATS;
     CALLGRIND_TOGGLE_COLLECT;
     for (uint64_t i = 0; i < self->selection->epochs; i++) {
         uint64_t done = 0;
