@@ -77,6 +77,10 @@ static void print_cell(
         bool applies = other && hy_workload_applies(workload, cell, other);
         printf(",\"%s\":%s", hy_plugins_label(side), applies ? "true" : "false");
     }
+    hy_demand demand;
+    if (workload->demand(cell->params, &demand)) {
+        hy_json_number(stdout, "live_bytes", cell->threads * demand.live_bytes);
+    }
     printf("}\n");
 }
 
@@ -95,7 +99,7 @@ static void print_samples(const hy_candidate *candidate, const hy_samples *sampl
 
 /* One line: the samples, or why there are none. */
 static bool print_result(const pairs *self, const hy_sample_plan *plan, const hy_candidate *candidates,
-    const hy_samples *samples, size_t count) {
+    const hy_samples *samples, size_t count, uint64_t elapsed_ns) {
     const hy_candidate *first = &candidates[0];
     const char *error = NULL;
     for (size_t i = 0; i < count; i++)
@@ -107,6 +111,7 @@ static bool print_result(const pairs *self, const hy_sample_plan *plan, const hy
     if (error) {
         hy_json_text(stdout, "why", error, false);
     } else {
+        hy_json_number(stdout, "elapsed_ns", elapsed_ns);
         printf(",\"order\":\"%s\",\"rows\":{", plan->order);
         for (size_t i = 0; i < count; i++) {
             if (i) putchar(',');
@@ -136,9 +141,10 @@ static bool sample_cell(
     char order[2 * SIDES_MAX * ROUNDS_MAX + 1];
     plan.order = order;
     hy_samples samples[SIDES_MAX];
+    uint64_t started_ns = hy_clock_ns();
     bool good = hy_sample(&plan, candidates, samples, count);
     if (good) {
-        good = print_result(self, &plan, candidates, samples, count);
+        good = print_result(self, &plan, candidates, samples, count, hy_clock_ns() - started_ns);
         hy_samples_free(samples, count, plan.rounds);
     }
     return good;
