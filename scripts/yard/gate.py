@@ -1,0 +1,276 @@
+"""The gate: base and head in one process, verdicts that tell a regression from noise.
+
+    base, head -> plugins -> plan of cells -> tiers -> findings -> verdict, Markdown, JUnit, exit status
+
+Tiers: exact (counts, tolerance 0), instructions (callgrind), time (interleaved pairs), memory (peak
+RSS of fresh processes). Rules and figures stand in gate_judge.py, the measuring in gate_tiers.py, what
+is built in gate_build.py.
+"""
+
+import argparse
+import difflib
+import os
+import platform
+import random
+import shutil
+import sys
+import time
+from typing import NamedTuple
+
+from yard import common, gate_accepted, gate_build, gate_report, gate_tiers
+from yard.common import Exit, Failure
+from yard.gate_judge import FAMILY_ALPHA, TIME_FAIL, TIME_PASS, Verdict, exit_code, missing, settle_accepted
+from yard.gate_meters import Meters, cell_of, have_valgrind
+
+TIERS = ("exact", "instructions", "time", "memory")
+# Rows that nobody regresses: foreign allocators, and the floors that are only measured against.
+GROUPS_LEFT_OUT = ("peer", "floor")
+# Under this much live at once, resident memory says nothing about an allocator.
+MEMORY_LIVE_MIN = 256 * 1024
+
+
+class Form(NamedTuple):
+    """How much a run does."""
+
+    cells: str  # the tier of cells, as on the workloads' rows
+    microseconds: int  # of each side, in each cell, in each process
+    looks: tuple  # processes in all after each look
+    slowest_ms: int  # cells that take longer are left to the counts; 0: none is
+    memory_processes: int
+
+
+FORMS = {
+    "quick": Form("quick", 3000, (30, 60, 120), 60, 2),
+    "standard": Form("quick", 6000, (30, 60, 120, 240), 120, 3),
+    "full": Form("standard", 12000, (40, 80, 160, 320), 0, 5),
+}
+
+
+class Progress:
+    """One line on the terminal: what runs, how far it is, how long it will take."""
+
+    INTERVAL_S = 15  # where standard error is no terminal
+
+    def __init__(self, stream=sys.stderr):
+        self.stream = stream
+        self.live = stream.isatty()
+        self.label, self.total, self.done, self.began, self.shown = "", 0, 0, 0.0, 0.0
+
+    def start(self, label, total):
+        self.label, self.total, self.done, self.began, self.shown = label, total, 0, time.monotonic(), 0.0
+        self._show()
+
+    def step(self):
+        self.done += 1
+        self._show()
+
+    def _show(self):
+        now = time.monotonic()
+        if not self.live and now - self.shown < self.INTERVAL_S and self.done < self.total:
+            return
+        left = ""
+        if self.done:
+            left = f", {(now - self.began) / self.done * (self.total - self.done):.0f} s left"
+        text = f"gate: {self.label}: {self.done} of {self.total}{left}"
+        self.stream.write(f"\r\033[K{text}" if self.live else f"{text}\n")
+        if self.live and self.done >= self.total:
+            self.stream.write("\r\033[K")
+        self.stream.flush()
+        self.shown = now
+
+
+class Plan(NamedTuple):
+    """The cells of a comparison."""
+
+    numbered: list  # (number, cell), in base and in head
+    live_bytes: dict  # by cell
+    gone: list  # cells that base has and head hasn't
+    new: list  # rows that only head has
+
+    @property
+    def cells(self):
+        return [cell for _, cell in self.numbered]
+
+    @property
+    def countable(self):
+        """Cells of one thread: only they give the same count twice."""
+        return [cell for cell in self.cells if cell.threads == 1]
+
+    @property
+    def memorable(self):
+        return [cell for cell in self.cells if self.live_bytes[cell] >= MEMORY_LIVE_MIN]
+
+
+def _wanted(filters, known, kind):
+    """The names to keep. A name that fits nothing is a usage error."""
+    if not filters:
+        return known
+    for name in filters:
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), 1, 0)
+            raise common.usage_error(f"no {kind} '{name}' in this comparison; did you mean '{near[0] if near else ''}'?")
+    return set(filters)
+
+
+def make_plan(records, allocators, workloads):
+    """From the harness's list of cells, and the filters."""
+    records = [record for record in records if record["group"] not in GROUPS_LEFT_OUT]
+    rows = _wanted(allocators, {record["row"] for record in records}, "allocator")
+    names = _wanted(workloads, {record["workload"] for record in records}, "workload")
+    kept = [record for record in records if record["row"] in rows and record["workload"] in names]
+    in_base = {record["row"] for record in kept if record["base"]}
+    return Plan(
+        [(record["number"], cell_of(record)) for record in kept if record["base"] and record["head"]],
+        {cell_of(record): record.get("live_bytes", 0) for record in kept},
+        [cell_of(record) for record in kept if not record["head"]],
+        sorted({record["row"] for record in kept} - in_base),
+    )
+
+
+class Outcome(NamedTuple):
+    findings: list
+    not_run: list  # tiers that couldn't run
+    notes: list
+
+
+def measure(plan, meters, tiers, form, relinked, seed, progress, jobs, valgrind):
+    """Runs the tiers over the plan."""
+    findings = [missing(cell, "cells", "base has it, head doesn't") for cell in plan.gone]
+    not_run, notes = [], []
+    if "exact" in tiers:
+        findings += gate_tiers.exact_tier(plan.countable, meters, progress, jobs)
+    if "instructions" in tiers and valgrind:
+        findings += gate_tiers.instruction_tier(plan.countable, meters, progress, jobs)
+    elif "instructions" in tiers:
+        not_run.append("instructions")
+        notes.append("The instruction tier did not run: install valgrind. The verdict is inconclusive at best.")
+    if "time" in tiers:
+        time_tier = gate_tiers.TimeTier(
+            meters, relinked, seed, form.microseconds, form.looks, progress, form.slowest_ms * 1_000_000
+        )
+        findings += time_tier.run(plan.numbered)
+        if time_tier.left_out:
+            notes.append(f"{len(time_tier.left_out)} slow cells were counted and not timed: "
+                         + ", ".join(sorted({str(cell) for cell in time_tier.left_out})))
+        if time_tier.control_failed:
+            notes.append("Head differed from its own copy: no time verdict of this run counts.")
+    if "memory" in tiers:
+        memory_jobs = 4 * jobs  # its processes idle for a second each
+        findings += gate_tiers.memory_tier(plan.memorable, meters, form.memory_processes, progress, memory_jobs)
+    if plan.new:
+        notes.append(f"New in head, nothing to compare: {', '.join(plan.new)}.")
+    return Outcome(findings, not_run, notes)
+
+
+def judge(outcome, entries):
+    """The findings with what was accepted, the exit status, and notes on entries that nothing needed."""
+    findings = [settle_accepted(finding, entries) for finding in outcome.findings]
+    used = {finding.note.removeprefix("accepted: ") for finding in findings if finding.verdict is Verdict.ACCEPTED}
+    notes = [f"Not needed any more in accepted.toml: {entry.row}, {entry.metric} ({entry.reason})"
+             for entry in entries if entry.reason not in used]
+    return findings, exit_code(findings, outcome.not_run), outcome.notes + notes
+
+
+def _facts(base, head, form_name, seed, plan, began):
+    return {
+        "base": base.commit,
+        "head": f"{head.commit}{' and uncommitted changes' if head.dirty else ''}",
+        "form": form_name,
+        "machine": f"{platform.node()}, {os.cpu_count()} processors, {platform.machine()}",
+        "kernel": platform.release(),
+        "time": f"FAIL above {100 * (TIME_FAIL - 1):.0f} % by the lower bound, confirmed on relinked builds; PASS "
+                f"under {100 * (TIME_PASS - 1):.0f} % by the upper; family error {100 * FAMILY_ALPHA:.0f} % "
+                f"over {len(plan.cells)} cells",
+        "seed": seed,
+        "load": f"{os.getloadavg()[0]:.1f}",
+        "took": f"{time.monotonic() - began:.0f} s",
+        "again": " ".join(sys.argv),
+    }
+
+
+def parse_arguments(arguments):
+    parser = argparse.ArgumentParser(
+        prog="gate",
+        description="Compares the working tree (head) with a base commit: exact counts, instructions, time, memory.",
+        epilog="Exit: 0 nothing got worse, 1 the harness failed, 2 usage, 3 a confirmed regression, "
+               "4 inconclusive, 5 nothing (or not everything) was measured.",
+    )
+    parser.add_argument("--base", help="the commit to compare with (default: origin/main)")
+    parser.add_argument("--quick", action="store_true", help="less time per cell (for every pull request)")
+    parser.add_argument("--full", action="store_true", help="more cells, and more time for each")
+    parser.add_argument("--allocators", help="A,B: only these rows")
+    parser.add_argument("--workloads", help="A,B: only these workloads")
+    parser.add_argument("--tiers", default=",".join(TIERS), help=f"only these of {','.join(TIERS)}")
+    parser.add_argument("--out", help="folder for the report (default: reports/out/gate-<time>)")
+    parser.add_argument("--accepted", default=gate_accepted.PATH, help="accepted regressions (reports/accepted.toml)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes that count side by side")
+    parser.add_argument("--seed", type=int, help="of order, layout and environment (default: another each time)")
+    options = parser.parse_args(arguments)
+    options.tiers = options.tiers.split(",")
+    for tier in options.tiers:
+        if tier not in TIERS:
+            parser.error(f"no tier '{tier}'; there are {', '.join(TIERS)}")
+    if options.quick and options.full:
+        parser.error("--quick or --full, not both")
+    if options.jobs < 1:
+        parser.error("--jobs must be 1 at least")
+    options.form = "quick" if options.quick else "full" if options.full else "standard"
+    for name in ("allocators", "workloads"):
+        text = getattr(options, name)
+        setattr(options, name, [part.strip() for part in text.split(",") if part.strip()] if text else [])
+    return options
+
+
+def relinker(base, head, meters, folder):
+    """(number) -> the harness over both sides, each linked in another order."""
+    def relinked(number):
+        room = folder / f"relinked-{number}"
+        return meters.with_plugins({
+            "base": gate_build.relink(base, 2 * number, room),
+            "head": gate_build.relink(head, 2 * number + 1, room),
+        })
+
+    return relinked
+
+
+def run(options):
+    """The whole run: its exit status."""
+    began = time.monotonic()
+    entries = gate_accepted.load(options.accepted)
+    name = options.base or gate_build.default_base()
+    commit = gate_build.find_commit(name)
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 31)
+    stamp = time.strftime("%Y-%m-%dT%H-%M-%S")
+    out = common.Path(options.out) if options.out else common.OUT / f"gate-{stamp}-{os.getpid()}"
+    print(f"gate: building base {commit[:12]} ({name}) and head", file=sys.stderr)
+    base, head = gate_build.build_base(commit), gate_build.build_head()
+    dirty = ", uncommitted changes included" if head.dirty else ""
+    print(f"gate: head is the working tree at {head.commit[:12]}{dirty}", file=sys.stderr)
+    room = gate_build.ROOM / "runs" / f"{stamp}-{os.getpid()}"
+    try:
+        plugins = {"base": base.plugin, "head": head.plugin, "again": head.plugin}
+        plugins = {label: gate_build.place(file, label, room) for label, file in plugins.items()}
+        form = FORMS[options.form]
+        meters = Meters(head.bench, plugins, form.cells)
+        plan = make_plan(meters.cells(), options.allocators, options.workloads)
+        outcome = measure(plan, meters, options.tiers, form, relinker(base, head, meters, room), seed,
+                          Progress(), options.jobs, have_valgrind())
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+    findings, code, notes = judge(outcome, entries)
+    context = {"title": f"Base {name} ({commit[:12]}), head {head.commit[:12]}{dirty}", "notes": notes,
+               "facts": _facts(base, head, options.form, seed, plan, began)}
+    gate_report.write(out, context, findings, code)
+    for note in notes:
+        print(note)
+    print(gate_report.terminal(findings, code))
+    print(f"{out / 'gate.md'}")
+    return code
+
+
+def main(arguments=None):
+    options = parse_arguments(arguments)
+    try:
+        return run(options)
+    except RuntimeError as error:
+        raise Failure(Exit.HARNESS, str(error)) from error

@@ -1,0 +1,213 @@
+"""Base and head, each built in a tree of its own by the same compiler with the same flags.
+
+    build/gate/<side>/<name>/src     what is built: the commit's files, or a copy of the working tree
+    build/gate/<side>/<name>/build   its plugin (and, for head, the harness)
+
+Base is named by its commit and built once; head is copied from the working tree, uncommitted changes
+included, so that an edit during a run changes nothing. Paths are mapped away, functions and loops begin
+at round addresses, so that what differs between the two libraries is what differs in the code.
+
+A relinked plugin is the same objects in another order with padding between: a time that depends on
+where the linker put things changes from one to the next.
+"""
+
+import filecmp
+import os
+import random
+import shlex
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from yard import common
+from yard.common import Exit, Failure
+
+ROOM = common.ROOT / "build" / "gate"
+PLUGIN = "heapyard_plugin"
+PLUGIN_FILE = Path("allocators") / "libheapyard-plugin.so"
+PLUGIN_SOURCE = "allocators/plugin.c"
+BENCH = "heapyard-bench"
+BENCH_FILE = Path("bench") / BENCH
+PADDING_MAX = 4096
+BASES_KEPT = 4
+
+
+class Tree(NamedTuple):
+    """One side, built."""
+
+    label: str
+    commit: str
+    dirty: bool  # head only: uncommitted changes are in it
+    build: Path
+    plugin: Path
+    bench: Optional[Path]
+
+
+def git(*arguments, root=common.ROOT):
+    """git's output without its last newline, or None where it fails."""
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
+    return done.stdout.rstrip("\n") if done.returncode == 0 else None
+
+
+def find_commit(name):
+    """The hash of what the user called the base. A usage error where it is no commit."""
+    if name.startswith("-"):
+        raise common.usage_error(f"--base {name}: no such commit; give a branch, a tag or a hash")
+    commit = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+    if not commit:
+        raise common.usage_error(f"--base {name}: no such commit; give a branch, a tag or a hash (git log)")
+    return commit
+
+
+def default_base():
+    """origin/main where there is one; else the user must say."""
+    if git("rev-parse", "--verify", "--quiet", "origin/main^{commit}"):
+        return "origin/main"
+    raise common.usage_error("there is no origin/main here: name the base, e.g. --base HEAD~1")
+
+
+def unpack_commit(commit, folder):
+    """The commit's files, in a folder that appears only when it is whole."""
+    if folder.exists():
+        return
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    with subprocess.Popen(["git", "archive", commit], cwd=common.ROOT, stdout=subprocess.PIPE) as process:
+        with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
+            archive.extractall(part)
+    if process.returncode != 0:
+        raise Failure(Exit.HARNESS, f"git archive {commit} ended with {process.returncode}")
+    part.rename(folder)
+
+
+def copy_working_tree(folder):
+    """Makes the folder equal to the working tree's tracked and unignored files. A file that didn't
+    change is left alone, so that a rebuild is a small one."""
+    listing = git("ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    if listing is None:
+        raise Failure(Exit.HARNESS, "git ls-files failed: the gate needs a git checkout")
+    wanted = {name for name in listing.split("\0") if name and (common.ROOT / name).is_file()}
+    for name in wanted:
+        source, target = common.ROOT / name, folder / name
+        if target.exists() and filecmp.cmp(source, target, shallow=False):
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+    for target in sorted(folder.rglob("*")):
+        if target.is_file() and str(target.relative_to(folder)) not in wanted:
+            target.unlink()
+
+
+def _run(step, why):
+    done = subprocess.run(step, capture_output=True, text=True)
+    if done.returncode != 0:
+        log = (done.stdout + done.stderr)[-4000:]
+        raise Failure(Exit.HARNESS, f"{why} could not be built: {shlex.join(map(str, step))}\n{log}")
+    return done.stdout
+
+
+def compile_tree(folder, label, targets):
+    """Configures and builds the targets in folder/build."""
+    source, build = folder / "src", folder / "build"
+    flags = f"-ffile-prefix-map={source}=. -falign-functions=64 -falign-loops=32"
+    if not (build / "build.ninja").exists():
+        shutil.rmtree(build, ignore_errors=True)
+        configure = ["cmake", "-G", "Ninja", "-S", source, "-B", build, "-DCMAKE_BUILD_TYPE=RelWithDebInfo"]
+        configure += ["-DHY_CHECK_LEVEL=0", "-DBUILD_TESTING=OFF", "-DHY_WERROR=OFF"]
+        configure += [f"-DCMAKE_C_FLAGS={flags}", f"-DCMAKE_CXX_FLAGS={flags}"]
+        try:
+            _run(configure, label)
+        except Failure:
+            shutil.rmtree(build, ignore_errors=True)
+            raise
+    _run(["cmake", "--build", build, "--target", *targets], label)
+    return build
+
+
+def forget_old_bases(keep):
+    """Bases are a cache: the newest few stay."""
+    folders = sorted((ROOM / "base").glob("*"), key=lambda folder: folder.stat().st_mtime, reverse=True)
+    for folder in folders[BASES_KEPT:]:
+        if folder != keep:
+            shutil.rmtree(folder)
+
+
+def build_base(commit):
+    """The base's plugin. Where the commit has none, nothing can be compared: exit 5."""
+    if git("cat-file", "-e", f"{commit}:{PLUGIN_SOURCE}") is None:
+        raise Failure(Exit.NOTHING_MEASURED, f"base {commit[:12]} has no plugin ({PLUGIN_SOURCE}): nothing to compare")
+    folder = ROOM / "base" / commit
+    unpack_commit(commit, folder / "src")
+    os.utime(folder)
+    build = compile_tree(folder, f"base {commit[:12]}", [PLUGIN])
+    forget_old_bases(folder)
+    return Tree("base", commit, False, build, build / PLUGIN_FILE, None)
+
+
+def build_head():
+    """The working tree's plugin and harness."""
+    folder = ROOM / "head" / "tree"
+    (folder / "src").mkdir(parents=True, exist_ok=True)
+    copy_working_tree(folder / "src")
+    build = compile_tree(folder, "head", [PLUGIN, BENCH])
+    dirty = bool(git("status", "--porcelain"))
+    return Tree("head", git("rev-parse", "HEAD"), dirty, build, build / PLUGIN_FILE, build / BENCH_FILE)
+
+
+def place(plugin, label, folder):
+    """A copy of the library for this run. All paths are equally long, so that nothing on any stack
+    moves with a label, and two copies of one file are two mappings."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{label:_<5}.so"
+    shutil.copy(plugin, target)
+    return target
+
+
+def _link_command(tree):
+    """The linker's command line for the plugin, as words, from its build's folder."""
+    commands = _run(["ninja", "-C", tree.build, "-t", "commands", PLUGIN], tree.label)
+    last = next(line for line in reversed(commands.splitlines()) if f"-o {PLUGIN_FILE}" in line)
+    words = shlex.split(last)
+    return [word for word in words if word not in (":", "&&")]
+
+
+def _objects(word, tree):
+    """What stands for a word of the command line: the objects behind an archive of ours, else itself.
+    (They are taken from where the compiler put them: an archive may hold one name twice.)"""
+    archive = tree.build / word
+    folder = archive.parent / "CMakeFiles" / (archive.stem.removeprefix("lib") + ".dir")
+    if word.endswith(".a") and not Path(word).is_absolute() and folder.is_dir():
+        return [str(path) for path in sorted(folder.rglob("*.o"))]
+    return [word] if word.endswith(".o") else []
+
+
+def _padding(chooser, folder, number):
+    """An object of a random number of bytes of code that nobody calls."""
+    source = folder / f"padding-{number}.s"
+    source.write_text(f".text\n.skip {chooser.randrange(16, PADDING_MAX, 16)}, 0x90\n.section .note.GNU-stack\n")
+    target = source.with_suffix(".o")
+    _run(["cc", "-c", source, "-o", target], "padding")
+    return str(target)
+
+
+def relink(tree, seed, folder):
+    """The tree's plugin with its objects in another order and padding between some of them."""
+    chooser = random.Random(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    output = folder / f"{tree.label:_<5}.so"
+    words, objects = [], []
+    for word in _link_command(tree):
+        found = _objects(word, tree)
+        objects += found
+        if not found:
+            words.append(str(output) if word == str(PLUGIN_FILE) else word)
+    objects += [_padding(chooser, folder, number) for number in range(4)]
+    chooser.shuffle(objects)
+    at = words.index(str(output)) + 1
+    done = subprocess.run([*words[:at], *objects, *words[at:]], cwd=tree.build, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Failure(Exit.HARNESS, f"{tree.label} could not be linked again: {done.stderr[-2000:]}")
+    return output
