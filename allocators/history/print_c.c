@@ -1,0 +1,367 @@
+/* print_c.c: the fixed part of a reproducer, and the calls of a history. */
+#include "allocators/history/print_c.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* What every reproducer has between its constants and its calls. */
+static const char *const prologue[] = {
+    /* clang-format off */
+    "typedef enum { MAY, MUST, MUST_NOT } expectation;",
+    "",
+    "/* The child: it bumps, gives nothing back, aligns to what is asked and not more. */",
+    "typedef struct { char *at; size_t size; uint8_t log2; int live; } child_block;",
+    "static _Alignas(4096) char region[8u << 20];",
+    "static size_t region_used;",
+    "static child_block child_blocks[4096];",
+    "static size_t child_count, child_live_bytes, alloc_calls, resize_calls, remap_calls;",
+    "",
+    "static void expect(int holds, const char *what, size_t step) {",
+    "    if (holds) return;",
+    "    fprintf(stderr, \"step %zu: %s\\n\", step, what);",
+    "    abort();",
+    "}",
+    "",
+    "static int child_refuses(size_t index, long at) {",
+    "    return at >= 0 && (CHILD_ONCE ? index == (size_t)at : index >= (size_t)at);",
+    "}",
+    "",
+    "static child_block *child_find(const void *ptr, size_t size, hy_align align) {",
+    "    for (size_t i = 0; i < child_count; i++) {",
+    "        child_block *block = &child_blocks[i];",
+    "        if (block->live && block->at == ptr && block->size == size && block->log2 == align.log2) return block;",
+    "    }",
+    "    expect(0, \"the child was given a pointer, size or alignment of no live block\", 0);",
+    "    return NULL;",
+    "}",
+    "",
+    "static void *child_alloc(void *self, size_t size, hy_align align) {",
+    "    (void)self;",
+    "    if (child_refuses(alloc_calls++, CHILD_ALLOC_REFUSAL)) return NULL;",
+    "    size_t bytes = hy_align_bytes(align);",
+    "    if (child_count == 4096 || bytes > sizeof region || size > sizeof region) return NULL;",
+    "    uintptr_t base = (uintptr_t)region, at = hy_align_forward(base + region_used + 16, align);",
+    "    if (!(at & bytes)) at += bytes;",
+    "    if (at - base > sizeof region || size + 16 > sizeof region - (at - base)) return NULL;",
+    "    hy_poison(region + region_used, at - base - region_used);",
+    "    region_used = at - base + size;",
+    "    hy_poison(region + region_used, 16);",
+    "    hy_unpoison((void *)at, size);",
+    "    child_live_bytes += size;",
+    "    child_blocks[child_count++] = (child_block){(char *)at, size, align.log2, 1};",
+    "    return (void *)at;",
+    "}",
+    "",
+    "static void child_free(void *self, void *ptr, size_t size, hy_align align) {",
+    "    (void)self;",
+    "    child_find(ptr, size, align)->live = 0;",
+    "    child_live_bytes -= size;",
+    "    memset(ptr, 0xFB, size);",
+    "    hy_poison(ptr, size);",
+    "}",
+    "",
+    "static int child_fits(child_block *block, size_t size) {",
+    "    size_t room = sizeof region - 16 - (size_t)(block->at - region);",
+    "    return size <= block->size || (block == &child_blocks[child_count - 1] && size <= room);",
+    "}",
+    "",
+    "static void child_take(child_block *block, size_t size) {",
+    "    hy_poison(block->at, block->size);",
+    "    hy_unpoison(block->at, size);",
+    "    child_live_bytes += size - block->size;",
+    "    block->size = size;",
+    "    size_t end = (size_t)(block->at - region) + size;",
+    "    if (end > region_used) region_used = end;",
+    "}",
+    "",
+    "static bool child_resize(void *self, void *ptr, size_t old_size, size_t size, hy_align align) {",
+    "    (void)self;",
+    "    child_block *block = child_find(ptr, old_size, align);",
+    "    int refused = child_refuses(resize_calls++, CHILD_RESIZE_REFUSAL) || !CHILD_GROWS || !child_fits(block, size);",
+    "    if (!refused) child_take(block, size);",
+    "    return !refused;",
+    "}",
+    "",
+    "static void *child_remap(void *self, void *ptr, size_t old_size, size_t size, hy_align align) {",
+    "    child_block *block = child_find(ptr, old_size, align);",
+    "    if (child_refuses(remap_calls++, CHILD_REMAP_REFUSAL)) return NULL;",
+    "    if (CHILD_MOVES) {",
+    "        size_t calls = alloc_calls;",
+    "        alloc_calls = SIZE_MAX / 2;",
+    "        void *moved = CHILD_ALLOC_REFUSAL < 0 || CHILD_ONCE ? child_alloc(self, size, align) : NULL;",
+    "        alloc_calls = calls;",
+    "        if (!moved) return NULL;",
+    "        memcpy(moved, ptr, old_size < size ? old_size : size);",
+    "        child_free(self, ptr, old_size, align);",
+    "        return moved;",
+    "    }",
+    "    if (!CHILD_GROWS || !child_fits(block, size)) return NULL;",
+    "    child_take(block, size);",
+    "    return ptr;",
+    "}",
+    "",
+    "static const hy_vtable child_vtable = {child_alloc, child_resize, child_remap, child_free};",
+    "",
+    "/* What is live, and what each byte of it should be. */",
+    "typedef struct { char *at; size_t size, used_before; hy_align align; int live; unsigned char fill; } slot;",
+    "static slot slots[256];",
+    "static unsigned char next_fill;",
+    "static hy_allocator a;",
+    "static void *instance;",
+    "",
+    "static size_t filled(size_t size) {",
+    "    return size < 65536 ? size : 65536;",
+    "}",
+    "",
+    "static int inside_child(const slot *s) {",
+    "    for (size_t i = 0; i < child_count; i++) {",
+    "        const child_block *block = &child_blocks[i];",
+    "        if (block->live && s->at >= block->at && s->size <= block->size && (size_t)(s->at - block->at) <= block->size - s->size) return 1;",
+    "    }",
+    "    return 0;",
+    "}",
+    "",
+    "static void look_at(const slot *s, size_t step) {",
+    "    expect(hy_align_check_pointer(s->at, s->align), \"a block is not aligned as asked\", step);",
+    "    if (s->size == 0) return;",
+    "    if (OVER_CHILD && child_live_bytes) expect(inside_child(s), \"a block is not inside what the child gave\", step);",
+    "    if (ROW->owns) expect(ROW->owns(instance, s->at), \"the row does not own its block\", step);",
+    "    for (const slot *other = slots; other < slots + 256; other++) {",
+    "        if (other == s || !other->live || !other->size) continue;",
+    "        expect(s->at >= other->at + other->size || other->at >= s->at + s->size, \"two blocks overlap\", step);",
+    "    }",
+    "    for (size_t i = 0; i < filled(s->size); i++)",
+    "        expect((unsigned char)s->at[i] == s->fill, \"a byte of a live block was changed\", step);",
+    "}",
+    "",
+    "static hy_stats stats_now(void) {",
+    "    hy_stats stats = {SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX};",
+    "    if (ROW->stats) (void)ROW->stats(instance, &stats);",
+    "    return stats;",
+    "}",
+    "",
+    "static void look(size_t step) {",
+    "    size_t live = 0;",
+    "    for (size_t i = 0; i < 256; i++) {",
+    "        if (!slots[i].live) continue;",
+    "        live += slots[i].size;",
+    "        look_at(&slots[i], step);",
+    "    }",
+    "    hy_stats stats = stats_now();",
+    "    if (stats.used_bytes != SIZE_MAX) {",
+    "        expect(stats.used_bytes >= live, \"fewer bytes are said to be used than are live\", step);",
+    "        expect(stats.used_bytes <= stats.capacity_bytes, \"more bytes are said to be used than there are\", step);",
+    "        expect(stats.high_water_bytes >= stats.used_bytes, \"high water is below what is used\", step);",
+    "        expect(live || !COUNTS_ALL || !stats.used_bytes, \"bytes are said to be used, nothing is live\", step);",
+    "    }",
+    "    if (FIXED_CAPACITY && stats.capacity_bytes != SIZE_MAX) expect(stats.capacity_bytes <= CAPACITY, \"the capacity is above what was given\", step);",
+    "    if (OVER_CHILD && stats.capacity_bytes != SIZE_MAX) expect(stats.capacity_bytes <= child_live_bytes, \"the capacity is above what the child gave\", step);",
+    "    if (step == FOOTPRINT_STEP) expect(child_live_bytes < FOOTPRINT_BYTES, \"too much of the child is held\", step);",
+    "    if (ROW->check) expect(ROW->check(instance), \"the row's own check fails\", step);",
+    "}",
+    "",
+    "static void served(slot *s, void *ptr, size_t size, expectation e, size_t step) {",
+    "    expect(ptr || e != MUST, \"a request that fits was refused\", step);",
+    "    expect(!ptr || e != MUST_NOT, \"a request that must be refused was served\", step);",
+    "    if (!ptr) return;",
+    "    size_t kept = s->live ? (s->size < size ? s->size : size) : 0;",
+    "    for (size_t i = 0; i < filled(kept); i++)",
+    "        expect(((unsigned char *)ptr)[i] == s->fill, \"a byte was lost when a block changed its size\", step);",
+    "    s->at = ptr;",
+    "    s->size = size;",
+    "    s->live = 1;",
+    "    s->fill = ++next_fill;",
+    "    memset(ptr, s->fill, filled(size));",
+    "}",
+    "",
+    "static void alloc(size_t step, size_t n, size_t size, unsigned log2, expectation e) {",
+    "    slot *s = &slots[n];",
+    "    if (s->live) return;",
+    "    size_t used = stats_now().used_bytes;",
+    "    s->align = hy_align_from_log2(log2);",
+    "    void *ptr = hy_alloc(a, size, s->align);",
+    "    s->used_before = used;",
+    "    if (size) served(s, ptr, size, e, step);",
+    "    else s->at = ptr, s->size = 0, s->live = 1;",
+    "    if (!ptr) expect(stats_now().used_bytes == used, \"a refusal changed what is used\", step);",
+    "    look(step);",
+    "}",
+    "",
+    "static void alloc_zeroed(size_t step, size_t n, size_t size, unsigned log2, expectation e) {",
+    "    slot *s = &slots[n];",
+    "    if (s->live) return;",
+    "    s->align = hy_align_from_log2(log2);",
+    "    s->used_before = SIZE_MAX;",
+    "    char *ptr = hy_alloc_array_zeroed(a, size, 1, s->align);",
+    "    for (size_t i = 0; ptr && i < filled(size); i++)",
+    "        expect(ptr[i] == 0, \"a byte of zeroed memory is not zero\", step);",
+    "    if (size) served(s, ptr, size, e, step);",
+    "    else s->at = ptr, s->size = 0, s->live = 1;",
+    "    look(step);",
+    "}",
+    "",
+    "static void end(size_t step, size_t n, int comparable) {",
+    "    slot *s = &slots[n];",
+    "    if (!s->live) return;",
+    "    look(step);",
+    "    s->live = 0;",
+    "    hy_free(a, s->at, s->size, s->align);",
+    "    if (comparable && s->size) expect(stats_now().used_bytes <= s->used_before, \"more is used than before the newest block\", step);",
+    "    look(step);",
+    "}",
+    "",
+    "/* how: 'r' resize, 'm' remap, 'a' realloc. */",
+    "static void change(size_t step, char how, size_t n, size_t size, expectation e) {",
+    "    slot *s = &slots[n];",
+    "    if (!s->live) return;",
+    "    size_t used = stats_now().used_bytes;",
+    "    if (size == 0) s->live = 0;",
+    "    void *ptr = how == 'a' ? hy_realloc(a, s->at, s->size, size, s->align)",
+    "        : how == 'm'       ? hy_remap(a, s->at, s->size, size, s->align)",
+    "        : hy_resize(a, s->at, s->size, size, s->align) ? s->at : NULL;",
+    "    if (size) served(s, ptr, size, e, step);",
+    "    if (!ptr) expect(stats_now().used_bytes == used, \"a refusal changed what is used\", step);",
+    "    look(step);",
+    "}",
+    "",
+    "static void reset(size_t step, hy_reset_mode mode, size_t limit, size_t child_bytes) {",
+    "    if (!ROW->reset) return;",
+    "    for (size_t i = 0; i < 256; i++)",
+    "        slots[i].live = 0;",
+    "    (void)ROW->reset(instance, mode, limit);",
+    "    hy_stats stats = stats_now();",
+    "    expect(stats.used_bytes == 0 || stats.used_bytes == SIZE_MAX, \"bytes are used after a reset\", step);",
+    "    if (mode == HY_RESET_FREE_ALL) expect(child_live_bytes <= child_bytes, \"memory is held after a reset that frees all\", step);",
+    "    if (mode == HY_RESET_RETAIN_WITH_LIMIT && !FIXED_CAPACITY && stats.capacity_bytes != SIZE_MAX)",
+    "        expect(stats.capacity_bytes <= limit, \"more is kept than the limit\", step);",
+    "    look(step);",
+    "}",
+    /* clang-format on */
+};
+
+static bool has(const hy_row *row, hy_traits traits) {
+    return (row->traits & traits) == traits;
+}
+
+static void print_comment(FILE *out, const hy_print_job *job) {
+    bool composed = job->row->stack != NULL || job->row->group == HY_GROUP_PEER;
+    fprintf(out, "/* A reproducer of heapyard's fuzzers: fails (aborts, or a sanitizer tells) while the bug "
+                 "is there.\n");
+    fprintf(out, " *\n *   %s\n *\n", job->finding);
+    fprintf(out, " * From the project's root, after `cmake --build` of any build folder BUILD (without "
+                 "sanitizers):\n");
+    fprintf(out, " *   gcc -std=gnu17 -g -fsanitize=address,undefined -Iallocators/include -I. THIS.c \\\n");
+    fprintf(out, " *       %sBUILD/allocators/libheapyard.a -lpthread -ldl%s\n */\n",
+        composed ? "BUILD/allocators/libheapyard_yard.a " : "", composed ? " -lzstd" : "");
+    fprintf(out, "#ifndef HY_CHECK\n#define HY_CHECK 2\n#endif\n");
+    if (composed) fprintf(out, "#include \"allocators/registry.h\"\n");
+    fprintf(out, "#include <heapyard/plugin.h>\n#include <heapyard/typed.h>\n#include <stdio.h>\n#include "
+                 "<stdlib.h>\n\n");
+    if (composed)
+        fprintf(out, "static hy_instance made;\n#define ROW (made.row)\n");
+    else
+        fprintf(out, "extern const hy_row hy_%s_row;\n#define ROW (&hy_%s_row)\n", job->row->name,
+            job->row->name);
+}
+
+static long refusal(uint16_t index) {
+    return index == HY_BYTES_NEVER ? -1 : (long)index;
+}
+
+static void print_constants(FILE *out, const hy_print_job *job) {
+    const hy_manners *manners = &job->manners;
+    bool footprint = job->claim == HY_PRINT_FOOTPRINT;
+    fprintf(out, "#define OVER_CHILD %d\n", job->row->default_child != NULL);
+    fprintf(out, "#define FIXED_CAPACITY %d\n",
+        has(job->row, HY_TRAIT_FIXED_CAPACITY) && !has(job->row, HY_TRAIT_FIXED_BLOCK));
+    fprintf(out, "#define COUNTS_ALL %d\n", has(job->row, HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE));
+    fprintf(out, "#define CAPACITY ((size_t)%zu)\n", job->config.capacity);
+    fprintf(out, "#define CHILD_GROWS %d\n#define CHILD_MOVES %d\n#define CHILD_ONCE %d\n", manners->grows,
+        manners->moves, manners->once);
+    fprintf(out, "#define CHILD_ALLOC_REFUSAL %ldL\n", refusal(manners->alloc_refusal));
+    fprintf(out, "#define CHILD_RESIZE_REFUSAL %ldL\n", refusal(manners->resize_refusal));
+    fprintf(out, "#define CHILD_REMAP_REFUSAL %ldL\n", refusal(manners->remap_refusal));
+    fprintf(out, "#define FOOTPRINT_STEP ((size_t)%zd)\n", footprint ? (ptrdiff_t)job->step : -1);
+    fprintf(out, "#define FOOTPRINT_BYTES ((size_t)%zu)\n\n", job->bytes);
+}
+
+static void print_make(FILE *out, const hy_print_job *job) {
+    const hy_config *config = &job->config;
+    bool composed = job->row->stack != NULL || job->row->group == HY_GROUP_PEER;
+    fprintf(out,
+        "\nint main(void) {\n    hy_config config = {.capacity = %zu, .block_size = %zu, .block_align = "
+        "{%u}, .options = 0x%x};\n",
+        config->capacity, config->block_size, config->block_align.log2, config->options);
+    fprintf(out, "    if (OVER_CHILD) config.child = (hy_allocator){NULL, &child_vtable};\n");
+    if (composed) {
+        fprintf(out, "    int is_made = hy_instance_make(&made, hy_registry_find(\"%s\"), &config);\n",
+            job->row->name);
+        fprintf(out, "    instance = is_made ? made.state : NULL;\n    a = made.allocator;\n");
+    } else {
+        fprintf(out, "    instance = ROW->make(ROW, &config, &a);\n");
+    }
+    bool must = job->claim == HY_PRINT_MUST && job->history->count == 0;
+    fprintf(out, "    if (!instance) {\n        expect(%s, \"an instance could not be made\", 0);\n",
+        must ? "0" : "child_live_bytes == 0");
+    fprintf(out,
+        "        return 0;\n    }\n    size_t child_bytes = child_live_bytes;\n    (void)child_bytes;\n");
+}
+
+static const char *expectation(const hy_print_job *job, size_t step) {
+    if (step != job->step) return "MAY";
+    return job->claim == HY_PRINT_MUST ? "MUST" : job->claim == HY_PRINT_MUST_NOT ? "MUST_NOT" : "MAY";
+}
+
+static void print_call(FILE *out, const hy_print_job *job, size_t step) {
+    static const char *const modes[] = {
+        "HY_RESET_FREE_ALL", "HY_RESET_RETAIN_CAPACITY", "HY_RESET_RETAIN_WITH_LIMIT", "HY_RESET_FREE_ALL"};
+    static const char hows[HY_OP_KIND_COUNT] = {
+        [HY_OP_REALLOC] = 'a', [HY_OP_RESIZE] = 'r', [HY_OP_REMAP] = 'm'};
+    hy_op op = job->history->ops[step];
+    const char *wanted = expectation(job, step);
+    fprintf(out, "    ");
+    switch ((hy_op_kind)op.kind) {
+    case HY_OP_ALLOC:
+        fprintf(out, "alloc%s(%zu, %u, %" PRIu64 "u, %u, %s);\n", op.flags & HY_OP_ZEROED ? "_zeroed" : "",
+            step, op.slot, op.size, op.align_log2, wanted);
+        break;
+    case HY_OP_FREE:
+        fprintf(
+            out, "end(%zu, %u, %d);\n", step, op.slot, job->claim == HY_PRINT_NEWEST && step == job->step);
+        break;
+    case HY_OP_REALLOC:
+    case HY_OP_RESIZE:
+    case HY_OP_REMAP:
+        fprintf(
+            out, "change(%zu, '%c', %u, %" PRIu64 "u, %s);\n", step, hows[op.kind], op.slot, op.size, wanted);
+        break;
+    case HY_OP_RESET:
+        fprintf(out, "reset(%zu, %s, %" PRIu64 "u, child_bytes);\n", step, modes[op.size & 3], op.size >> 2);
+        break;
+    default:
+        fprintf(out, "look(%zu);\n", step);
+    }
+}
+
+static void print_end(FILE *out, const hy_print_job *job) {
+    size_t step = job->history->count;
+    bool composed = job->row->stack != NULL || job->row->group == HY_GROUP_PEER;
+    if (!has(job->row, HY_TRAIT_BULK_RESET))
+        fprintf(out, "    for (size_t i = 0; i < 256; i++)\n        end(%zu, i, 0);\n", step);
+    fprintf(out, composed ? "    hy_instance_destroy(&made);\n" : "    ROW->destroy(ROW, instance);\n");
+    fprintf(out, "    expect(child_live_bytes == 0, \"the child has not everything back\", %zu);\n", step);
+    fprintf(out,
+        "    (void)alloc, (void)alloc_zeroed, (void)change, (void)end, (void)reset;\n    return 0;\n}\n");
+}
+
+bool hy_print_c(FILE *out, const hy_print_job *job) {
+    print_comment(out, job);
+    print_constants(out, job);
+    for (size_t i = 0; i < sizeof prologue / sizeof prologue[0]; i++)
+        fprintf(out, "%s\n", prologue[i]);
+    print_make(out, job);
+    for (size_t i = 0; i < job->history->count; i++)
+        print_call(out, job, i);
+    print_end(out, job);
+    return fflush(out) == 0 && !ferror(out);
+}

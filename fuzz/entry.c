@@ -1,0 +1,55 @@
+/* entry.c: the one entry of every engine: libFuzzer, AFL++ in its persistent mode, OSS-Fuzz.
+ *
+ * What is fuzzed is said by --row=NAME --property=NAME, which libFuzzer must not see, or by
+ * HEAPYARD_ROW and HEAPYARD_PROPERTY, for engines that own the command line. HEAPYARD_COUNTS names a
+ * file that executions and operations are counted in. A first word that is one of the replayer's
+ * commands makes the fuzzer's binary a replayer, so that a finding is reproduced by the very build
+ * that found it.
+ */
+#include "fuzz/replay.h"
+#include "fuzz/target.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+static hy_target target;
+
+/* Takes --NAME=VALUE out of the arguments; NULL where it isn't there. */
+static const char *take_argument(int *argc, char **argv, const char *name) {
+    size_t length = strlen(name);
+    for (int i = 1; i < *argc; i++) {
+        if (strncmp(argv[i], name, length) != 0) continue;
+        const char *value = argv[i] + length;
+        memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i) * sizeof argv[0]);
+        --*argc;
+        return value;
+    }
+    return NULL;
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    if (*argc > 1 && hy_replay_is_command((*argv)[1])) exit(hy_replay(*argc, *argv));
+    const char *row = take_argument(argc, *argv, "--row=");
+    const char *property = take_argument(argc, *argv, "--property=");
+    if (!row) row = getenv("HEAPYARD_ROW");
+    if (!property) property = getenv("HEAPYARD_PROPERTY");
+    char error[256];
+    if (!hy_target_choose(&target, property ? property : "conform", row, error, sizeof error)) {
+        fprintf(stderr, "heapyard-fuzz: %s\n", error);
+        exit(2);
+    }
+    const char *counts = getenv("HEAPYARD_COUNTS");
+    if (counts && !hy_target_count_into(&target, counts)) {
+        fprintf(stderr, "heapyard-fuzz: can't count into %s\n", counts);
+        exit(1);
+    }
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
+    hy_target_run(&target, bytes, size);
+    return 0;
+}

@@ -1,0 +1,37 @@
+/* interpreter.h: runs a history on an instance of a row and on the model at once.
+ *
+ * What is claimed of a row follows from its traits alone. After each step, beside what the model and
+ * the child look at by themselves:
+ *
+ *   refusal     an alignment above the row's greatest, a row that refuses all, or a size above a fixed
+ *               capacity was served; or a refusal changed something
+ *   liveness    NULL although the child did not refuse and the request fits what the traits promise
+ *   outside     a block does not lie inside memory that the child gave, or the row does not own it
+ *   account     what the row counts contradicts what is live
+ *   footprint   the row holds more of the child than a multiple of what it was ever asked for
+ *   structure   the row's own walk through itself fails
+ *   leak        after the end, or a reset that frees all, the child has not everything back
+ *   zero        a rule of blocks of no bytes is broken; or zeroed memory is not zero
+ *
+ * Requests that would really take much memory from the system (rows that stand on no child) are
+ * passed over; huge ones cost nothing where a child or a capacity bounds them.
+ */
+#ifndef HEAPYARD_FUZZ_INTERPRETER_H
+#define HEAPYARD_FUZZ_INTERPRETER_H
+
+#include "allocators/history/bytes.h"
+#include "allocators/registry.h"
+
+/* Whether the claims hold of a row at all: floors may hand one block out twice. */
+bool hy_interpreter_takes(const hy_row *row);
+
+/* What an input's header makes of a row: its configuration (without the child). */
+hy_config hy_interpreter_config(const hy_row *row, const hy_bytes_header *header);
+/* The bounds that sizes of its operations are relative to. */
+hy_bytes_bounds hy_interpreter_bounds(const hy_row *row, const hy_bytes_header *header);
+
+/* Runs the history over a fresh instance on the adversarial child; what is wrong ends the process.
+ * Returns how many operations were run. */
+size_t hy_interpret(const hy_row *row, const hy_bytes_header *header, const hy_history *history);
+
+#endif

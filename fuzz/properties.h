@@ -1,0 +1,29 @@
+/* properties.h: table 3: what is claimed of allocators, each claim a file in properties/.
+ *
+ * A property takes a fuzzer's bytes and a row and ends the process (finding.h) where the claim does
+ * not hold. The hunts take every property over every row that it applies to.
+ */
+#ifndef HEAPYARD_FUZZ_PROPERTIES_H
+#define HEAPYARD_FUZZ_PROPERTIES_H
+
+#include <heapyard/plugin.h>
+
+typedef struct hy_property {
+    const char *name;
+    const char *summary; /* one line, no full stop */
+    bool over_rows;      /* false: it needs no row, and runs once */
+    bool must_fail;      /* the canary: hunts pass it over, tests demand that it is found */
+    bool (*applies)(const hy_row *row);
+    /* Runs one input. row: NULL where over_rows is false. Returns the operations that were run. */
+    size_t (*run)(const hy_row *row, const uint8_t *bytes, size_t size);
+    /* For the minimiser: the row whose history the bytes are; NULL: the bytes are no history. */
+    const hy_row *(*history_row)(const hy_row *row);
+} hy_property;
+
+/* The table. */
+const hy_property *const *hy_properties(size_t *count);
+
+/* The property of that name; NULL where there is none. */
+const hy_property *hy_property_find(const char *name);
+
+#endif

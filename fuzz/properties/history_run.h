@@ -1,0 +1,16 @@
+/* history_run.h: bytes decoded for a row and run: what properties over histories share. */
+#ifndef HEAPYARD_FUZZ_HISTORY_RUN_H
+#define HEAPYARD_FUZZ_HISTORY_RUN_H
+
+#include "allocators/history/bytes.h"
+#include <heapyard/plugin.h>
+
+/* The history of an input for a row. The result is one per process, overwritten by the next call;
+ * its array is taken from libc once. */
+const hy_history *hy_history_of(
+    const hy_row *row, const uint8_t *bytes, size_t size, hy_bytes_header *header);
+
+/* Decodes and interprets. Returns the operations that were run. */
+size_t hy_history_run(const hy_row *row, const uint8_t *bytes, size_t size);
+
+#endif

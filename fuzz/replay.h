@@ -1,0 +1,23 @@
+/* replay.h: runs inputs without a fuzzer: for tests, reproducers and figures of speed.
+ *
+ *   heapyard-replay list                                  rows and properties, one a line, tab-separated
+ *   heapyard-replay run [--row=R] [--property=P] [--refusals] INPUT…
+ *   heapyard-replay minimise [--row=R] [--property=P] [--c=FILE] [--seed=FILE] INPUT
+ *   heapyard-replay assemble SEED.txt OUTPUT
+ *   heapyard-replay disassemble [--row=R] INPUT
+ *   heapyard-replay speed [--row=R] [--property=P] [--seconds=N] INPUT…
+ *
+ * An input is a file of bytes, a seed (.txt) or a folder of both. `run` takes every row that a
+ * property applies to where none is named, each in a process of its own; --refusals runs each input
+ * again with the child refusing its first, second, … allocation. Exit: 0 good, 1 harness error, 2
+ * usage, 3 a finding, 5 nothing ran.
+ */
+#ifndef HEAPYARD_FUZZ_REPLAY_H
+#define HEAPYARD_FUZZ_REPLAY_H
+
+#include <stdbool.h>
+
+bool hy_replay_is_command(const char *word);
+int hy_replay(int argc, char **argv);
+
+#endif

@@ -1,0 +1,54 @@
+/* target.c: names to a property and a row; counters. */
+#include "fuzz/target.h"
+
+#include "allocators/registry.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static hy_fuzz_counts own_counts;
+
+static bool choose_row(hy_target *target, const char *name, char *error, size_t error_bytes) {
+    const hy_row *row = name ? hy_registry_find(name) : NULL;
+    if (!name)
+        snprintf(error, error_bytes, "property %s needs a row: --row=NAME", target->property->name);
+    else if (!row)
+        snprintf(error, error_bytes, "no allocator %s; did you mean %s?", name, hy_registry_suggest(name));
+    else if (row->missing)
+        snprintf(error, error_bytes, "%s is not in this build: %s", name, row->missing);
+    else if (!target->property->applies(row))
+        snprintf(error, error_bytes, "%s does not apply to %s", target->property->name, name);
+    else {
+        target->row = row;
+        return true;
+    }
+    return false;
+}
+
+bool hy_target_choose(
+    hy_target *target, const char *property, const char *row, char *error, size_t error_bytes) {
+    *target = (hy_target){.property = hy_property_find(property), .counts = &own_counts};
+    if (!target->property) {
+        snprintf(error, error_bytes, "no property %s", property);
+        return false;
+    }
+    return !target->property->over_rows || choose_row(target, row, error, error_bytes);
+}
+
+bool hy_target_count_into(hy_target *target, const char *path) {
+    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (file < 0) return false;
+    bool sized = ftruncate(file, sizeof(hy_fuzz_counts)) == 0;
+    void *at =
+        sized ? mmap(NULL, sizeof(hy_fuzz_counts), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) : MAP_FAILED;
+    close(file);
+    if (at == MAP_FAILED) return false;
+    target->counts = at;
+    return true;
+}
+
+void hy_target_run(hy_target *target, const uint8_t *bytes, size_t size) {
+    target->counts->executions++;
+    target->counts->operations += target->property->run(target->row, bytes, size);
+}
