@@ -15,8 +15,10 @@ static void each_peer(void (*check)(const hy_row *row)) {
     for (size_t i = 0; i < count; i++) {
         if (!(rows[i]->traits & HY_TRAIT_PEER)) continue;
         peers++;
-        if (rows[i]->missing) print_message("%s: not in this build: %s\n", rows[i]->name, rows[i]->missing);
-        else check(rows[i]);
+        if (rows[i]->missing)
+            print_message("%s: not in this build: %s\n", rows[i]->name, rows[i]->missing);
+        else
+            check(rows[i]);
     }
     assert_int_equal(peers, 6);
 }
@@ -61,7 +63,8 @@ static void serves_a_block(const hy_row *row) {
         for (size_t size = 1; size < 70000; size = size * 3 + 1) {
             hy_align align = {log2};
             char *ptr = hy_alloc(instance.allocator, size, align);
-            if (!ptr || !hy_align_check_pointer(ptr, align)) fail_msg("%s: %zu at 2^%u", row->name, size, log2);
+            if (!ptr || !hy_align_check_pointer(ptr, align))
+                fail_msg("%s: %zu at 2^%u", row->name, size, log2);
             memset(ptr, 0x5A, size);
             char *moved = hy_realloc(instance.allocator, ptr, size, size * 2, align);
             if (!moved || !hy_align_check_pointer(moved, align) || moved[size - 1] != 0x5A) {
