@@ -57,6 +57,9 @@ HY_INLINE void hy_empty_free(void *self, void *ptr, size_t size, hy_align align)
 
 static const hy_vtable hy_empty_vtable = {hy_empty_alloc, hy_refuse_resize, hy_refuse_remap, hy_empty_free};
 
+/* The greatest block that the empty loops may write to. */
+#define HY_EMPTY_BYTES ((size_t)1 << 26)
+
 /* The row "empty" of the bench itself; in no registry. */
 extern const hy_row hy_empty_row;
 

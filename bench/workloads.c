@@ -5,7 +5,7 @@
 #include <string.h>
 
 extern const hy_workload hy_pair_workload, hy_window_workload, hy_mixed_workload, hy_request_workload,
-    hy_bulk_workload;
+    hy_bulk_workload, hy_trace_workload;
 
 static const hy_workload *const workloads[] = {
     &hy_pair_workload,
@@ -13,6 +13,7 @@ static const hy_workload *const workloads[] = {
     &hy_mixed_workload,
     &hy_request_workload,
     &hy_bulk_workload,
+    &hy_trace_workload,
 };
 
 const hy_workload *const *hy_workloads(size_t *count) {
@@ -37,6 +38,7 @@ static bool traits_fit(const hy_workload *workload, uint32_t threads, hy_traits 
 
 /* Blocks of one size are for one size; a floor has them large enough for all. */
 static bool sizes_fit(const hy_demand *demand, const hy_row *row) {
+    if (row == &hy_empty_row) return demand->greatest_size <= HY_EMPTY_BYTES;
     if (!(row->traits & HY_TRAIT_FIXED_BLOCK)) return true;
     if (row->traits & HY_TRAIT_FLOOR) {
         return !(demand->mixed_sizes && (row->traits & HY_TRAIT_FREE_ANY));
@@ -101,7 +103,7 @@ uint32_t *hy_random_table(uint64_t seed, size_t count, uint64_t bound) {
 }
 
 /* The bench's own row: an instance that is only a block for the empty loops to hand out. */
-static char scratch[HY_BENCH_SIZE_MAX] __attribute__((aligned(64)));
+static char scratch[HY_EMPTY_BYTES] __attribute__((aligned(64)));
 
 static void *empty_make(const hy_row *row, const hy_config *config, hy_allocator *out) {
     (void)row, (void)config;

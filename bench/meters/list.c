@@ -3,10 +3,34 @@
 #include "bench/commands.h"
 #include "bench/json.h"
 #include "bench/options.h"
+#include "bench/plugins.h"
 #include "bench/sampler.h"
 #include "bench/session.h"
 #include <heapyard/os.h>
 #include <string.h>
+
+#define ROWS_MAX 1024
+
+/* The rows to list: those of this build, then those of every plugin given. */
+static struct {
+    const hy_row *rows[ROWS_MAX];
+    size_t count;
+} listed;
+
+static void add_rows(const hy_row *const *rows, size_t count) {
+    for (size_t i = 0; i < count && listed.count < ROWS_MAX; i++)
+        listed.rows[listed.count++] = rows[i];
+}
+
+static bool add_plugin(const char *label_equals_path) {
+    if (!hy_options_plugin(label_equals_path)) return false;
+    char label[HY_LABEL_SIZE];
+    snprintf(label, sizeof label, "%.*s", (int)strcspn(label_equals_path, "="), label_equals_path);
+    size_t count;
+    const hy_row *const *rows = hy_plugins_rows(label, &count);
+    add_rows(rows, count);
+    return true;
+}
 
 static const char *tier_name(hy_tier tier) {
     static const char *const names[] = {"smoke", "quick", "standard", "full"};
@@ -53,13 +77,11 @@ static void print_cell_json(FILE *out, const hy_workload *workload, const hy_cel
     hy_json_number(out, "epoch_ns", epoch_ns);
     hy_json_number(out, "warm_ns", hy_sample_warm_ns(workload, &demand, epoch_ns));
     fputs(",\"rows\":[", out);
-    size_t count;
     bool first = true;
-    const hy_row *const *rows = hy_registry_rows(&count);
-    for (size_t i = 0; i < count; i++) {
-        if (!hy_workload_applies(workload, cell, rows[i])) continue;
+    for (size_t i = 0; i < listed.count; i++) {
+        if (!hy_workload_applies(workload, cell, listed.rows[i])) continue;
         if (!first) fputc(',', out);
-        hy_json_string(out, rows[i]->name);
+        hy_json_string(out, listed.rows[i]->name);
         first = false;
     }
     fputs("]}", out);
@@ -79,15 +101,14 @@ static void print_workload_json(FILE *out, const hy_workload *workload) {
 }
 
 static void print_json(FILE *out) {
-    size_t row_count, workload_count;
-    const hy_row *const *rows = hy_registry_rows(&row_count);
+    size_t workload_count;
     const hy_workload *const *workloads = hy_workloads(&workload_count);
     fputc('{', out);
     hy_json_text(out, "build", hy_build_info(), true);
     fputs(",\"rows\":[", out);
-    for (size_t i = 0; i < row_count; i++) {
+    for (size_t i = 0; i < listed.count; i++) {
         if (i) fputc(',', out);
-        print_row_json(out, rows[i]);
+        print_row_json(out, listed.rows[i]);
     }
     fputs("],\"workloads\":[", out);
     for (size_t i = 0; i < workload_count; i++) {
@@ -109,12 +130,11 @@ static void print_row_text(FILE *out, const hy_row *row) {
 }
 
 static void print_text(FILE *out) {
-    size_t row_count, workload_count;
-    const hy_row *const *rows = hy_registry_rows(&row_count);
+    size_t workload_count;
     const hy_workload *const *workloads = hy_workloads(&workload_count);
     fprintf(out, "%s\nallocators:\n", hy_build_info());
-    for (size_t i = 0; i < row_count; i++)
-        print_row_text(out, rows[i]);
+    for (size_t i = 0; i < listed.count; i++)
+        print_row_text(out, listed.rows[i]);
     fprintf(out, "workloads:\n");
     for (size_t i = 0; i < workload_count; i++) {
         fprintf(out, "  %s: %s\n", workloads[i]->name, workloads[i]->summary);
@@ -127,8 +147,14 @@ static void print_text(FILE *out) {
 
 int hy_command_list(int argc, char **argv) {
     const char *json = NULL;
-    const hy_option table[] = {{.name = "json", .value = &json, .is_flag = true, .help = "as JSON"}};
-    if (!hy_options_parse("list", argc, argv, table, 1)) return HY_EXIT_USAGE;
+    const hy_option table[] = {
+        {.name = "json", .value = &json, .is_flag = true, .help = "as JSON"},
+        {.name = "plugin", .add = add_plugin, .help = "label=path: allocators from a shared library"},
+    };
+    size_t count;
+    const hy_row *const *rows = hy_registry_rows(&count);
+    add_rows(rows, count);
+    if (!hy_options_parse("list", argc, argv, table, sizeof table / sizeof table[0])) return HY_EXIT_USAGE;
     if (json) {
         print_json(stdout);
     } else {
