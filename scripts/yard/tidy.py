@@ -106,9 +106,9 @@ def file_sizes(tree):
 
 # Lower layers know nothing of higher ones. A file may include its own layer and those below it.
 LIBRARY_LAYERS = {"core": 0, "sources": 1, "strategies": 2, "decorators": 3, "scope": 4, "malloc": 4}
-YARD_LAYERS = {"history": 5, "conformance": 5, "peers": 5}
+YARD_LAYERS = {"history": 5, "peers": 5, "conformance": 7}
 REGISTRY_LAYER = 6
-YARD_LAYER = 7
+YARD_LAYER = 8
 INCLUDE = re.compile(r'\s*#\s*include\s+[<"]([^">]+)[">]')
 
 
@@ -142,12 +142,12 @@ def _resolve(tree, path, included):
 
 
 def layers(tree):
-    """Includes point downwards. Tests and programs (main.c, *_main.c) stand above all layers but not across the yards."""
+    """Includes point downwards. Tests and programs (command/, *main.c) stand above all, but not across the yards."""
     for path in tree.under("allocators", "bench", "fuzz", suffixes=(".c", ".h", ".cc")):
         own = _layer(tree, path)
         if own is None or path == "allocators/include/heapyard/heapyard.h":
             continue
-        above_all = re.search(r"(_test\.c|(^|[/_])main\.c)$", path)
+        above_all = re.search(r"(_test\.c|[/_]main\.c)$|/command/", path)
         for number, line in tree.lines(path):
             match = INCLUDE.match(line)
             target = match and _resolve(tree, path, match.group(1))
