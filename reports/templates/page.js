@@ -1,1 +1,360 @@
 'use strict';
+/* What needs a script: another reference, sorting, filters, copying, the theme, and the address that
+   keeps all of it. The page is whole without; what is drawn here replaces what was drawn before, by
+   the same rules (stats.py, charts.py, page.py). */
+(() => {
+const D = JSON.parse(document.getElementById('data').textContent);
+const $ = id => document.getElementById(id);
+const root = document.documentElement;
+root.classList.add('on');
+
+/* ---- numbers: one 16-bit log ratio a process and row */
+const NONE = -32768, ROWS = D.rows.length;
+for (const cell of D.cells) {
+  const text = atob(cell.d), bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  const view = new DataView(bytes.buffer);
+  cell.v = Array.from({ length: bytes.length / 2 }, (_, i) => view.getInt16(2 * i, true));
+}
+/* The interpolated sign-test interval: depth and weight by number of values (see stats.py). */
+const RANKS = new Map();
+function rank(n) {
+  if (RANKS.has(n)) return RANKS.get(n);
+  const below = []; let sum = 0, term = 2 ** -n;
+  for (let k = 0; k <= n; k++) { sum += term; below.push(sum); term *= (n - k) / (k + 1); }
+  const cover = d => 1 - 2 * below[d - 1];
+  let depth = 0;
+  while (depth < Math.floor(n / 2) && cover(depth + 1) >= 0.95) depth++;
+  let found = null;
+  if (depth) {
+    const outer = cover(depth), inner = 2 * (depth + 1) <= n + 1 ? cover(depth + 1) : 0;
+    const share = (outer - 0.95) / (outer - inner);
+    found = [depth, (n - depth) * share / (depth + (n - 2 * depth) * share)];
+  }
+  RANKS.set(n, found);
+  return found;
+}
+function estimate(logs) {
+  const n = logs.length;
+  if (!n) return null;
+  logs.sort((a, b) => a - b);
+  const mid = Math.exp((logs[(n - 1) >> 1] + logs[n >> 1]) / 2), place = rank(n);
+  if (!place) return { mid, lo: null, hi: null, n };
+  const [depth, weight] = place, inner = Math.min(depth, n - 1);
+  return { mid, n, lo: Math.exp((1 - weight) * logs[depth - 1] + weight * logs[inner]),
+    hi: Math.exp((1 - weight) * logs[n - depth] + weight * logs[n - 1 - inner]) };
+}
+const SAME = { mid: 1, lo: 1, hi: 1, n: 0 };
+function timeRatio(cell, row, ref) {
+  const logs = [];
+  for (let p = 0; p < cell.n; p++) {
+    const a = cell.v[row * cell.n + p], b = cell.v[ref * cell.n + p];
+    if (a !== NONE && b !== NONE) logs.push((a - b) / D.scale);
+  }
+  return row === ref && logs.length ? SAME : estimate(logs);
+}
+function memoryRatio(cell, row, ref) {
+  const a = cell.m[row], b = cell.m[ref];
+  if (!a || !b) return null;
+  if (row === ref) return SAME;
+  const whole = a.length === 3 && b.length === 3;
+  return { mid: a[0] / b[0], lo: whole ? a[1] / b[2] : null, hi: whole ? a[2] / b[1] : null, n: 0 };
+}
+const METRICS = [['time', 'time', timeRatio, 0], ['memory', 'peak memory', memoryRatio, 1]];
+const known = new Map();
+function ratios(metric, ref) {
+  const key = metric + '/' + ref;
+  if (!known.has(key)) {
+    const of = METRICS.find(m => m[0] === metric)[2];
+    known.set(key, D.cells.map(cell => D.rows.map((_, row) => of(cell, row, ref))));
+  }
+  return known.get(key);
+}
+function figure(x) { return x >= 99.95 ? x.toFixed(0) : x >= 9.995 ? x.toFixed(1) : x >= 0.9995 ? x.toFixed(2) : x.toFixed(3); }
+function mean(list) {
+  const logs = list.filter(r => r && r.mid > 0).map(r => Math.log(r.mid));
+  return logs.length ? [Math.exp(logs.reduce((a, b) => a + b, 0) / logs.length), logs.length] : [null, 0];
+}
+function leadersOf(column) {
+  const bound = column.map((r, row) => [r, row]).filter(([r, row]) => r && r.lo !== null && D.rows[row][3]).sort((a, b) => a[0].mid - b[0].mid);
+  return new Set(bound.filter(([r]) => r.lo <= bound[0][0].hi).map(([, row]) => row));
+}
+
+/* ---- state, kept in the address */
+const rowOf = name => D.rows.findIndex(row => row[0] === name);
+const GROUPS = [...new Set(D.rows.map(row => row[1]))];
+const FIRST = { ref: Math.max(0, rowOf(D.reference)), metric: 'time', sort: '', down: false, find: '', hidden: new Set(), works: new Set(), theme: '', at: '' };
+const S = { ...FIRST };
+function read() {
+  const text = location.hash.slice(1), q = new URLSearchParams(text.includes('=') ? text : '');
+  S.ref = Math.max(0, rowOf(q.get('ref') ?? D.rows[FIRST.ref][0]));
+  S.metric = METRICS.some(m => m[0] === q.get('metric')) ? q.get('metric') : 'time';
+  const sort = q.get('sort') || '';
+  S.down = sort.startsWith('-');
+  S.sort = sort.replace(/^-/, '');
+  S.find = q.get('find') || '';
+  S.hidden = new Set((q.get('hide') || '').split(',').filter(g => GROUPS.includes(g)));
+  S.works = new Set((q.get('works') || '').split(',').filter(w => D.works.includes(w)));
+  S.theme = ['light', 'dark'].includes(q.get('theme')) ? q.get('theme') : '';
+  S.at = text.includes('=') ? q.get('at') || '' : text;
+}
+function address() {
+  const q = new URLSearchParams();
+  if (S.ref !== FIRST.ref) q.set('ref', D.rows[S.ref][0]);
+  if (S.metric !== 'time') q.set('metric', S.metric);
+  if (S.sort) q.set('sort', (S.down ? '-' : '') + S.sort);
+  if (S.find) q.set('find', S.find);
+  if (S.hidden.size) q.set('hide', [...S.hidden].join());
+  if (S.works.size) q.set('works', [...S.works].join());
+  if (S.theme) q.set('theme', S.theme);
+  if (S.at) q.set('at', S.at);
+  const text = q.toString().replaceAll('%2C', ',');
+  return text ? '#' + text : '#';
+}
+function write() { history.replaceState(null, '', address()); }
+
+/* ---- pieces of markup */
+const esc = text => text.replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]);
+const name = row => D.rows[row][0];
+const mark = row => `<span class="m"><svg aria-hidden="true" class="${css(row)}"><use href="#${D.rows[row][2]}" x="7" y="6"/></svg><a href="#a-${name(row)}">${name(row)}</a></span>`;
+const classes = D.rows.map(row => document.querySelector('#a-' + row[0]).classList[1]);
+const css = row => classes[row];
+const spoken = work => esc(work.replaceAll('_', ' '));
+const shown = row => !S.hidden.has(D.rows[row][1]) && name(row).includes(S.find.trim().toLowerCase());
+const columns = () => D.cells.map((_, i) => i).filter(i => !S.works.size || S.works.has(D.works[D.cells[i].w]));
+
+/* ---- the table */
+function shade(x) {
+  const level = [0.07, 0.25, 0.55, 1].filter(limit => Math.abs(Math.log2(x)) >= limit).length;
+  return level ? (x < 1 ? 'm' : 'p') + level : '';
+}
+function gridCell(i, row, found, best) {
+  const status = D.cells[i].s[S.metric === 'time' ? 0 : 1][row], r = found[i][row];
+  if (status === 'f') return '<td class=k><a href="#failures">failed</a>';
+  if (!r) return '<td class=k>' + (status === 'n' ? '—' : '·');
+  if (row === S.ref) return `<td${best[i].has(row) ? ' class=b' : ''}>1`;
+  const marks = [best[i].has(row) ? 'b' : '', r.lo !== null && r.lo <= 1 && r.hi >= 1 ? 'n' : shade(r.mid), r.lo === null ? 'q' : ''].filter(Boolean);
+  return `<td${marks.length ? ` class="${marks.join(' ')}"` : ''}>${r.mid < 99.5 ? r.mid.toFixed(2) : r.mid.toFixed(0)}`;
+}
+function order(found, cols) {
+  const rows = D.rows.map((_, row) => row).filter(shown);
+  if (!S.sort) return rows;
+  const value = S.sort === 'name' ? name : S.sort === 'mean' ? row => mean(cols.map(i => found[i][row]))[0] : row => found[+S.sort]?.[row]?.mid ?? null;
+  const sign = S.down ? -1 : 1;
+  return rows.map(row => [value(row), row]).sort(([a, x], [b, y]) =>
+    a === null ? (b === null ? x - y : 1) : b === null ? -1 : (a < b ? -sign : a > b ? sign : x - y)).map(([, row]) => row);
+}
+function sorter(key, label, more = '') {
+  const now = S.sort === key ? ` aria-sort=${S.down ? 'descending' : 'ascending'}` : '';
+  return `<th scope=col${more}${now}><button type=button data-sort="${key}">${label}</button>`;
+}
+function params(label) { return esc(label || '·').replace(/=/g, '=<wbr>'); }
+function drawGrid() {
+  const found = ratios(S.metric, S.ref), cols = columns(), best = found.map(leadersOf);
+  const groups = [];
+  for (const i of cols) {
+    const last = groups.at(-1);
+    if (last && last[0] === D.cells[i].w) last[1]++; else groups.push([D.cells[i].w, 1]);
+  }
+  const what = METRICS.find(m => m[0] === S.metric)[1];
+  const head = `<caption id=caption>${S.metric === 'time' ? 'Time' : 'Peak resident memory above the start'}, ratio to <span class=ref>${name(S.ref)}</span>; below 1 is ${S.metric === 'time' ? 'faster' : 'less'}. Click a column to sort, ÷ to compare with another.</caption>`
+    + `<thead><tr>${sorter('name', 'Allocator', ' rowspan=2')}${sorter('mean', 'mean (of)', ' rowspan=2')}`
+    + groups.map(([w, n]) => `<th scope=colgroup colspan=${n}><a href="#w-${D.works[w]}">${spoken(D.works[w])}</a>`).join('')
+    + '<tr>' + cols.map(i => sorter(String(i), params(D.cells[i].p))).join('') + '<tbody>';
+  const body = order(found, cols).map(row => {
+    const [value, count] = mean(cols.map(i => found[i][row]));
+    return `<tr class="${css(row)}${row === S.ref ? ' isref' : ''}"><th scope=row>${mark(row)} <button type=button class=setref data-ref=${row} aria-label="compare with ${name(row)}">÷</button><td>${value ? figure(value) : '—'} (${count})`
+      + cols.map(i => gridCell(i, row, found, best)).join('');
+  }).join('');
+  $('grid').innerHTML = head + body;
+  $('grid').style.setProperty('--cols', cols.length);
+  $('grid').dataset.what = what;
+}
+$('grid').addEventListener('pointerover', event => {
+  const td = event.target.closest('td');
+  if (!td || td.title || td.cellIndex < 2) return;
+  const row = rowOf(td.parentNode.cells[0].querySelector('a').textContent), i = columns()[td.cellIndex - 2];
+  const r = ratios(S.metric, S.ref)[i][row], cell = D.cells[i];
+  const bounds = r && r.lo !== null ? ` [${figure(r.lo)}, ${figure(r.hi)}]` : ', no interval';
+  td.title = `${name(row)}, ${D.works[cell.w]} ${cell.p}` + (r ? `: ${figure(r.mid)} × ${name(S.ref)}${bounds}` + (S.metric === 'time' && cell.ns[row] ? `, ${cell.ns[row]} ns/op` : '') : '');
+});
+
+/* ---- axes, as charts.py has them */
+function axis(values, always, pad, limit) {
+  const all = values.filter(v => v > 0).map(v => limit ? Math.min(Math.max(v, 1 / limit), limit) : v).concat(always);
+  let lo = Math.min(...all), hi = Math.max(...all);
+  if (hi / lo <= 1.3) { lo /= 1.2; hi *= 1.2; }
+  lo = Math.log10(lo); hi = Math.log10(hi);
+  const room = (hi - lo) * pad;
+  return { lo: lo - room, hi: hi + room, at(v) { return 100 * (Math.log10(v) - this.lo) / (this.hi - this.lo); } };
+}
+function ticks(ax, most) {
+  let values = [];
+  for (const steps of [ax.hi - ax.lo < 0.5 ? [1, 1.1, 1.2, 1.5, 2, 3, 5, 7, 8, 9] : [1, 2, 5], [1, 2, 5], [1, 3], [1]]) {
+    values = [];
+    for (let d = Math.floor(ax.lo); d <= Math.ceil(ax.hi); d++) for (const s of steps) values.push(+(s * 10 ** d).toPrecision(12));
+    values = values.filter(v => Math.log10(v) >= ax.lo && Math.log10(v) <= ax.hi);
+    if (values.length <= most) break;
+  }
+  const stride = Math.ceil(values.length / most), anchor = Math.max(0, values.indexOf(1));
+  return values.filter((_, i) => (i - anchor) % stride === 0).map(v => [ax.at(v), v]);
+}
+const pc = x => +Math.min(Math.max(x, -1), 101).toFixed(1) + '%';
+
+/* ---- strips: drawn again where they come into view */
+const dirty = new Set();
+function drawStrips(i) {
+  const table = $('c' + i);
+  if (!table) return;
+  const found = ratios('time', S.ref), w = D.cells[i].w, values = [];
+  D.cells.forEach((cell, k) => { if (cell.w === w) for (const r of found[k]) if (r) values.push(r.mid, r.lo || r.mid, r.hi || r.mid); });
+  const ax = axis(values, 1, 0.04, D.limit), best = leadersOf(found[i]);
+  table.style.setProperty('--one', (ax.at(1) / 100).toFixed(4));
+  table.querySelector('.ax').innerHTML = ticks(ax, 5).map(([x, v]) => `<text x="${pc(x)}"${v === 1 ? ' class=one' : ''}>${v}</text>`).join('');
+  const rows = table.tBodies[0].rows;
+  D.cells[i].o.forEach((row, k) => {
+    const r = found[i][row], cells = rows[k].cells;
+    rows[k].classList.toggle('b', best.has(row));
+    if (cells.length < 4) return;
+    cells[1].innerHTML = r ? `<svg class=v>${r.lo !== null ? `<line x1="${pc(ax.at(r.lo))}" x2="${pc(ax.at(r.hi))}"/>` : ''}<use href="#${D.rows[row][2]}" x="${pc(ax.at(r.mid))}"/></svg>` : '';
+    cells[2].innerHTML = r ? `<b>${figure(r.mid)}</b>${r.lo !== null ? `<span> [${figure(r.lo)}, ${figure(r.hi)}]</span>` : ''}` : '—';
+  });
+}
+const seen = new IntersectionObserver(entries => {
+  for (const entry of entries) {
+    const i = +entry.target.id.slice(1);
+    entry.target.visible = entry.isIntersecting;
+    if (entry.isIntersecting && dirty.delete(i)) drawStrips(i);
+  }
+}, { rootMargin: '300px' });
+D.cells.forEach((_, i) => { const table = $('c' + i); if (table) seen.observe(table); });
+function drawAllStrips() {
+  D.cells.forEach((_, i) => { const table = $('c' + i); if (table?.visible) drawStrips(i); else dirty.add(i); });
+}
+addEventListener('beforeprint', () => { for (const i of [...dirty]) if (dirty.delete(i)) drawStrips(i); });
+
+/* ---- time against memory */
+const SPOTS = [[10, 4, 'start'], [-10, 4, 'end'], [0, -10, 'middle'], [0, 19, 'middle'], [8, -8, 'start'], [8, 16, 'start'], [-8, -8, 'end'], [-8, 16, 'end']];
+function placeLabels(dots, width, height) {
+  const taken = dots.map(([x, y]) => [x - 6, y - 6, x + 6, y + 6]);
+  return dots.map(([x, y, text]) => {
+    const length = text.length * 6.7;
+    for (const spot of SPOTS) {
+      const left = x + spot[0] - { start: 0, end: length, middle: length / 2 }[spot[2]];
+      const box = [left, y + spot[1] - 11, left + length, y + spot[1] + 3];
+      const free = taken.every(o => box[2] <= o[0] || o[2] <= box[0] || box[3] <= o[1] || o[3] <= box[1]);
+      if (free && box[0] >= 0 && box[2] <= width && box[1] >= 0 && box[3] <= height) { taken.push(box); return spot; }
+    }
+    return null;
+  });
+}
+function drawScatter() {
+  const cols = columns(), time = ratios('time', S.ref), memory = ratios('memory', S.ref);
+  const all = D.rows.map((_, row) => [row, ...mean(cols.map(i => time[i][row])), ...mean(cols.map(i => memory[i][row]))]);
+  $('means').querySelector('tbody').innerHTML = all.filter(([row]) => shown(row)).map(([row, t, n, m, k]) =>
+    `<tr class=${css(row)}><th scope=row>${mark(row)}<td>${t ? figure(t) : '—'}<td>${n} of ${cols.length}<td>${m ? figure(m) : '—'}<td>${k} of ${cols.length}`).join('');
+  const svg = $('scatter-plot'), dots = all.filter(([row, t, , m]) => t && m && shown(row));
+  if (!svg) return;
+  const width = svg.clientWidth || 1000, height = svg.clientHeight || 460;
+  const ax = axis(dots.map(d => d[1]), 1, 0.04, D.limit), ay = axis(dots.map(d => d[3]), 1, 0.09, D.limit);
+  const bad = ([row]) => (row === S.ref ? 0 : D.rows[row][3] ? 1 : 2);
+  dots.sort((a, b) => bad(a) - bad(b) || a[1] - b[1]);
+  const most = Math.max(3, Math.min(6, Math.floor(width / 70)));
+  const edge = v => Math.min(Math.max(v, 0), 100);
+  const text = dots.map(d => name(d[0]) + (ax.at(d[1]) > 100 ? ` (${figure(d[1])} ×)` : ay.at(d[3]) > 100 ? ` (${figure(d[3])} ×)` : ''));
+  const labels = placeLabels(dots.map((d, k) => [edge(ax.at(d[1])) / 100 * width, height - edge(ay.at(d[3])) / 100 * height, text[k]]), width, height);
+  const grid = ticks(ay, 6).map(([y, v]) => `<line class=${v === 1 ? 'one' : 'g'} x2="100%" y1="${pc(100 - y)}" y2="${pc(100 - y)}"/><text class=ty x="-8" y="${pc(100 - y)}">${v}</text>`).join('')
+    + ticks(ax, most).map(([x, v]) => `<line class=${v === 1 ? 'one' : 'g'} x1="${pc(x)}" x2="${pc(x)}" y2="100%"/><text class=tx x="${pc(x)}" y="100%">${v}</text>`).join('')
+    + `<text class=lx x="50%" y="100%">time, ratio to ${name(S.ref)}${width > 500 ? ' (geometric mean, log scale)' : ', log scale'}</text><text class=ly x="0" y="0">memory, ratio to ${name(S.ref)}</text>`;
+  const corner = `<rect class=corner width="${pc(edge(ax.at(1)))}" y="${pc(100 - edge(ay.at(1)))}" height="${pc(edge(ay.at(1)))}"/><text class=good x="8" y="${height - 8}">less time, less memory</text>`;
+  svg.innerHTML = corner + `<g class=grid aria-hidden=true>${grid}</g>` + dots.map((d, k) => {
+    const x = pc(edge(ax.at(d[1]))), y = pc(100 - edge(ay.at(d[3]))), label = labels[k];
+    return `<g class=${css(d[0])}><use href="#${D.rows[d[0]][2]}" x="${x}" y="${y}"/>${label ? `<text x="${x}" y="${y}" dx=${label[0]} dy=${label[1]} text-anchor=${label[2]}>${text[k]}</text>` : ''}<title>${name(d[0])}: time ${figure(d[1])} × over ${d[2]}, memory ${figure(d[3])} × over ${d[4]}</title></g>`;
+  }).join('');
+  if (dots.length) {
+    const fast = dots.reduce((a, b) => b[1] < a[1] ? b : a), lean = dots.reduce((a, b) => b[3] < a[3] ? b : a);
+    svg.setAttribute('aria-label', `Scatter of ${dots.length} allocators: least time ${name(fast[0])}, ${figure(fast[1])} times that of ${name(S.ref)}; least memory ${name(lean[0])}, ${figure(lean[3])} times. The numbers are in the table below.`);
+  }
+}
+
+/* ---- controls */
+function press(button, on) { button.setAttribute('aria-pressed', on); }
+function chips(place, entries, click) {
+  $(place).innerHTML = entries.map(([key, label]) => `<button type=button class=chip data-key="${key}">${esc(label)}</button>`).join('');
+  $(place).addEventListener('click', event => { const key = event.target.dataset?.key; if (key) { click(key); update(); } });
+}
+$('reference').innerHTML = D.rows.map((row, i) => `<option value=${i}>${row[0]}</option>`).join('');
+$('reference').addEventListener('change', event => { S.ref = +event.target.value; update(); });
+const flip = (set, key) => { if (!set.delete(key)) set.add(key); };
+chips('chips', D.works.map(w => [w, w.replaceAll('_', ' ')]), key => { flip(S.works, key); if (S.works.size === D.works.length) S.works.clear(); });
+$('every').addEventListener('click', () => { S.works.clear(); update(); });
+chips('metrics', METRICS.map(m => [m[0], m[1]]), key => { S.metric = key; });
+chips('groups', GROUPS.map(g => [g, g]), key => flip(S.hidden, key));
+$('filter').addEventListener('input', event => { S.find = event.target.value; update(); });
+$('theme').addEventListener('change', event => { S.theme = event.target.value === 'system' ? '' : event.target.value; update(); });
+$('grid').addEventListener('click', event => {
+  const button = event.target.closest('button');
+  if (!button) return;
+  const again = button.dataset.sort !== undefined ? `[data-sort="${button.dataset.sort}"]` : `[data-ref="${button.dataset.ref}"]`;
+  if (button.dataset.ref !== undefined) S.ref = +button.dataset.ref;
+  else if (S.sort !== button.dataset.sort) { S.sort = button.dataset.sort; S.down = false; }
+  else if (!S.down) S.down = true;
+  else { S.sort = ''; S.down = false; }
+  update();
+  $('grid').querySelector(again)?.focus({ preventScroll: true });
+});
+function tableText() {
+  const found = ratios(S.metric, S.ref), cols = columns();
+  const head = ['allocator', 'mean', ...cols.map(i => `${D.works[D.cells[i].w]} ${D.cells[i].p}`.trim())];
+  const cell = (i, row) => { const r = found[i][row]; return r ? r.mid.toPrecision(4) : { f: 'failed', n: '—', u: '', o: '' }[D.cells[i].s[S.metric === 'time' ? 0 : 1][row]]; };
+  return [head, ...order(found, cols).map(row => [name(row), mean(cols.map(i => found[i][row]))[0]?.toPrecision(4) ?? '', ...cols.map(i => cell(i, row))])];
+}
+async function copy(text, what) {
+  try { await navigator.clipboard.writeText(text); } catch {
+    const box = Object.assign(document.createElement('textarea'), { value: text });
+    document.body.append(box); box.select(); document.execCommand('copy'); box.remove();
+  }
+  $('said').textContent = `${what} copied`;
+}
+const quoted = text => /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+$('csv').addEventListener('click', () => copy(tableText().map(row => row.map(quoted).join()).join('\n') + '\n', 'CSV'));
+$('markdown').addEventListener('click', () => {
+  const [head, ...rows] = tableText(), line = row => `| ${row.join(' | ')} |`;
+  copy([line(head), '|' + head.map((_, i) => i ? '--:|' : ':--|').join(''), ...rows.map(line)].join('\n') + '\n', 'Markdown');
+});
+
+/* ---- everything follows the state */
+const hider = document.head.appendChild(document.createElement('style'));
+let drawn = {};
+function update() {
+  const key = { ref: S.ref, works: [...S.works].join(), find: S.find, hide: [...S.hidden].join(), metric: S.metric, sort: S.sort + S.down };
+  if (S.theme) root.dataset.theme = S.theme; else delete root.dataset.theme;
+  if (Object.keys(key).some(k => key[k] !== drawn[k])) drawGrid();
+  if (['ref', 'works', 'find', 'hide'].some(k => key[k] !== drawn[k])) drawScatter();
+  if (drawn.ref !== undefined ? key.ref !== drawn.ref : S.ref !== FIRST.ref) drawAllStrips();
+  drawn = key;
+  hider.textContent = D.rows.map((_, row) => shown(row) ? '' : `.cell .${css(row)},.plot .${css(row)}{display:none}`).join('');
+  for (const span of document.querySelectorAll('.ref')) span.textContent = name(S.ref);
+  $('reference').value = S.ref; $('theme').value = S.theme || '';
+  if ($('filter').value !== S.find) $('filter').value = S.find;
+  for (const b of $('chips').children) press(b, S.works.has(b.dataset.key));
+  press($('every'), !S.works.size);
+  for (const b of $('metrics').children) press(b, S.metric === b.dataset.key);
+  for (const b of $('groups').children) press(b, !S.hidden.has(b.dataset.key));
+  write();
+}
+function go() { if (S.at) $(S.at)?.scrollIntoView(); }
+document.addEventListener('click', event => {
+  const link = event.target.closest('a[href^="#"]');
+  if (!link) return;
+  event.preventDefault();
+  S.at = link.getAttribute('href').slice(1);
+  write(); go();
+  const target = $(S.at);
+  if (target) { target.tabIndex = -1; target.focus({ preventScroll: true }); }
+});
+addEventListener('hashchange', () => { read(); update(); go(); });
+let resizing = 0;
+addEventListener('resize', () => { cancelAnimationFrame(resizing); resizing = requestAnimationFrame(drawScatter); });
+read(); update(); go();
+})();

@@ -14,10 +14,11 @@ STEPS = (1, 2, 5)
 
 class Axis:
     """From values to per cent of the chart's length, and the ticks worth showing. `always` stays
-    visible whatever the data."""
+    visible whatever the data. Values beyond a `limit`, or below its inverse, don't widen the axis."""
 
-    def __init__(self, values, log=True, always=None, pad=0.04):
+    def __init__(self, values, log=True, always=None, pad=0.04, limit=None):
         values = [value for value in values if value is not None and (value > 0 or not log)]
+        values = [min(max(value, 1 / limit), limit) for value in values] if limit else values
         values += [always] if always is not None else []
         lo, hi = (min(values), max(values)) if values else (1, 1)
         self.log, self.always = log, always
@@ -35,6 +36,10 @@ class Axis:
 
     def at(self, value):
         return 100 * (self._scale(value) - self.lo) / (self.hi - self.lo)
+
+    def inside(self, value):
+        """As at(), but what is off the chart stands at its edge."""
+        return min(max(self.at(value), 0), 100)
 
     def ticks(self, most=6):
         """(per cent, value), few enough to be read and with `always` among them."""

@@ -22,6 +22,8 @@ REFERENCE = samples.REFERENCE
 # A log ratio is packed as a 16-bit whole number of 1/2000: 0.05 %, up to a factor of ten million.
 PACK_SCALE = 2000
 PACK_NONE = -32768
+# Ratios beyond this stand at the edge of a chart, with their number, rather than squeeze all others.
+AXIS_LIMIT = 8
 
 
 def markup(parts):
@@ -36,19 +38,16 @@ class Page:
         self.rows = run.chosen()
         self.index = {row.name: index for index, row in enumerate(self.rows)}
         self.looks = looks.assign(self.rows, REFERENCE)
-        self.cells = list(run.cells.values())
         self.works = {}
-        for cell in self.cells:
+        for cell in run.cells.values():
             self.works.setdefault(cell.workload, []).append(cell)
+        self.cells = [cell for cells in self.works.values() for cell in cells]
 
     def mark(self, name, text=None):
         """An allocator's name with its mark, linked to its section."""
         look = self.looks[name]
         key = f'<svg aria-hidden="true" class="{look.css}"><use href="#{look.shape}" x="7" y="6"/></svg>'
         return Markup(f'<span class="m">{key}<a href="#a-{name}">{escape(text or name)}</a></span>')
-
-    def usable(self, suite):
-        return [cell for cell in self.cells if any(REFERENCE in cell.measured(suite) and name != REFERENCE for name in cell.measured(suite))]
 
 
 # ---- 1: the answers
@@ -57,7 +56,7 @@ class Page:
 def named(page, standing, bold=True):
     name = page.mark(standing.row.name)
     ratio = standing.ratio
-    text = "" if standing.row.name == REFERENCE else f" {figure(ratio.median)}&nbsp;× [{figure(ratio.lo)},&nbsp;{figure(ratio.hi)}]"
+    text = "" if standing.row.name == REFERENCE else f", {figure(ratio.median)}&nbsp;×&nbsp;libc [{figure(ratio.lo)},&nbsp;{figure(ratio.hi)}]"
     return Markup(f"<b>{name}</b>{text}" if bold else f"{name}{text}")
 
 
@@ -67,7 +66,7 @@ def tie(page, leaders, bold=True):
         return named(page, leaders[0], bold)
     shown = [named(page, standing, bold) for standing in leaders[:4]]
     more = f" and {len(leaders) - 4} more" if len(leaders) > 4 else ""
-    joined = Markup(", ").join(shown) if more else Markup(" and ").join([Markup(", ").join(shown[:-1]), shown[-1]])
+    joined = Markup("; ").join(shown) if more else Markup(" and ").join([Markup("; ").join(shown[:-1]), shown[-1]])
     return Markup(f"no clear difference between {joined}{more}")
 
 
@@ -88,11 +87,18 @@ def sentence(page, verdict):
 
 def answers(page):
     out = []
-    for name, cells in page.works.items():
-        found = verdicts.verdict(page.run, cells)
-        over = f" <span class=small>({len(cells)} settings)</span>" if len(cells) > 1 else ""
-        out.append(f'<dt><a href="#w-{name}">{spoken(name)}</a>{over}</dt><dd>{sentence(page, found)}</dd>')
+    for name, threads, cells in by_threads(page):
+        more = f", {threads} threads" if threads != 1 else ""
+        over = f" <span class=small>{len(cells)} settings</span>" if len(cells) > 1 else ""
+        out.append(f'<dt><a href="#w-{name}">{spoken(name)}</a>{more}{over}</dt><dd>{sentence(page, verdicts.verdict(page.run, cells))}</dd>')
     return markup(out)
+
+
+def by_threads(page):
+    """(workload, threads, cells): who serves one thread best may not serve many at all."""
+    for name, cells in page.works.items():
+        for threads in sorted({cell.threads for cell in cells}):
+            yield name, threads, [cell for cell in cells if cell.threads == threads]
 
 
 def spoken(name):
@@ -124,21 +130,31 @@ def scatter(page, found, width=1000, height=460):
     dots = [entry for entry in found if entry[1] and entry[3]]
     if not dots:
         return Markup("<p class=n>Memory was not measured in this run against libc, so there is no such chart.</p>")
-    x_axis = charts.Axis([entry[1] for entry in dots], always=1)
-    y_axis = charts.Axis([entry[3] for entry in dots], always=1, pad=0.09)
+    x_axis = charts.Axis([entry[1] for entry in dots], always=1, limit=AXIS_LIMIT)
+    y_axis = charts.Axis([entry[3] for entry in dots], always=1, pad=0.09, limit=AXIS_LIMIT)
     order = sorted(dots, key=lambda entry: (entry[0].name != REFERENCE, entry[0].floor, not verdicts.candidate(entry[0]), entry[1]))
-    spots = [(x_axis.at(e[1]) / 100 * width, height - y_axis.at(e[3]) / 100 * height, e[0].name) for e in order]
-    parts = [f'<text class=good x="6" y="{height - 8}">less time, less memory</text>']
-    for entry, label in zip(order, charts.place_labels(spots, width, height)):
+    places = [(x_axis.inside(entry[1]), y_axis.inside(entry[3])) for entry in order]
+    names = [entry[0].name + beyond(x_axis, entry[1], y_axis, entry[3]) for entry in order]
+    spots = [(x / 100 * width, height - y / 100 * height, name) for (x, y), name in zip(places, names)]
+    corner = charts.percent(y_axis.at(1))
+    parts = [f'<rect class=corner width="{charts.percent(x_axis.at(1))}" y="{charts.percent(100 - y_axis.at(1))}" height="{corner}"/>']
+    parts.append(f'<text class=good x="8" y="{height - 8}">less time, less memory</text>')
+    for entry, place, name, label in zip(order, places, names, charts.place_labels(spots, width, height)):
         look = page.looks[entry[0].name]
-        x, y = charts.percent(x_axis.at(entry[1])), charts.percent(100 - y_axis.at(entry[3]))
-        text = f'<text x="{x}" y="{y}" dx={label[0]} dy={label[1]} text-anchor={label[2]}>{entry[0].name}</text>' if label else ""
+        x, y = charts.percent(place[0]), charts.percent(100 - place[1])
+        text = f'<text x="{x}" y="{y}" dx={label[0]} dy={label[1]} text-anchor={label[2]}>{name}</text>' if label else ""
         parts.append(f'<g class={look.css}><use href="#{look.shape}" x="{x}" y="{y}"/>{text}<title>{entry[0].name}</title></g>')
     best = min(dots, key=lambda entry: entry[1])
     leanest = min(dots, key=lambda entry: entry[3])
     says = f"Scatter of {len(dots)} allocators: least time {best[0].name}, {figure(best[1])} times libc's; least memory {leanest[0].name}, {figure(leanest[3])} times libc's. The numbers are in the table below."
     labels = ("time, ratio to libc (geometric mean, log scale)", "memory, ratio to libc")
     return charts.plot("scatter-plot", (x_axis, y_axis), labels, "".join(parts), says, height, wide_right=False)
+
+
+def beyond(x_axis, x, y_axis, y):
+    """The number of a dot that stands at the edge because its place is outside."""
+    outside = x if x_axis.at(x) > 100 else y if y_axis.at(y) > 100 else None
+    return "" if outside is None else f" ({figure(outside)} ×)"
 
 
 def means_table(page, found):
@@ -176,6 +192,11 @@ def shade(ratio):
     return f"{'m' if ratio < 1 else 'p'}{level}" if level else ""
 
 
+def breakable(label):
+    """Parameters that may wrap after their equals sign."""
+    return escape(label or "·").replace("=", Markup("=<wbr>"))
+
+
 def best_of(page, cell):
     """The leaders of one cell, which the table prints in bold."""
     standing = [verdicts.Standing(row, cell.ratio(row.name, REFERENCE), 1) for row in page.rows if verdicts.candidate(row) and cell.ratio(row.name, REFERENCE)]
@@ -200,7 +221,7 @@ def grid_cell(page, cell, row, best):
 
 def grid(page):
     groups = "".join(f'<th scope=colgroup colspan={len(cells)}><a href="#w-{name}">{spoken(name)}</a>' for name, cells in page.works.items())
-    columns = "".join(f"<th scope=col>{escape(cell.label or '·')}" for cell in page.cells)
+    columns = "".join(f"<th scope=col>{breakable(cell.label)}" for cell in page.cells)
     best = [best_of(page, cell) for cell in page.cells]
     body = []
     for row in page.rows:
@@ -218,7 +239,7 @@ def grid(page):
 def axis_of(page, cells):
     ratios = [cell.ratio(row.name, REFERENCE) for cell in cells for row in page.rows]
     values = [value for ratio in ratios if ratio for value in (ratio.lo, ratio.hi, ratio.median) if value]
-    return charts.Axis(values, always=1)
+    return charts.Axis(values, always=1, limit=AXIS_LIMIT)
 
 
 def mebibytes(value):
@@ -234,7 +255,7 @@ def strip_row(page, cell, axis, row, best):
     look = page.looks[row.name]
     memory = mebibytes(median_of(cell.memory_values(row.name, "peak_rss_above_start")))
     css = f'"{look.css} b"' if row.name in best else look.css
-    head = f'<tr class={css}><th scope=row>{page.mark(row.name)}'
+    head = f"<tr class={css}><th scope=row><a href=#a-{row.name}>{row.name}</a>"
     if time is None:
         return f'{head}<td colspan=4><a href="#failures">failed</a>'
     if ratio is None:
@@ -300,6 +321,10 @@ def curve(page, workload, number, name, rest, points):
             lines[row.name] = line
     if not lines:
         return ""
+    limit = AXIS_LIMIT * max(ns for _, ns in lines.get(REFERENCE) or next(iter(lines.values())))
+    outside = [name for name, line in lines.items() if min(ns for _, ns in line) > limit]
+    for row_name in outside:
+        del lines[row_name]
     x_axis = charts.Axis([value for value, _ in points])
     y_axis = charts.Axis([ns for line in lines.values() for _, ns in line])
     marks, ends = [], []
@@ -317,7 +342,11 @@ def curve(page, workload, number, name, rest, points):
     labels = (f"{name} (log scale)", "ns per operation (log scale)")
     chart = charts.plot(f"k-{workload}-{number}", (x_axis, y_axis), labels, "".join(marks) + charts.end_labels(ends, 320), says)
     cells = ", ".join(f'<a href="#c{page.cells.index(cell)}">{escape(name)}={value}</a>' for value, cell in points)
-    return f"<figure>{chart}<figcaption>How time grows with {escape(name)}{escape(' (' + fixed + ')' if fixed else '')}. Tables: {cells}.</figcaption></figure>"
+    return f"<figure>{chart}<figcaption>How time grows with {escape(name)}{escape(' (' + fixed + ')' if fixed else '')}. {off_chart(outside)}Tables: {cells}.</figcaption></figure>"
+
+
+def off_chart(names):
+    return f"Far above the chart: {', '.join(names)}. " if names else ""
 
 
 def thinned(series, most):
@@ -369,9 +398,9 @@ def workload_section(page, name, cells):
     axis = axis_of(page, cells)
     parts = [f'<section class=work id="w-{name}" aria-labelledby="h-w-{name}"><h3 id="h-w-{name}">{spoken(name)}</h3><p>{escape(given.get("summary") or "")}{escape(operation)}</p>']
     found = verdicts.verdict(page.run, cells)
-    parts.append(f"<p>Over {'its one setting' if len(cells) == 1 else f'all {len(cells)} settings'}: {sentence(page, found)}")
+    parts.append(f"<p>Over {'its one setting' if len(cells) == 1 else f'all {len(cells)} settings'}: {sentence(page, found)}</p>")
     if found.partial and len(cells) > 1:
-        parts.append("<span class=small> Only in some of them: " + ", ".join(str(page.mark(row.name)) for row in found.partial) + ".</span>")
+        parts.append("<p class=small>Only in some of them: " + ", ".join(str(page.mark(row.name)) for row in found.partial) + ".</p>")
     parts.append("<div class=cells>" + "".join(cell_figure(page, cell, axis) for cell in cells) + "</div>")
     parts += [curve(page, name, number, *found) for number, found in enumerate(curve_sets(cells))]
     parts.append(memory_chart(page, name, cells))
@@ -393,7 +422,8 @@ def card(page, row):
     def places(pairs):
         return "; ".join(f'<a href="#c{page.cells.index(cell)}">{escape(cell.title)}</a> {figure(ratio.median)}&nbsp;×' for cell, ratio in pairs)
 
-    facts = [f"<dt>Kind<dd>{escape(row.group)}" + (": " + escape(", ".join(trait for trait in row.traits if trait != row.group)) if row.traits else "")]
+    traits = ", ".join(trait for trait in row.traits if trait != row.group)
+    facts = [f"<dt>Kind<dd>{escape(row.group)}{escape(': ' + traits if traits else '')}"]
     if row.name != REFERENCE and judged:
         facts.append(f"<dt>Shines<dd>{places(good) or 'nowhere clearly ahead of libc'}<dt>Doesn’t<dd>{places(bad) or 'nowhere clearly behind libc'}")
     if held:
@@ -546,7 +576,7 @@ def data(page):
             "d": base64.b64encode(packed(page, cell)).decode(), "o": [page.index[row.name] for row in cell_order(page, cell)],
         })  # fmt: skip
     rows = [[row.name, row.group, page.looks[row.name].shape, int(verdicts.candidate(row))] for row in page.rows]
-    text = json.dumps({"scale": PACK_SCALE, "reference": REFERENCE, "rows": rows, "works": works, "cells": cells}, separators=(",", ":"))
+    text = json.dumps({"scale": PACK_SCALE, "reference": REFERENCE, "limit": AXIS_LIMIT, "rows": rows, "works": works, "cells": cells}, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))
 
 

@@ -60,9 +60,8 @@ def rows(count):
 def workloads(count, names):
     """As many cells as asked for, grouped into workloads; the rows that each applies to."""
     out, cells = [], 0
-    while cells < count:
+    for turn in range(count):
         for base, (summary, operation, key, values, threads) in WORKLOADS.items():
-            turn = cells // 24
             workload = {"name": base if turn == 0 else f"{base}_{turn}", "summary": summary, "operation": operation, "cells": []}
             for value, thread in ((value, thread) for thread in threads for value in values):
                 if cells == count:
