@@ -1,0 +1,65 @@
+/* trace_codec.h: operations as four columns of bytes, the inside of a trace file's chunk.
+ *
+ * An operation is one byte in the column of tags, and more only where that byte can't say it:
+ *
+ *   tags     kind (bits 0-2), flags (3-5), 6: another thread than before, 7: an alignment that malloc doesn't give
+ *   sizes    varint of allocations and size changes, and of resets
+ *   ages     varint of what names a live block: how many blocks were made or resized since it was
+ *   others   varint of the thread where bit 6 is set; a byte of log2 where bit 7 is set
+ *
+ * A free names its block by age because programs free young blocks: most ages are a few bits, and
+ * repeat. Its size and alignment are those the block lives with, so they aren't stored. An allocation
+ * names no slot at all: reader and writer agree that it takes the slot freed last, or a new one. A
+ * history is thereby renumbered; reading what was written from a read history gives the same one.
+ *
+ * Columns rather than records, because zstd packs bytes of one kind better. The state goes on from
+ * chunk to chunk. Cost: O(1) per operation; memory: 4 bytes per allocation and 24 per slot.
+ */
+#ifndef HEAPYARD_TRACE_CODEC_H
+#define HEAPYARD_TRACE_CODEC_H
+
+#include "allocators/history/buffer.h"
+#include "allocators/history/history.h"
+
+enum {
+    HY_TRACE_COLUMN_TAGS,
+    HY_TRACE_COLUMN_SIZES,
+    HY_TRACE_COLUMN_AGES,
+    HY_TRACE_COLUMN_OTHERS,
+    HY_TRACE_COLUMNS
+};
+
+/* What a slot holds, as both sides see it. */
+typedef struct hy_codec_slot {
+    uint64_t size;
+    uint64_t born; /* number of the touch that made or resized it last */
+    uint8_t align_log2;
+    bool live;
+} hy_codec_slot;
+
+/* The state of one direction over one file. */
+typedef struct hy_trace_codec {
+    hy_codec_slot *slots;
+    uint32_t slot_capacity;
+    uint32_t slot_count;
+    uint32_t *touched; /* reader: the slot of each touch */
+    size_t touch_capacity;
+    uint64_t touch_count;
+    uint32_t *vacant; /* reader: freed slots, the last one on top */
+    uint32_t vacant_count;
+    uint16_t thread;
+    hy_allocator gpa;
+} hy_trace_codec;
+
+void hy_trace_codec_init(hy_trace_codec *codec, hy_allocator gpa);
+void hy_trace_codec_deinit(hy_trace_codec *codec);
+
+/* Appends `op` to the columns. The history must be legal (hy_history_check). False: no memory. */
+bool hy_trace_encode_op(hy_trace_codec *codec, hy_op op, hy_buffer columns[HY_TRACE_COLUMNS]);
+
+typedef enum hy_decode_result { HY_DECODED, HY_DECODE_CORRUPT, HY_DECODE_NO_MEMORY } hy_decode_result;
+
+/* Takes one operation from the columns. Any bytes are safe: what is no operation is corrupt. */
+hy_decode_result hy_trace_decode_op(hy_trace_codec *codec, hy_cursor columns[HY_TRACE_COLUMNS], hy_op *op);
+
+#endif
