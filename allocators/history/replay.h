@@ -93,6 +93,10 @@ typedef struct hy_replay_result {
 bool hy_replay_exact(
     const hy_plan *plan, hy_allocator subject, hy_allocator gpa, bool contents, hy_replay_result *result);
 
+/* The whole plan once by hy_replay_run, timed; the live blocks are freed afterwards. peak_bytes is the
+ * plan's, nothing is verified but the checksum. False: no memory. */
+bool hy_replay_timed(const hy_plan *plan, hy_allocator subject, hy_allocator gpa, hy_replay_result *result);
+
 /* The checksum of the whole plan, computed from the plan alone. O(count). */
 uint64_t hy_plan_checksum(const hy_plan *plan);
 

@@ -1,0 +1,288 @@
+/* replay.c: plans, and replays in recorded order. */
+#include "allocators/history/replay.h"
+
+#include "allocators/history/step.h"
+#include <heapyard/typed.h>
+#include <time.h>
+
+/* ---- plans ---- */
+
+/* A block as the plan's maker sees it. */
+typedef struct planned {
+    uint64_t size;
+    uint8_t align_log2;
+    bool live;
+} planned;
+
+typedef struct maker {
+    hy_plan *plan;
+    size_t capacity;
+    planned *slots;
+    uint64_t live_bytes;
+    uint64_t live_blocks;
+} maker;
+
+static bool add_step(maker *make, hy_step step) {
+    hy_plan *plan = make->plan;
+    if (plan->count == make->capacity) {
+        size_t capacity = make->capacity * 2 + 256;
+        hy_step *steps = hy_realloc_n(plan->gpa, hy_step, plan->steps, make->capacity, capacity);
+        if (!steps) return false;
+        plan->steps = steps;
+        make->capacity = capacity;
+    }
+    plan->steps[plan->count++] = step;
+    return true;
+}
+
+/* Keeps the sums as the block of `slot` becomes `next`. */
+static void account(maker *make, uint32_t slot, planned next) {
+    hy_plan *plan = make->plan;
+    planned *at = &make->slots[slot];
+    make->live_bytes += (next.live ? next.size : 0) - (at->live ? at->size : 0);
+    make->live_blocks += (uint64_t)next.live - (uint64_t)at->live;
+    *at = next;
+    if (make->live_bytes > plan->peak_bytes) plan->peak_bytes = make->live_bytes;
+    if (make->live_blocks > plan->peak_blocks) plan->peak_blocks = make->live_blocks;
+    if (next.live && next.size > plan->greatest_size) plan->greatest_size = next.size;
+    if (next.live && next.align_log2 > plan->greatest_align.log2) plan->greatest_align.log2 = next.align_log2;
+}
+
+/* A reset ends every block there is. */
+static bool add_reset(maker *make) {
+    for (uint32_t slot = 0; slot < make->plan->slot_count; slot++) {
+        planned at = make->slots[slot];
+        if (!at.live) continue;
+        if (!add_step(make, hy_step_pack(HY_OP_FREE, 0, at.align_log2, slot, at.size, 0))) return false;
+        account(make, slot, (planned){0});
+    }
+    return true;
+}
+
+static hy_error add_op(maker *make, hy_op op) {
+    if (op.kind == HY_OP_CHECK || op.kind == HY_OP_THREAD_END || (op.flags & HY_OP_REFUSED)) return HY_OK;
+    make->plan->operations++;
+    if (op.kind == HY_OP_RESET) return add_reset(make) ? HY_OK : HY_OUT_OF_MEMORY;
+    if (op.size > HY_STEP_SIZE_MAX) return HY_UNSUPPORTED;
+    uint64_t old = op.kind == HY_OP_ALLOC || op.kind == HY_OP_FREE ? 0 : make->slots[op.slot].size;
+    if (!add_step(make, hy_step_pack(op.kind, op.flags, op.align_log2, op.slot, op.size, old)))
+        return HY_OUT_OF_MEMORY;
+    account(make, op.slot,
+        (planned){.size = op.size, .align_log2 = op.align_log2, .live = op.kind != HY_OP_FREE});
+    return HY_OK;
+}
+
+hy_error hy_plan_make(hy_plan *plan, const hy_history *history, hy_allocator gpa, size_t *bad) {
+    size_t ignored;
+    if (!bad) bad = &ignored;
+    *plan = (hy_plan){.gpa = gpa, .slot_count = history->slot_count, .thread_count = history->thread_count};
+    if (!hy_history_check(history, bad)) return HY_INVALID;
+    maker make = {.plan = plan, .slots = hy_alloc_zeroed(gpa, planned, history->slot_count)};
+    if (!make.slots) return HY_OUT_OF_MEMORY;
+    hy_error error = HY_OK;
+    for (size_t i = 0; i < history->count && error == HY_OK; i++) {
+        error = add_op(&make, history->ops[i]);
+        *bad = i;
+    }
+    hy_free_n(gpa, make.slots, history->slot_count);
+    hy_step *exact = hy_realloc_n(gpa, hy_step, plan->steps, make.capacity, plan->count);
+    if (exact)
+        plan->steps = exact;
+    else if (error == HY_OK)
+        error = HY_OUT_OF_MEMORY;
+    if (error != HY_OK) hy_free_n(gpa, plan->steps, exact ? plan->count : make.capacity);
+    if (error != HY_OK) *plan = (hy_plan){.gpa = gpa};
+    return error;
+}
+
+void hy_plan_destroy(hy_plan *plan) {
+    hy_free_n(plan->gpa, plan->steps, plan->count);
+    *plan = (hy_plan){.gpa = plan->gpa};
+}
+
+uint64_t hy_plan_checksum(const hy_plan *plan) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        /* Every tag that is written is read once: when its block changes, ends, or at the very end. */
+        if (hy_step_kind(plan->steps[i]) != HY_OP_FREE) sum += hy_tag_of(hy_step_size(plan->steps[i]));
+    }
+    return sum;
+}
+
+/* ---- replays ---- */
+
+bool hy_replay_init(hy_replay *replay, const hy_plan *plan, hy_allocator subject, hy_allocator gpa) {
+    *replay = (hy_replay){.plan = plan, .subject = subject, .gpa = gpa};
+    replay->slots = hy_alloc_zeroed(gpa, void *, plan->slot_count);
+    return replay->slots != NULL;
+}
+
+void hy_replay_deinit(hy_replay *replay) {
+    hy_free_n(replay->gpa, replay->slots, replay->plan->slot_count);
+    *replay = (hy_replay){0};
+}
+
+uint64_t hy_replay_run(hy_replay *replay, size_t first, size_t count) {
+    const hy_plan *plan = replay->plan;
+    if (first >= plan->count) return 0;
+    const hy_step *step = plan->steps + first;
+    const hy_step *end = count < plan->count - first ? step + count : plan->steps + plan->count;
+    hy_allocator subject = replay->subject;
+    void **slots = replay->slots;
+    uint64_t sum = 0, refused = 0;
+    for (; step < end; step++) {
+        void **slot = &slots[hy_step_slot(*step)];
+        unsigned kind = hy_step_kind(*step);
+        if (kind == HY_OP_ALLOC) {
+            *slot = hy_step_alloc(*step, subject, &refused);
+        } else if (kind == HY_OP_FREE) {
+            sum += hy_step_free(*step, subject, *slot);
+            *slot = NULL;
+        } else {
+            *slot = hy_step_change(*step, subject, *slot, &sum, &refused);
+        }
+    }
+    replay->refused += refused;
+    return sum;
+}
+
+uint64_t hy_replay_free_all(hy_replay *replay, size_t steps_run) {
+    const hy_plan *plan = replay->plan;
+    size_t i = steps_run < plan->count ? steps_run : plan->count;
+    uint64_t sum = 0;
+    /* From the end, the first step that names a slot is the one that its block lives by. */
+    while (i-- > 0) {
+        void **slot = &replay->slots[hy_step_slot(plan->steps[i])];
+        if (!*slot) continue;
+        sum += hy_step_free(plan->steps[i], replay->subject, *slot);
+        *slot = NULL;
+    }
+    return sum;
+}
+
+/* ---- the checked replay ---- */
+
+typedef struct checked {
+    hy_replay replay;
+    hy_replay_result *result;
+    uint8_t *patterns; /* by slot */
+    uint64_t live_bytes;
+    uint8_t next_pattern;
+    bool contents;
+} checked;
+
+/* Behind the tag the whole block holds one byte's value. */
+static void fill(checked *run, uint32_t slot, void *block, uint64_t size) {
+    if (!run->contents || size <= sizeof(uint64_t)) return;
+    run->patterns[slot] = ++run->next_pattern;
+    memset((char *)block + sizeof(uint64_t), run->next_pattern, size - sizeof(uint64_t));
+}
+
+static void verify(checked *run, uint32_t slot, const void *block, uint64_t size, uint64_t written) {
+    if (hy_tag_read(block, written) != hy_tag_of(written)) {
+        run->result->corrupt++;
+        return;
+    }
+    if (!run->contents || size <= sizeof(uint64_t)) return;
+    const uint8_t *bytes = (const uint8_t *)block + sizeof(uint64_t);
+    uint64_t count = size - sizeof(uint64_t);
+    bool same = bytes[0] == run->patterns[slot] && memcmp(bytes, bytes + 1, count - 1) == 0;
+    if (!same) run->result->corrupt++;
+}
+
+/* Resizes the block and sees that what was in it is still there. The change itself is written out,
+ * because the contents must be compared between it and the new tag. */
+static void change_checked(checked *run, hy_step step, void **slot) {
+    hy_replay_result *result = run->result;
+    uint64_t size = hy_step_size(step), old = hy_step_old_size(step);
+    uint32_t number = hy_step_slot(step);
+    if (*slot) {
+        verify(run, number, *slot, old, old);
+        run->live_bytes -= old;
+    }
+    uint64_t kept = old < size ? old : size;
+    uint8_t head[sizeof(uint64_t)] = {0};
+    uint64_t head_size = kept < sizeof head ? kept : sizeof head;
+    if (*slot) memcpy(head, *slot, head_size);
+    bool had = *slot != NULL;
+    void *moved = had ? hy_realloc(run->replay.subject, *slot, old, size, hy_step_align(step)) : NULL;
+    if (had && !moved) hy_free(run->replay.subject, *slot, old, hy_step_align(step));
+    if (!moved) result->refused++;
+    *slot = moved;
+    if (!moved) return;
+    if (memcmp(head, moved, head_size) != 0)
+        result->corrupt++;
+    else if (kept > sizeof head) {
+        hy_tag_write(moved, kept, kept);
+        verify(run, number, moved, kept, kept);
+    }
+    hy_tag_write(moved, size, old);
+    fill(run, number, moved, size);
+    run->live_bytes += size;
+}
+
+static void step_checked(checked *run, hy_step step) {
+    uint32_t number = hy_step_slot(step);
+    void **slot = &run->replay.slots[number];
+    uint64_t size = hy_step_size(step);
+    switch (hy_step_kind(step)) {
+    case HY_OP_ALLOC:
+        *slot = hy_step_alloc(step, run->replay.subject, &run->result->refused);
+        if (!*slot) break;
+        if (!hy_align_check_pointer(*slot, hy_step_align(step))) run->result->corrupt++;
+        fill(run, number, *slot, size);
+        run->live_bytes += size;
+        break;
+    case HY_OP_FREE:
+        if (!*slot) break;
+        verify(run, number, *slot, size, size);
+        run->live_bytes -= size;
+        run->result->checksum += hy_step_free(step, run->replay.subject, *slot);
+        *slot = NULL;
+        break;
+    default:
+        if (*slot) run->result->checksum += hy_tag_read(*slot, hy_step_old_size(step));
+        change_checked(run, step, slot);
+        break;
+    }
+    if (run->live_bytes > run->result->peak_bytes) run->result->peak_bytes = run->live_bytes;
+}
+
+static uint64_t now_ns(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+bool hy_replay_exact(
+    const hy_plan *plan, hy_allocator subject, hy_allocator gpa, bool contents, hy_replay_result *result) {
+    *result = (hy_replay_result){0};
+    checked run = {.result = result, .contents = contents};
+    run.patterns = hy_alloc_zeroed(gpa, uint8_t, plan->slot_count);
+    if (!run.patterns || !hy_replay_init(&run.replay, plan, subject, gpa)) {
+        hy_free_n(gpa, run.patterns, plan->slot_count);
+        return false;
+    }
+    uint64_t start = now_ns();
+    for (size_t i = 0; i < plan->count; i++)
+        step_checked(&run, plan->steps[i]);
+    result->elapsed_ns = now_ns() - start;
+    result->checksum += hy_replay_free_all(&run.replay, plan->count);
+    result->operations = plan->operations;
+    hy_replay_deinit(&run.replay);
+    hy_free_n(gpa, run.patterns, plan->slot_count);
+    return true;
+}
+
+bool hy_replay_timed(const hy_plan *plan, hy_allocator subject, hy_allocator gpa, hy_replay_result *result) {
+    *result = (hy_replay_result){.operations = plan->operations, .peak_bytes = plan->peak_bytes};
+    hy_replay replay;
+    if (!hy_replay_init(&replay, plan, subject, gpa)) return false;
+    uint64_t start = now_ns();
+    result->checksum = hy_replay_run(&replay, 0, plan->count);
+    result->elapsed_ns = now_ns() - start;
+    result->checksum += hy_replay_free_all(&replay, plan->count);
+    result->refused = replay.refused;
+    hy_replay_deinit(&replay);
+    return true;
+}
