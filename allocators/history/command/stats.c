@@ -1,0 +1,227 @@
+/* stats.c: a trace in numbers, for people and as JSON; and its first lines alone. */
+#include "allocators/history/command/commands.h"
+#include "allocators/history/statistics.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static double percent(uint64_t part, uint64_t whole) {
+    return whole > 0 ? 100.0 * (double)part / (double)whole : 0.0;
+}
+
+static double bytes_per_operation(const hy_trace_info *info) {
+    return info->op_count > 0 ? (double)info->file_bytes / (double)info->op_count : 0.0;
+}
+
+static void print_bar(uint64_t part, uint64_t greatest) {
+    unsigned length = greatest > 0 ? (unsigned)(40.0 * (double)part / (double)greatest + 0.5) : 0;
+    for (unsigned i = 0; i < length; i++)
+        (void)putchar('#');
+    (void)putchar('\n');
+}
+
+/* The upper end of a class, short: 0, 1, 2–3, …, "512K". */
+static void print_class(unsigned number) {
+    static const char units[] = " KMGTPE";
+    if (number < 2) {
+        (void)printf("%10u", number);
+        return;
+    }
+    uint64_t from = UINT64_C(1) << (number - 1);
+    unsigned unit = (number - 1) / 10;
+    if (unit == 0)
+        (void)printf("%5" PRIu64 "-%-4" PRIu64, from, from * 2 - 1);
+    else
+        (void)printf("%5" PRIu64 "%c-   ", from >> (10 * unit), units[unit]);
+}
+
+static void print_histogram(const char *title, const uint64_t *counts, uint64_t whole) {
+    uint64_t greatest = 0;
+    for (unsigned i = 0; i < HY_STATISTICS_CLASSES; i++) {
+        if (counts[i] > greatest) greatest = counts[i];
+    }
+    if (greatest == 0) return;
+    (void)printf("\n%s\n", title);
+    for (unsigned i = 0; i < HY_STATISTICS_CLASSES; i++) {
+        if (counts[i] == 0) continue;
+        print_class(i);
+        (void)printf(" %12" PRIu64 " %5.1f %%  ", counts[i], percent(counts[i], whole));
+        print_bar(counts[i], greatest);
+    }
+}
+
+static void print_info(const hy_trace_info *info) {
+    (void)printf(
+        "program      %s\ncommand      %s\nrecorder     %s\n", info->program, info->command, info->recorder);
+    if (info->date[0]) (void)printf("date         %s\n", info->date);
+    (void)printf("end          %s%s\n", info->end, info->finished ? "" : " (not finished)");
+    (void)printf("operations   %" PRIu64 " by %u threads, at most %u blocks at once\n", info->op_count,
+        info->thread_count, info->slot_count);
+    (void)printf(
+        "file         %" PRIu64 " bytes, %.2f per operation\n", info->file_bytes, bytes_per_operation(info));
+    if (info->foreign_count > 0) {
+        (void)printf(
+            "left out     %" PRIu64 " calls on blocks from before the recording\n", info->foreign_count);
+    }
+}
+
+static void print_text(const hy_trace_info *info, const hy_statistics *stats) {
+    print_info(info);
+    (void)printf("allocations  %" PRIu64 " (%.1f %% zeroed, %.1f %% aligned above malloc's)\n", stats->allocs,
+        percent(stats->zeroed, stats->allocs), percent(stats->aligned, stats->allocs));
+    (void)printf("reallocs     %" PRIu64 " (%.1f %% of operations)\n", stats->reallocs,
+        percent(stats->reallocs, stats->operations));
+    (void)printf("frees        %" PRIu64 " (%.1f %% by another thread, %.1f %% before the next allocation)\n",
+        stats->frees, percent(stats->cross_thread_frees, stats->frees),
+        percent(stats->next_frees, stats->frees));
+    (void)printf("refused      %" PRIu64 "\n", stats->refused);
+    (void)printf("peak         %" PRIu64 " bytes after operation %" PRIu64 "; %" PRIu64 " blocks\n",
+        stats->peak_bytes, stats->peak_bytes_at + 1, stats->peak_blocks);
+    (void)printf(
+        "at the end   %" PRIu64 " bytes in %" PRIu64 " blocks\n", stats->end_bytes, stats->end_blocks);
+    (void)printf("threads      %" PRIu64 ", of which %" PRIu64 " ended before the program\n", stats->threads,
+        stats->thread_ends);
+    (void)printf("most often  ");
+    for (int i = 0; i < HY_STATISTICS_TOP && stats->top[i].count > 0; i++) {
+        (void)printf(
+            " %" PRIu64 " B (%.0f %%)", stats->top[i].size, percent(stats->top[i].count, stats->allocs));
+    }
+    (void)putchar('\n');
+    print_histogram("bytes asked for    allocations", stats->size_counts, stats->allocs);
+    print_histogram("bytes asked for    live bytes at the peak", stats->size_peak_bytes, stats->peak_bytes);
+    print_histogram("lifetime in allocations    blocks freed", stats->lifetimes, stats->frees);
+}
+
+static void print_json_info(const hy_trace_info *info) {
+    (void)printf("\"program\":");
+    print_json_text(info->program);
+    (void)printf(",\"command\":");
+    print_json_text(info->command);
+    (void)printf(",\"recorder\":");
+    print_json_text(info->recorder);
+    (void)printf(",\"date\":");
+    print_json_text(info->date);
+    (void)printf(",\"end\":");
+    print_json_text(info->end);
+    (void)printf(",\"finished\":%s,\"operations\":%" PRIu64
+                 ",\"threads\":%u,\"slots\":%u,\"foreign\":%" PRIu64 ",\"file_bytes\":%" PRIu64
+                 ",\"bytes_per_operation\":%.3f",
+        info->finished ? "true" : "false", info->op_count, info->thread_count, info->slot_count,
+        info->foreign_count, info->file_bytes, bytes_per_operation(info));
+}
+
+/* Classes as pairs [greatest value of the class, count]. */
+static void print_json_histogram(const char *key, const uint64_t *counts) {
+    (void)printf(",\"%s\":[", key);
+    const char *comma = "";
+    for (unsigned i = 0; i < HY_STATISTICS_CLASSES; i++) {
+        if (counts[i] == 0) continue;
+        uint64_t greatest = i == 0 ? 0 : i == 64 ? UINT64_MAX : (UINT64_C(1) << i) - 1;
+        (void)printf("%s[%" PRIu64 ",%" PRIu64 "]", comma, greatest, counts[i]);
+        comma = ",";
+    }
+    (void)putchar(']');
+}
+
+static void print_json(const hy_trace_info *info, const hy_statistics *stats) {
+    (void)putchar('{');
+    print_json_info(info);
+    (void)printf(",\"allocations\":%" PRIu64 ",\"zeroed\":%" PRIu64 ",\"aligned\":%" PRIu64
+                 ",\"reallocs\":%" PRIu64 ",\"frees\":%" PRIu64 ",\"sized_frees\":%" PRIu64
+                 ",\"cross_thread_frees\":%" PRIu64 ",\"frees_before_next_allocation\":%" PRIu64
+                 ",\"refused\":%" PRIu64,
+        stats->allocs, stats->zeroed, stats->aligned, stats->reallocs, stats->frees, stats->sized_frees,
+        stats->cross_thread_frees, stats->next_frees, stats->refused);
+    (void)printf(",\"requested_bytes\":%" PRIu64 ",\"peak_bytes\":%" PRIu64 ",\"peak_bytes_at\":%" PRIu64
+                 ",\"peak_blocks\":%" PRIu64 ",\"end_bytes\":%" PRIu64 ",\"end_blocks\":%" PRIu64
+                 ",\"thread_ends\":%" PRIu64 ",\"top_sizes\":[",
+        stats->requested_bytes, stats->peak_bytes, stats->peak_bytes_at, stats->peak_blocks, stats->end_bytes,
+        stats->end_blocks, stats->thread_ends);
+    for (int i = 0; i < HY_STATISTICS_TOP && stats->top[i].count > 0; i++) {
+        (void)printf(
+            "%s[%" PRIu64 ",%" PRIu64 "]", i > 0 ? "," : "", stats->top[i].size, stats->top[i].count);
+    }
+    (void)putchar(']');
+    print_json_histogram("sizes", stats->size_counts);
+    print_json_histogram("sizes_at_peak", stats->size_peak_bytes);
+    print_json_histogram("lifetimes", stats->lifetimes);
+    (void)printf("}\n");
+}
+
+/* What both commands are asked for. */
+typedef struct request {
+    const char *path;
+    bool partial;
+    bool json;
+} request;
+
+static int parse(int argc, char **argv, request *out) {
+    *out = (request){0};
+    for (int i = 1; i < argc; i++) {
+        if (is_flag(argv, i, "--partial"))
+            out->partial = true;
+        else if (is_flag(argv, i, "--json"))
+            out->json = true;
+        else if (argv[i][0] == '-') {
+            return usage_error("%s: %s: no such option; --partial and --json are", argv[0], argv[i]);
+        } else if (out->path) {
+            return usage_error("%s: %s: one trace at a time", argv[0], argv[i]);
+        } else {
+            out->path = argv[i];
+        }
+    }
+    return out->path ? STATUS_GOOD : usage_error("%s: which trace? Give its file", argv[0]);
+}
+
+static int run_stats(int argc, char **argv) {
+    request asked;
+    int status = parse(argc, argv, &asked);
+    hy_history history;
+    hy_trace_info info;
+    if (status != STATUS_GOOD || !open_trace(asked.path, asked.partial, &history, &info, &status))
+        return status;
+    hy_statistics stats;
+    if (!hy_statistics_make(&stats, &history)) {
+        (void)usage_error("%s: out of memory", asked.path);
+        status = STATUS_HARNESS;
+    } else if (asked.json) {
+        print_json(&info, &stats);
+    } else {
+        print_text(&info, &stats);
+    }
+    hy_history_deinit(&history);
+    return status;
+}
+
+static int run_info(int argc, char **argv) {
+    request asked;
+    int status = parse(argc, argv, &asked);
+    hy_history history;
+    hy_trace_info info;
+    if (status != STATUS_GOOD || !open_trace(asked.path, asked.partial, &history, &info, &status))
+        return status;
+    if (asked.json) {
+        (void)putchar('{');
+        print_json_info(&info);
+        (void)printf("}\n");
+    } else {
+        print_info(&info);
+    }
+    hy_history_deinit(&history);
+    return status;
+}
+
+#define SHARED_HELP                                                                                          \
+    "  --partial  take what is whole of a trace that was cut, or whose recording did not finish\n"           \
+    "  --json     one JSON object instead of text\n"
+
+const trace_command stats_command = {.name = "stats",
+    .usage = "FILE [--partial] [--json]",
+    .help = "Sizes, lifetimes, peak, threads, cross-thread frees, and the like.\n" SHARED_HELP,
+    .run = run_stats};
+
+const trace_command info_command = {.name = "info",
+    .usage = "FILE [--partial] [--json]",
+    .help =
+        "Where a trace comes from, and how much it holds. The file is read and checked whole.\n" SHARED_HELP,
+    .run = run_info};

@@ -1,0 +1,654 @@
+/* recorder.c: libheapyard-record.so: writes down every call of the malloc family.
+ *
+ * Preloaded into any dynamically linked program (LD_PRELOAD) with HEAPYARD_RECORD naming a folder, it
+ * stands in front of malloc, free, calloc, realloc, reallocarray, memalign, aligned_alloc,
+ * posix_memalign, valloc and pvalloc (C++'s new and delete come through them), calls the program's
+ * own allocator, whichever that is, and leaves one spool a process in the folder; spool.h says why a
+ * mapped file. The program runs as without it: nothing is written to its streams (but one line at the
+ * exit of a program whose recording had to stop), errno is kept, and nothing here allocates.
+ *
+ * What makes it hold:
+ *   fork     all state lives in one page that the kernel wipes in a child (MADV_WIPEONFORK): the child
+ *            finds itself not started, and starts a spool of its own, however it was forked. A
+ *            vfork child shares the memory, and rightly goes on in the parent's.
+ *   exec     the new image starts anew; spools carry pid and number.
+ *   signals  the slow path runs with signals blocked; taking a record's place is one atomic step, so
+ *            a handler that allocates gets the next one.
+ *   threads  each writes to its own chunk; the only thing shared is the counter of stamps.
+ *   full disk, RLIMIT_FSIZE
+ *            space is reserved (fallocate) before it is mapped, so no store can fault; where it can't
+ *            be, recording stops and the program goes on.
+ *   closed files
+ *            a program may close every file it finds: the descriptor is checked to be still ours
+ *            before it is used, and else opened anew.
+ *   start-up dlsym may allocate before we know whom to call: that comes from a small buffer here.
+ *
+ * Thread-safe. Cost: about 20 ns a call, more where threads contend for the counter.
+ */
+#include "allocators/history/spool.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+/* Mapped and reserved at once; each is carved into chunks. */
+#define EXTENT_SIZE ((uint64_t)4 << 20)
+#define PATH_SIZE 4096
+#define MALLOC_ALIGN_LOG2 0
+#define PAGE_LOG2 12
+
+/* ---- the allocator behind us ---- */
+
+typedef struct next_functions {
+    void *(*malloc)(size_t);
+    void (*free)(void *);
+    void *(*calloc)(size_t, size_t);
+    void *(*realloc)(void *, size_t);
+    void *(*memalign)(size_t, size_t);
+    void *(*aligned_alloc)(size_t, size_t);
+    int (*posix_memalign)(void **, size_t, size_t);
+    void *(*valloc)(size_t);
+    void *(*pvalloc)(size_t);
+} next_functions;
+
+/* What serves while dlsym looks the real ones up. */
+typedef struct early_memory {
+    _Alignas(64) unsigned char bytes[16384];
+    atomic_size_t used;
+} early_memory;
+
+static next_functions next;
+static early_memory early;
+static atomic_int next_state; /* 0 unknown, 1 being looked up, 2 known */
+
+static bool is_early(const void *block) {
+    return (uintptr_t)block - (uintptr_t)early.bytes < sizeof early.bytes;
+}
+
+/* Blocks from here are never given back and start zeroed. Each has its size in front. */
+static void *early_alloc(size_t size) {
+    if (size > sizeof early.bytes) return NULL;
+    size_t whole = ((size + 15) & ~(size_t)15) + 16;
+    size_t at = atomic_fetch_add(&early.used, whole);
+    if (at + whole > sizeof early.bytes) return NULL;
+    memcpy(early.bytes + at, &size, sizeof size);
+    return early.bytes + at + 16;
+}
+
+static size_t early_size(const void *block) {
+    size_t size;
+    memcpy(&size, (const unsigned char *)block - 16, sizeof size);
+    return size;
+}
+
+/* dlsym gives an object pointer; this is how POSIX has it become a function's. */
+static void find(const char *name, void *function) {
+    void *symbol = dlsym(RTLD_NEXT, name);
+    memcpy(function, &symbol, sizeof symbol);
+}
+
+/* True once the real functions are known. False only within the look-up itself, which happens in the
+ * process's very first call, before there are threads. */
+static bool next_ready(void) {
+    if (atomic_load_explicit(&next_state, memory_order_acquire) == 2) return true;
+    int expected = 0;
+    if (!atomic_compare_exchange_strong(&next_state, &expected, 1)) return expected == 2;
+    find("malloc", &next.malloc);
+    find("free", &next.free);
+    find("calloc", &next.calloc);
+    find("realloc", &next.realloc);
+    find("memalign", &next.memalign);
+    find("aligned_alloc", &next.aligned_alloc);
+    find("posix_memalign", &next.posix_memalign);
+    find("valloc", &next.valloc);
+    find("pvalloc", &next.pvalloc);
+    atomic_store_explicit(&next_state, 2, memory_order_release);
+    return true;
+}
+
+/* ---- the state of a process ---- */
+
+typedef enum phase { PHASE_NEW, PHASE_ON, PHASE_OFF } phase;
+
+/* All of it lives in a page that a fork wipes. */
+typedef struct process_state {
+    _Atomic uint64_t stamp; /* the last one given out */
+    _Alignas(64) _Atomic uint32_t phase;
+    uint32_t generation; /* tells a thread that its chunk is of another process */
+    atomic_flag lock;
+    bool told;
+    int file;
+    dev_t device;
+    ino_t inode;
+    hy_spool_header *header;
+    char *extent; /* where the next chunk comes from */
+    char *extent_end;
+    uint64_t file_size;
+    char *spare; /* chunks of ended threads, linked through their headers */
+    uint32_t thread_count;
+    char path[PATH_SIZE];
+} process_state;
+
+_Static_assert(sizeof(process_state) <= 8192, "the state fits two pages");
+
+/* What survives a fork: where the page is, and what the parent was. */
+typedef struct constant_state {
+    process_state *page;
+    pthread_key_t key;
+    bool has_key;
+    uint32_t parent;        /* pid whose state the page held last */
+    uint32_t generations;   /* processes on this line of forks */
+    char folder[PATH_SIZE]; /* kept, because a program may clear its environment and fork then */
+} constant_state;
+
+typedef struct thread_state {
+    _Atomic uintptr_t cursor; /* the next record's place; a multiple of the chunk size: chunk is full */
+    uint32_t generation;
+    uint16_t number;
+    bool inside; /* the recorder's own calls are not recorded */
+} thread_state;
+
+static constant_state constant;
+static _Thread_local thread_state self __attribute__((tls_model("initial-exec")));
+static atomic_flag constant_lock = ATOMIC_FLAG_INIT;
+
+/* Between the block and the lock a signal handler could come and want the lock too. */
+static void enter(atomic_flag *lock, sigset_t *old) {
+    sigset_t all;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, old);
+    while (atomic_flag_test_and_set_explicit(lock, memory_order_acquire))
+        (void)syscall(SYS_sched_yield);
+}
+
+static void leave(atomic_flag *lock, const sigset_t *old) {
+    atomic_flag_clear_explicit(lock, memory_order_release);
+    (void)pthread_sigmask(SIG_SETMASK, old, NULL);
+}
+
+/* ---- the file ---- */
+
+/* Recording ends for good; what was written stays. Stamps up to here may be missing at the end. */
+static void stop(process_state *state, int reason) {
+    if (state->header) {
+        state->header->reason = (uint32_t)reason;
+        state->header->last_stamp = atomic_load(&state->stamp);
+        state->header->end = HY_SPOOL_STOPPED;
+    }
+    atomic_store(&state->phase, PHASE_OFF);
+}
+
+static bool is_ours(const process_state *state) {
+    struct stat status;
+    return state->file >= 0 && fstat(state->file, &status) == 0 && status.st_dev == state->device &&
+           status.st_ino == state->inode;
+}
+
+/* A number high enough not to be in the way of a program that counts on low ones. */
+static int raise_descriptor(int file) {
+    struct rlimit limit;
+    int least = 500;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 1024) least = (int)(limit.rlim_cur / 2);
+    int high = fcntl(file, F_DUPFD_CLOEXEC, least);
+    if (high < 0) return file;
+    (void)close(file);
+    return high;
+}
+
+static bool reopen(process_state *state) {
+    if (is_ours(state)) return true;
+    int file = open(state->path, O_RDWR | O_CLOEXEC);
+    if (file < 0) return false;
+    state->file = raise_descriptor(file);
+    return is_ours(state);
+}
+
+/* Space that is really there: a store into a hole of a full disk would be a SIGBUS. A size above the
+ * process's limit would raise SIGXFSZ, so it isn't even tried. */
+static int reserve(const process_state *state, uint64_t offset, uint64_t size) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && offset + size > limit.rlim_cur) return EFBIG;
+    if (fallocate(state->file, 0, (off_t)offset, (off_t)size) == 0) return 0;
+    if (errno != EOPNOTSUPP && errno != ENOSYS) return errno;
+    static const char zeros[16384];
+    for (uint64_t done = 0; done < size;) {
+        ssize_t written = pwrite(state->file, zeros, sizeof zeros, (off_t)(offset + done));
+        if (written <= 0) return written < 0 ? errno : ENOSPC;
+        done += (uint64_t)written;
+    }
+    return 0;
+}
+
+/* Maps `size` bytes of the file at a multiple of the chunk size; NULL where the system refuses. */
+static char *map_aligned(const process_state *state, uint64_t offset, uint64_t size) {
+    uint64_t room = size + HY_SPOOL_CHUNK_SIZE;
+    char *region = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (region == MAP_FAILED) return NULL;
+    uintptr_t mask = HY_SPOOL_CHUNK_SIZE - 1;
+    char *at = (char *)(((uintptr_t)region + mask) & ~mask);
+    if (at > region) (void)munmap(region, (size_t)(at - region));
+    char *end = at + size;
+    if (end < region + room) (void)munmap(end, (size_t)(region + room - end));
+    void *mapped = mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, state->file, (off_t)offset);
+    if (mapped == MAP_FAILED) {
+        (void)munmap(at, size);
+        return NULL;
+    }
+    return at;
+}
+
+/* The next stretch of the file; smaller ones are tried before giving up, to fill a disk to its end. */
+static int extend(process_state *state) {
+    if (!reopen(state)) return errno ? errno : EBADF;
+    int why = ENOSPC;
+    for (uint64_t size = EXTENT_SIZE; size >= HY_SPOOL_CHUNK_SIZE; size /= 4) {
+        why = reserve(state, state->file_size, size);
+        if (why != 0) continue;
+        char *at = map_aligned(state, state->file_size, size);
+        if (!at) return errno;
+        state->extent = at;
+        state->extent_end = at + size;
+        state->file_size += size;
+        return 0;
+    }
+    return why;
+}
+
+/* ---- the start of a process ---- */
+
+/* Appends text to a path; false where it doesn't fit. */
+static bool append(char *path, size_t *length, const char *text) {
+    size_t count = strlen(text);
+    if (*length + count >= PATH_SIZE) return false;
+    memcpy(path + *length, text, count + 1);
+    *length += count;
+    return true;
+}
+
+static const char *decimal(uint64_t value, char text[24]) {
+    char *at = text + 23;
+    *at = 0;
+    do {
+        *--at = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    return at;
+}
+
+/* folder/pid.number.spool, the first number that is free: exec keeps the pid. */
+static int open_spool(process_state *state, const char *folder) {
+    for (unsigned number = 0; number < 10000; number++) {
+        char text[24];
+        size_t length = 0;
+        if (!append(state->path, &length, folder) || !append(state->path, &length, "/") ||
+            !append(state->path, &length, decimal((uint64_t)getpid(), text)) ||
+            !append(state->path, &length, ".") || !append(state->path, &length, decimal(number, text)) ||
+            !append(state->path, &length, ".spool")) {
+            return ENAMETOOLONG;
+        }
+        int file = open(state->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (file < 0 && errno == EEXIST) continue;
+        if (file < 0) return errno;
+        struct stat status;
+        if (fstat(file, &status) != 0) return errno;
+        state->device = status.st_dev;
+        state->inode = status.st_ino;
+        state->file = raise_descriptor(file);
+        return 0;
+    }
+    return EEXIST;
+}
+
+/* Reads a file of /proc into a field that stays NUL-terminated. */
+static void read_into(const char *path, char *field, size_t size) {
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return;
+    size_t count = 0;
+    ssize_t got;
+    while (count < size - 1 && (got = read(file, field + count, size - 1 - count)) > 0)
+        count += (size_t)got;
+    (void)close(file);
+}
+
+static int start_spool(process_state *state, const char *folder) {
+    int why = open_spool(state, folder);
+    if (why == 0) why = extend(state);
+    if (why != 0) return why;
+    state->header = (hy_spool_header *)state->extent;
+    state->extent += HY_SPOOL_CHUNK_SIZE;
+    hy_spool_header *header = state->header;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    header->started_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    header->pid = (uint32_t)getpid();
+    header->parent = constant.parent;
+    ssize_t length = readlink("/proc/self/exe", header->program, sizeof header->program - 1);
+    if (length < 0) header->program[0] = 0;
+    read_into("/proc/self/cmdline", header->command, sizeof header->command);
+    header->magic = HY_SPOOL_MAGIC;
+    return 0;
+}
+
+static void ended_thread(void *ignored);
+
+/* The first call of a process, also of a forked one. Called with the page's lock held. */
+static void start(process_state *state) {
+    state->file = -1;
+    const char *folder = getenv(HY_SPOOL_VARIABLE);
+    size_t length = 0;
+    if (!constant.folder[0] && folder && !append(constant.folder, &length, folder)) constant.folder[0] = 0;
+    if (constant.folder[0] != '/') {
+        atomic_store(&state->phase, PHASE_OFF);
+        return;
+    }
+    self.inside = true;
+    if (!constant.has_key) constant.has_key = pthread_key_create(&constant.key, ended_thread) == 0;
+    self.inside = false;
+    state->generation = ++constant.generations;
+    int why = start_spool(state, constant.folder);
+    constant.parent = (uint32_t)getpid();
+    if (why != 0)
+        stop(state, why);
+    else
+        atomic_store(&state->phase, PHASE_ON);
+}
+
+/* The page, made at the first call of all. NULL: the system refused, nothing is recorded. */
+static process_state *page_of_process(void) {
+    process_state *page = __atomic_load_n(&constant.page, __ATOMIC_ACQUIRE);
+    if (page) return page;
+    sigset_t old;
+    enter(&constant_lock, &old);
+    if (!constant.page) {
+        void *fresh = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (fresh != MAP_FAILED && madvise(fresh, 8192, MADV_WIPEONFORK) == 0) {
+            __atomic_store_n(&constant.page, fresh, __ATOMIC_RELEASE);
+        }
+    }
+    page = constant.page;
+    leave(&constant_lock, &old);
+    return page;
+}
+
+/* ---- records ---- */
+
+/* A chunk for this thread, and a number where it has none. False: recording is over. */
+static bool new_chunk(process_state *state) {
+    if (atomic_load(&state->phase) == PHASE_NEW) start(state);
+    if (atomic_load(&state->phase) != PHASE_ON) return false;
+    uintptr_t cursor = atomic_load(&self.cursor);
+    if (self.generation == state->generation && cursor % HY_SPOOL_CHUNK_SIZE != 0) return true;
+    bool is_new = self.generation != state->generation || cursor == 0;
+    char *chunk = is_new ? state->spare : NULL;
+    if (chunk) {
+        memcpy(&state->spare, chunk + 8, sizeof state->spare);
+        memcpy(&cursor, chunk + 16, sizeof cursor);
+    } else {
+        if (state->extent == state->extent_end) {
+            int why = extend(state);
+            if (why != 0) {
+                stop(state, why);
+                return false;
+            }
+        }
+        chunk = state->extent;
+        state->extent += HY_SPOOL_CHUNK_SIZE;
+        ((hy_spool_chunk *)chunk)->magic = HY_SPOOL_CHUNK_MAGIC;
+        cursor = (uintptr_t)chunk + HY_SPOOL_CHUNK_HEADER;
+    }
+    if (is_new) {
+        bool same_thread = self.generation == state->generation;
+        if (!same_thread) {
+            self.number = (uint16_t)(state->thread_count < HY_SPOOL_THREAD_MAX ? state->thread_count
+                                                                               : HY_SPOOL_THREAD_MAX);
+            state->thread_count++;
+        }
+        self.generation = state->generation;
+    }
+    atomic_store(&self.cursor, cursor);
+    return true;
+}
+
+/* The way back into recording for whoever has no place to write. */
+static __attribute__((cold, noinline)) bool refill(process_state *state) {
+    int saved = errno;
+    sigset_t old;
+    enter(&state->lock, &old);
+    bool fresh_thread = self.generation != state->generation || atomic_load(&self.cursor) == 0;
+    bool good = new_chunk(state);
+    leave(&state->lock, &old);
+    if (good && fresh_thread && constant.has_key) {
+        /* Only for its destructor. The value is the state's address, which is never NULL. */
+        self.inside = true;
+        (void)pthread_setspecific(constant.key, &self);
+        self.inside = false;
+    }
+    errno = saved;
+    return good;
+}
+
+/* Whether calls of this thread are to be written down. */
+static process_state *recording(void) {
+    if (self.inside) return NULL;
+    process_state *state = page_of_process();
+    if (!state || atomic_load_explicit(&state->phase, memory_order_relaxed) == PHASE_OFF) return NULL;
+    return state;
+}
+
+/* A place for one record, or NULL where recording is over. A compare-and-swap, because a signal
+ * handler of the same thread may want one in between. */
+static hy_spool_record *claim(process_state *state) {
+    for (;;) {
+        uintptr_t at = atomic_load_explicit(&self.cursor, memory_order_relaxed);
+        if (self.generation != state->generation || at % HY_SPOOL_CHUNK_SIZE == 0) {
+            if (!refill(state)) return NULL;
+            continue;
+        }
+        if (atomic_compare_exchange_weak(&self.cursor, &at, at + sizeof(hy_spool_record))) {
+            return (hy_spool_record *)at;
+        }
+    }
+}
+
+static void record(
+    process_state *state, hy_spool_kind kind, unsigned align_log2, const void *address, size_t size) {
+    hy_spool_record *place = claim(state);
+    if (!place) return;
+    uint64_t stamp = atomic_fetch_add(&state->stamp, 1) + 1;
+    place->where = ((uint64_t)self.number << 48) | ((uintptr_t)address & HY_SPOOL_ADDRESS_MASK);
+    place->size = size;
+    uint64_t key =
+        (stamp << HY_SPOOL_STAMP_SHIFT) | ((uint64_t)align_log2 << HY_SPOOL_ALIGN_SHIFT) | (uint64_t)kind;
+    __atomic_store_n(&place->key, key, __ATOMIC_RELEASE);
+}
+
+/* The thread is about to end: says so, and leaves the rest of its chunk to the next new thread. A
+ * destructor that runs later and allocates begins another one, and this runs again. */
+static void ended_thread(void *ignored) {
+    (void)ignored;
+    process_state *state = recording();
+    if (!state || self.generation != state->generation) return;
+    record(state, HY_SPOOL_THREAD_END, 0, NULL, 0);
+    sigset_t old;
+    enter(&state->lock, &old);
+    uintptr_t cursor = atomic_load(&self.cursor);
+    if (cursor % HY_SPOOL_CHUNK_SIZE != 0) {
+        char *chunk = (char *)(cursor & ~(uintptr_t)(HY_SPOOL_CHUNK_SIZE - 1));
+        memcpy(chunk + 8, &state->spare, sizeof state->spare);
+        memcpy(chunk + 16, &cursor, sizeof cursor);
+        state->spare = chunk;
+    }
+    atomic_store(&self.cursor, 0);
+    leave(&state->lock, &old);
+}
+
+/* ---- the end of a process ---- */
+
+static void mark_end(void) {
+    process_state *state = constant.page;
+    if (!state || atomic_load(&state->phase) != PHASE_ON || !state->header) return;
+    /* A child of vfork runs in its parent's memory, and its end isn't the parent's. */
+    if (state->header->pid == (uint32_t)getpid()) state->header->end = HY_SPOOL_EXITED;
+}
+
+/* One line where a recording had to stop, once, when the program can no longer be disturbed. */
+static void tell_stop(process_state *state) {
+    if (state->told || atomic_load(&state->phase) != PHASE_OFF || !state->path[0]) return;
+    state->told = true;
+    char text[24];
+    char line[PATH_SIZE];
+    size_t length = 0;
+    int reason = state->header ? (int)state->header->reason : 0;
+    const char *why = reason == ENOSPC ? "no space left" : reason == EFBIG ? "file size limit" : NULL;
+    bool fits = append(line, &length, "heapyard-record: recording of process ") &&
+                append(line, &length, decimal((uint64_t)getpid(), text)) &&
+                append(line, &length, " stopped after ") &&
+                append(line, &length, decimal(state->header ? state->header->last_stamp : 0, text)) &&
+                append(line, &length, " records: ") &&
+                append(line, &length,
+                    why             ? why
+                    : state->header ? "error "
+                                    : "can't write to the folder of spools") &&
+                (why || !state->header || append(line, &length, decimal((uint64_t)reason, text))) &&
+                append(line, &length, "\n");
+    if (fits && write(STDERR_FILENO, line, length) < 0) return;
+}
+
+__attribute__((destructor)) static void at_exit(void) {
+    mark_end();
+    if (constant.page) tell_stop(constant.page);
+}
+
+/* ---- what the program calls ---- */
+
+/* Written down after the call: the address is the program's from now on. */
+static void *allocated(hy_spool_kind kind, unsigned align_log2, void *block, size_t size) {
+    process_state *state = recording();
+    if (state) {
+        int saved = errno;
+        record(state, block ? kind : HY_SPOOL_REFUSED, align_log2, block, size);
+        errno = saved;
+    }
+    return block;
+}
+
+EXPORT void *malloc(size_t size) {
+    if (!next_ready()) return early_alloc(size);
+    return allocated(HY_SPOOL_ALLOC, MALLOC_ALIGN_LOG2, next.malloc(size), size);
+}
+
+EXPORT void *calloc(size_t count, size_t size) {
+    size_t total;
+    if (!next_ready()) return __builtin_mul_overflow(count, size, &total) ? NULL : early_alloc(total);
+    void *block = next.calloc(count, size);
+    if (__builtin_mul_overflow(count, size, &total)) total = SIZE_MAX;
+    return allocated(HY_SPOOL_CALLOC, MALLOC_ALIGN_LOG2, block, total);
+}
+
+EXPORT void free(void *block) {
+    if (!block || is_early(block) || !next_ready()) return;
+    process_state *state = recording();
+    if (state) {
+        int saved = errno;
+        record(state, HY_SPOOL_FREE, 0, block, 0);
+        errno = saved;
+    }
+    next.free(block);
+}
+
+/* A block of the start-up buffer moves to the real heap. */
+static void *realloc_early(void *old, size_t size) {
+    void *block = malloc(size);
+    if (!block) return NULL;
+    size_t known = early_size(old);
+    memcpy(block, old, known < size ? known : size);
+    return block;
+}
+
+EXPORT void *realloc(void *old, size_t size) {
+    if (!old) return malloc(size);
+    if (is_early(old)) return realloc_early(old, size);
+    (void)next_ready();
+    process_state *state = recording();
+    if (!state) return next.realloc(old, size);
+    int saved = errno;
+    record(state, HY_SPOOL_REALLOC_BEGIN, MALLOC_ALIGN_LOG2, old, size);
+    errno = saved;
+    void *block = next.realloc(old, size);
+    saved = errno;
+    /* NULL: refused, and the old block lives; or, for size 0, it has ended. */
+    record(state, HY_SPOOL_REALLOC_END, MALLOC_ALIGN_LOG2, block, size);
+    errno = saved;
+    return block;
+}
+
+EXPORT void *reallocarray(void *old, size_t count, size_t size) {
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return realloc(old, total);
+}
+
+/* log2 of an alignment as it is stored: that of 16 at least, because 0 stands for malloc's own. */
+static unsigned stored_log2(size_t align) {
+    unsigned log2 = 4;
+    while (log2 < 63 && ((size_t)1 << log2) < align)
+        log2++;
+    return log2;
+}
+
+EXPORT void *memalign(size_t align, size_t size) {
+    if (!next_ready()) return NULL;
+    return allocated(HY_SPOOL_ALLOC, stored_log2(align), next.memalign(align, size), size);
+}
+
+EXPORT void *aligned_alloc(size_t align, size_t size) {
+    if (!next_ready()) return NULL;
+    return allocated(HY_SPOOL_ALLOC, stored_log2(align), next.aligned_alloc(align, size), size);
+}
+
+EXPORT int posix_memalign(void **out, size_t align, size_t size) {
+    if (!next_ready()) return ENOMEM;
+    int result = next.posix_memalign(out, align, size);
+    if (result == 0) (void)allocated(HY_SPOOL_ALLOC, stored_log2(align), *out, size);
+    return result;
+}
+
+EXPORT void *valloc(size_t size) {
+    if (!next_ready()) return NULL;
+    return allocated(HY_SPOOL_ALLOC, PAGE_LOG2, next.valloc(size), size);
+}
+
+EXPORT void *pvalloc(size_t size) {
+    if (!next_ready()) return NULL;
+    return allocated(HY_SPOOL_ALLOC, PAGE_LOG2, next.pvalloc(size), size);
+}
+
+/* Ends that no destructor sees. exit() doesn't come through here. */
+EXPORT _Noreturn void _exit(int status) {
+    mark_end();
+    for (;;)
+        (void)syscall(SYS_exit_group, status);
+}
+
+EXPORT _Noreturn void _Exit(int status) {
+    _exit(status);
+}

@@ -1,0 +1,19 @@
+# The recorder, which programs preload, and heapyard-trace, which looks at what it left. The recorder is
+# plain C without the library and without sanitizers: it runs inside other people's programs.
+add_executable(heapyard-trace
+  history/command/main.c history/command/record.c history/command/stats.c
+  history/command/import.c history/command/replay.c)
+target_link_libraries(heapyard-trace PRIVATE heapyard_yard hy_options)
+
+if(HY_SANITIZE)
+  message(STATUS "libheapyard-record.so and its tests: left out of sanitizer builds")
+else()
+  add_library(heapyard-record SHARED history/recorder/recorder.c)
+  target_include_directories(heapyard-record PRIVATE ${CMAKE_SOURCE_DIR})
+  target_compile_definitions(heapyard-record PRIVATE _GNU_SOURCE)
+  target_compile_options(heapyard-record PRIVATE -O2 -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+    -Wstrict-prototypes -Wmissing-prototypes $<$<BOOL:${HY_WERROR}>:-Werror>)
+  target_link_libraries(heapyard-record PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+  set_target_properties(heapyard-record PROPERTIES C_VISIBILITY_PRESET hidden)
+  add_dependencies(heapyard-trace heapyard-record)
+endif()
