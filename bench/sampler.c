@@ -119,7 +119,8 @@ static bool calibrate_all(sampling *run) {
     uint64_t slow_factor = run->plan->workload->keeps_place ? SLOW_FACTOR_SEGMENTS : SLOW_FACTOR;
     for (size_t i = 0; i < run->count; i++) {
         hy_samples *samples = &run->samples[i];
-        if (samples->operations * slow_factor >= common) samples->operations = common;
+        bool near = samples->operations * slow_factor >= common;
+        if (near || run->plan->same_operations) samples->operations = common;
     }
     hy_free_n(hy_libc(), fitting, run->count);
     return true;

@@ -136,7 +136,8 @@ static bool sample_cell(
     }
     double epoch_ns = (double)hy_sample_epoch_ns(workload, &demand);
     double rounds = (double)self->budget_ns / (EPOCHS_A_ROUND * epoch_ns);
-    hy_sample_plan plan = {.workload = workload, .cell = *cell, .seed = self->seed + self->number};
+    hy_sample_plan plan = {
+        .workload = workload, .cell = *cell, .seed = self->seed + self->number, .same_operations = true};
     plan.rounds = rounds < ROUNDS_MIN ? ROUNDS_MIN : rounds > ROUNDS_MAX ? ROUNDS_MAX : (uint32_t)rounds;
     char order[2 * SIDES_MAX * ROUNDS_MAX + 1];
     plan.order = order;
