@@ -40,8 +40,8 @@ class Form(NamedTuple):
 
 
 FORMS = {
-    "quick": Form("quick", 3000, (30, 60, 120), 60, 2),
-    "standard": Form("quick", 6000, (30, 60, 120, 240), 120, 3),
+    "quick": Form("quick", 3000, (30, 60, 120), 100, 2),
+    "standard": Form("quick", 6000, (30, 60, 120, 240), 200, 3),
     "full": Form("standard", 12000, (40, 80, 160, 320), 0, 5),
 }
 
@@ -136,7 +136,7 @@ class Outcome(NamedTuple):
 def measure(plan, meters, tiers, form, relinked, seed, progress, jobs, valgrind):
     """Runs the tiers over the plan."""
     findings = [missing(cell, "cells", "base has it, head doesn't") for cell in plan.gone]
-    not_run, notes = [], []
+    not_run, notes, slow = [], [], []
     if "exact" in tiers:
         findings += gate_tiers.exact_tier(plan.countable, meters, progress, jobs)
     if "instructions" in tiers and valgrind:
@@ -149,14 +149,15 @@ def measure(plan, meters, tiers, form, relinked, seed, progress, jobs, valgrind)
             meters, relinked, seed, form.microseconds, form.looks, progress, form.slowest_ms * 1_000_000
         )
         findings += time_tier.run(plan.numbered)
-        if time_tier.left_out:
-            notes.append(f"{len(time_tier.left_out)} slow cells were counted and not timed: "
-                         + ", ".join(sorted({str(cell) for cell in time_tier.left_out})))
+        slow = time_tier.left_out
+        if slow:
+            notes.append(f"{len(slow)} slow cells were counted and not timed: " + "; ".join(map(str, slow)))
         if time_tier.control_failed:
             notes.append("Head differed from its own copy: no time verdict of this run counts.")
     if "memory" in tiers:
+        quick = [cell for cell in plan.memorable if cell not in slow]
         memory_jobs = 4 * jobs  # its processes idle for a second each
-        findings += gate_tiers.memory_tier(plan.memorable, meters, form.memory_processes, progress, memory_jobs)
+        findings += gate_tiers.memory_tier(quick, meters, form.memory_processes, progress, memory_jobs)
     if plan.new:
         notes.append(f"New in head, nothing to compare: {', '.join(plan.new)}.")
     return Outcome(findings, not_run, notes)

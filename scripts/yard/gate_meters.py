@@ -27,6 +27,7 @@ CALLGRIND = [
 ]
 COUNT_TIMEOUT_S = 300
 CELL_TIMEOUT_S = 20
+MEMORY_TIMEOUT_S = 120
 
 
 class Crash(NamedTuple):
@@ -128,7 +129,7 @@ class Meters:
         and the Crash or None."""
         command = [self.bench, "memory", "--row", f"{cell.row}@{label}", "--workload", cell.workload]
         command += ["--params", cell.params, "--threads", cell.threads, *self._loads(label)]
-        records, crash = _run(command, _fixed_environment(), CELL_TIMEOUT_S)
+        records, crash = _run(command, _fixed_environment(), MEMORY_TIMEOUT_S)
         if crash or not records:
             return None, crash
         return records[0]["peak_rss"] - records[0]["start_rss"], None

@@ -22,6 +22,8 @@ ORDER_ALPHA = 1e-9
 # Relinked builds of each side, and processes of each pair of them, that confirm a slowdown.
 RELINKS = 8
 PROCESSES_A_RELINK = 4
+# A cell is slow by the quickest of so many processes.
+SLOW_AFTER = 3
 
 
 def rows_of(cells):
@@ -156,7 +158,7 @@ class Samples:
         self.in_control = in_control
         self.log_ratios = []  # head / base, one a process
         self.control = []  # a copy of head / head
-        self.elapsed_ns = 0
+        self.elapsed_ns = math.inf
         self.rounds = 0
         self.base_first = 0
         self.base_ns = []
@@ -170,7 +172,7 @@ class Samples:
             self.control.append(stats.paired_log_ratio(rows["again"], rows["head"]))
         self.base_ns.append(sorted(rows["base"])[len(rows["base"]) // 2])
         self.head_ns.append(sorted(rows["head"])[len(rows["head"]) // 2])
-        self.elapsed_ns = record["elapsed_ns"]
+        self.elapsed_ns = min(self.elapsed_ns, record["elapsed_ns"])
         rounds, first = first_places(record["order"], len(labels))
         self.rounds += rounds
         self.base_first += first
@@ -259,7 +261,7 @@ class TimeTier:
         self.progress.start(f"time ({len(self._open())} cells)", processes - done)
         for process in range(done, processes):
             run_process(self._open(), self.meters, control, self.seed + process, self.microseconds)
-            if process == 0 and self.slowest_ns:
+            if process == SLOW_AFTER - 1 and self.slowest_ns:
                 self._leave_out_slow()
             self.progress.step()
 
@@ -267,7 +269,7 @@ class TimeTier:
         """Cells that would take most of the time, such as those of one system call an operation: what
         they can lose shows in the counts."""
         slow = [one for one in self._open() if one.elapsed_ns > self.slowest_ns]
-        self.left_out = [one.cell for one in slow]
+        self.left_out += [one.cell for one in slow]
         self.samples = [one for one in self.samples if one not in slow]
 
     def _judge(self, alpha, last):
