@@ -7,8 +7,9 @@
  * predictable branch.
  *
  * The ASan rules: unpoison exactly the bytes asked for, so the slack behind them stays poisoned
- * (to the granule of 8 bytes that ASan knows). The Valgrind rules: a region is a mempool whose
- * anchor is the allocator's own struct; fresh blocks are undefined, freed ones not addressable.
+ * (to the granule of 8 bytes that ASan knows); unpoison all that goes back to a child. The Valgrind
+ * rules: fresh blocks are undefined, freed ones not addressable. Its mempool requests are not used:
+ * its leak search refuses blocks inside blocks, which is what an arena over an arena is.
  */
 #ifndef HEAPYARD_POISON_H
 #define HEAPYARD_POISON_H
@@ -72,61 +73,6 @@ HY_INLINE void hy_mark_undefined(const void *ptr, size_t size) {
     (void)ptr, (void)size;
 #if HY_VALGRIND
     if (HY_UNLIKELY(hy_on_valgrind)) (void)VALGRIND_MAKE_MEM_UNDEFINED(ptr, size);
-#endif
-}
-
-/* Valgrind's mempool requests: `pool` is the anchor (the allocator's struct). They give leak and
- * use-after-free reports per block; ASan has no counterpart. */
-HY_INLINE void hy_pool_created(const void *pool) {
-    (void)pool;
-#if HY_VALGRIND
-    if (HY_UNLIKELY(hy_on_valgrind)) VALGRIND_CREATE_MEMPOOL(pool, 0, 0);
-#endif
-}
-
-HY_INLINE void hy_pool_destroyed(const void *pool) {
-    (void)pool;
-#if HY_VALGRIND
-    if (HY_UNLIKELY(hy_on_valgrind)) VALGRIND_DESTROY_MEMPOOL(pool);
-#endif
-}
-
-/* A block is handed out: addressable under both tools, undefined and named to Valgrind. */
-HY_INLINE void hy_pool_alloc(const void *pool, const void *ptr, size_t size) {
-    (void)pool, (void)ptr, (void)size;
-#if HY_ASAN
-    ASAN_UNPOISON_MEMORY_REGION(ptr, size);
-#endif
-#if HY_VALGRIND
-    if (HY_UNLIKELY(hy_on_valgrind)) VALGRIND_MEMPOOL_ALLOC(pool, ptr, size);
-#endif
-}
-
-/* A block comes back: not addressable under both tools. */
-HY_INLINE void hy_pool_free(const void *pool, const void *ptr, size_t size) {
-    (void)pool, (void)ptr, (void)size;
-#if HY_ASAN
-    ASAN_POISON_MEMORY_REGION(ptr, size);
-#endif
-#if HY_VALGRIND
-    if (HY_UNLIKELY(hy_on_valgrind)) {
-        VALGRIND_MEMPOOL_FREE(pool, ptr);
-        (void)VALGRIND_MAKE_MEM_NOACCESS(ptr, size);
-    }
-#endif
-}
-
-/* A block changed its size in place: the tail between the sizes becomes (not) addressable. */
-HY_INLINE void hy_pool_resize(const void *pool, const void *ptr, size_t old_size, size_t new_size) {
-    (void)pool, (void)ptr, (void)old_size, (void)new_size;
-#if HY_ASAN
-    if (new_size < old_size) {
-        ASAN_POISON_MEMORY_REGION((const char *)ptr + new_size, old_size - new_size);
-    }
-    ASAN_UNPOISON_MEMORY_REGION(ptr, new_size);
-#endif
-#if HY_VALGRIND
-    if (HY_UNLIKELY(hy_on_valgrind)) VALGRIND_MEMPOOL_CHANGE(pool, ptr, ptr, new_size);
 #endif
 }
 

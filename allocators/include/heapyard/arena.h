@@ -1,0 +1,183 @@
+/* heapyard/arena.h: allocate many, free all at once.
+ *
+ * Blocks follow one another in chunks that come from a child, each half as large again as all chunks
+ * before it. The newest block can be freed and resized; every other ends when the arena is reset,
+ * restored to a mark, or destroyed. A reset that retains keeps one chunk as large as all were, so that
+ * a loop which resets once a round soon takes nothing from its child.
+ *
+ *   hy_arena arena = HY_ARENA_INIT(hy_raw_libc());
+ *   char *text = hy_alloc_n(hy_arena_allocator(&arena), char, 100);
+ *   hy_arena_reset(&arena, HY_ARENA_RETAIN_CAPACITY, 0);
+ *   hy_arena_deinit(&arena);
+ *
+ * Ownership: chunks belong to the arena, which owns nothing else; the child must outlive it. An arena
+ * may be another's child. Thread-safety: none; one thread at a time.
+ * Errors: NULL or false where the child refuses; nothing has changed then. With options.fatal, exhaustion
+ * prints `fatal: arena exhausted` and aborts.
+ * Cost: alloc, free, resize O(1), but for the child's work on each growth; reset O(1) in the steady state,
+ * else O(chunks), which is O(log bytes). Overhead: two words a chunk, and blocks end at multiples of 8.
+ * After Zig's ArenaAllocator.
+ */
+#ifndef HEAPYARD_ARENA_H
+#define HEAPYARD_ARENA_H
+
+#include <heapyard/bump.h>
+#include <heapyard/error.h>
+
+HY_BEGIN_DECLS
+
+/* The head of a chunk; its blocks follow. */
+typedef struct hy_arena_chunk {
+    struct hy_arena_chunk *older;
+    size_t size; /* in bytes, this head included */
+} hy_arena_chunk;
+
+/* All that an arena must remember, in two words: a struct that has a child at hand anyway can store
+ * this alone and promote it when it allocates. */
+typedef struct hy_arena_state {
+    hy_arena_chunk *chunk; /* the newest; NULL: none */
+    uintptr_t next;        /* the first byte in it that is not handed out, a multiple of 8; 0: none */
+} hy_arena_state;
+
+/* A place to go back to: valid until a restore to an earlier one, a reset, or deinit. */
+typedef hy_arena_state hy_arena_mark;
+
+typedef struct hy_arena_options {
+    size_t capacity; /* bytes for blocks to take from the child at once, in one chunk; rounded up to 8 */
+    bool fixed;      /* never to take more than that */
+    bool fatal;      /* also: frees are no-ops (`used` stays), and exhaustion ends the program */
+} hy_arena_options;
+
+typedef struct hy_arena {
+    hy_arena_state state;
+    uintptr_t end; /* behind the newest chunk's last byte */
+    hy_allocator child;
+    bool fixed;
+    bool fatal;
+    size_t high_water_bytes; /* of used, as seen at resets, restores and stats */
+    size_t calls_count;      /* of the child */
+} hy_arena;
+
+typedef enum hy_arena_reset_mode {
+    HY_ARENA_FREE_ALL,         /* every chunk goes back to the child */
+    HY_ARENA_RETAIN_CAPACITY,  /* all capacity is kept, in one chunk */
+    HY_ARENA_RETAIN_WITH_LIMIT /* as much of it as the limit allows, in one chunk */
+} hy_arena_reset_mode;
+
+/* An arena that has taken nothing yet. A macro because it must serve as an initialiser. */
+#define HY_ARENA_INIT(child_allocator)                                                                       \
+    { {NULL, 0}, 0, child_allocator, false, false, 0, 0 }
+
+/* Starts an arena with options, or without where options is NULL (which can't fail).
+ * HY_OUT_OF_MEMORY: the child refused options->capacity. HY_INVALID: fixed or fatal, but no capacity.
+ * After an error the arena holds nothing and deinit is allowed. */
+HY_API hy_error hy_arena_init(hy_arena *arena, hy_allocator child, const hy_arena_options *options);
+
+/* Ends every block and gives every chunk back; the struct can be used again, and grows then. */
+HY_API void hy_arena_deinit(hy_arena *arena);
+
+/* Ends every block. limit: bytes for blocks, read in the mode that has one. True: what the mode says is
+ * kept. False: it could not be (the child refused one chunk of that size); the arena is usable, and keeps
+ * what it can, never more than the limit. An arena with options.fixed has no capacity after FREE_ALL, and
+ * refuses. */
+HY_API bool hy_arena_reset(hy_arena *arena, hy_arena_reset_mode mode, size_t limit);
+
+/* Makes sure that one block of this size and alignment, or as many smaller ones as fit in it, can be
+ * made without asking the child. False: refused, nothing changed. Requires: size > 0. */
+HY_API HY_WARN_UNUSED bool hy_arena_reserve(hy_arena *arena, size_t size, hy_align align);
+
+/* Takes the state out of the arena, which holds nothing afterwards. */
+HY_API hy_arena_state hy_arena_demote(hy_arena *arena);
+
+/* An arena over `child`, which must be the one that the state's chunks came from; without options.
+ * The state must not be used again. */
+HY_API hy_arena hy_arena_promote(hy_arena_state state, hy_allocator child);
+
+/* Remembers a place. O(1). */
+HY_INLINE hy_arena_mark hy_arena_save(const hy_arena *arena) {
+    return arena->state;
+}
+
+/* Ends every block made since the mark was saved; chunks made since go back to the child. */
+HY_API void hy_arena_restore(hy_arena *arena, hy_arena_mark mark);
+
+/* Bytes for blocks in all chunks, without the arena's own heads. O(chunks). */
+HY_API size_t hy_arena_capacity(const hy_arena *arena);
+
+/* Bytes of that up to the newest block's end; older chunks count whole. O(chunks). */
+HY_API size_t hy_arena_used(const hy_arena *arena);
+
+/* The first byte for blocks of the newest chunk, of the only one with options.fixed; NULL: no chunk. */
+HY_INLINE void *hy_arena_base(const hy_arena *arena) {
+    return arena->state.chunk ? (void *)(arena->state.chunk + 1) : NULL;
+}
+
+/* Whether ptr lies in a chunk, handed out or not. O(chunks). */
+HY_API bool hy_arena_owns(const hy_arena *arena, const void *ptr);
+
+/* Walks all chunks; whether everything holds together. O(chunks). */
+HY_API bool hy_arena_check(const hy_arena *arena);
+
+/* Makes room, or gives up. */
+HY_API void *hy_arena_alloc_slow(hy_arena *arena, size_t size, hy_align align);
+
+/* A block from the newest chunk; NULL: it has no room. */
+HY_INLINE void *hy_arena_alloc_here(hy_arena *arena, size_t size, hy_align align) {
+    uintptr_t start = arena->state.next, last;
+    /* `next` is a multiple of 8 always: with a small alignment known at compile time nothing is left. */
+    bool aligned = __builtin_constant_p(align.log2) && align.log2 <= 3;
+    if (!aligned && HY_UNLIKELY(!hy_bump_start(start, align, &start))) return NULL;
+    /* The block's last byte, rounded up to the last before a multiple of 8; also wrong for size 0. */
+    if (HY_UNLIKELY(HY_ADD_OVERFLOWS(start, (size - 1) | 7, &last) || last >= arena->end)) return NULL;
+    arena->state.next = last + 1;
+    hy_unpoison((void *)start, size);
+    return (void *)start;
+}
+
+/* A block, or NULL where the child refuses. Requires: size > 0. */
+HY_INLINE HY_WARN_UNUSED void *hy_arena_alloc(hy_arena *arena, size_t size, hy_align align) {
+    void *ptr = hy_arena_alloc_here(arena, size, align);
+    return HY_LIKELY(ptr != NULL) ? ptr : hy_arena_alloc_slow(arena, size, align);
+}
+
+/* The same, aligned to 8: for those who use an arena by itself. */
+HY_INLINE HY_WARN_UNUSED void *hy_arena_take(hy_arena *arena, size_t size) {
+    return hy_arena_alloc(arena, size, HY_ALIGN_8);
+}
+
+/* Whether a block that ends here is the newest. A block of another chunk can't be taken for it: its end
+ * lies in that chunk, `next` in this one behind the head. */
+HY_INLINE bool hy_arena_is_newest(const hy_arena *arena, const void *ptr, size_t size) {
+    return (((uintptr_t)ptr + size + 7) & ~(uintptr_t)7) == arena->state.next;
+}
+
+/* Ends a block: the newest one's bytes can be used again. */
+HY_INLINE void hy_arena_free(hy_arena *arena, void *ptr, size_t size) {
+    hy_poison(ptr, size);
+    if (HY_LIKELY(hy_arena_is_newest(arena, ptr, size)) && HY_LIKELY(!arena->fatal)) {
+        arena->state.next = (uintptr_t)ptr;
+    }
+}
+
+/* Shrinks any block, and grows the newest, its chunk with it where the child can. Requires: both sizes > 0.
+ */
+HY_API HY_WARN_UNUSED bool hy_arena_resize(hy_arena *arena, void *ptr, size_t old_size, size_t new_size);
+
+/* The vtable's slots over the functions above; self is an hy_arena. */
+HY_API void *hy_arena_slot_alloc(void *self, size_t size, hy_align align);
+HY_API bool hy_arena_slot_resize(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align);
+HY_API void *hy_arena_slot_remap(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align);
+HY_API void hy_arena_slot_free(void *self, void *ptr, size_t size, hy_align align);
+
+static const hy_vtable hy_arena_vtable = {
+    hy_arena_slot_alloc, hy_arena_slot_resize, hy_arena_slot_remap, hy_arena_slot_free};
+
+/* The allocator's value; the struct must outlive it and stay where it is. */
+HY_INLINE hy_allocator hy_arena_allocator(hy_arena *arena) {
+    hy_allocator allocator = {arena, &hy_arena_vtable};
+    return allocator;
+}
+
+HY_END_DECLS
+
+#endif

@@ -1,0 +1,286 @@
+/* pool.c: many objects of one size, made and ended in any order.
+ *
+ * For: nodes of trees and lists, connections, tokens: one type, many lives. Not for: sizes that vary, and
+ * memory that must go back before all of the pool does.
+ * Algorithm: a LIFO list through the free blocks; where it is empty, the next block of the arena's chunk.
+ *
+ *   free_list -> [link|....] -> [link|....] -> NULL
+ *   arena's chunk [head|pad|block|block|block|   room   ]     one stride apart, block_align from the first on
+ *
+ * Chunks before the newest are always used up to the last whole block (preheat puts what is left of one on
+ * the free list before it asks for the next), so that what was made can be counted from the chunks alone.
+ *
+ * Cost: create and destroy four instructions; the arena's growth now and then; reset as the arena's.
+ * Overhead: none a block, the arena's 16 bytes a chunk. Thread-safe: no.
+ * Source: Zig's MemoryPool. Its pool that can't grow is dead after a reset; this one's capacity is the
+ * arena's fixed chunk, which a reset that retains keeps.
+ */
+#include <heapyard/libc.h>
+#include <heapyard/plugin.h>
+#include <heapyard/pool.h>
+#include <heapyard/typed.h>
+
+#define GRAIN ((size_t)8)
+
+_Static_assert(sizeof(hy_pool_link) <= GRAIN, "a block of the smallest stride holds the link");
+
+/* The distance from one block to the next; false: no memory is that large. */
+static bool find_stride(size_t block_size, hy_align block_align, size_t *stride) {
+    hy_align align = hy_align_max(block_align, HY_ALIGN_8);
+    return hy_align_forward_checked(block_size, align, stride) && *stride != 0 && *stride <= PTRDIFF_MAX;
+}
+
+/* Bytes that hold `count` blocks wherever the first may start. */
+static bool find_bytes(const hy_pool *pool, size_t count, size_t *bytes) {
+    size_t align = hy_align_bytes(pool->block_align);
+    if (HY_MUL_OVERFLOWS(count, pool->stride, bytes)) return false;
+    return align <= GRAIN || !HY_ADD_OVERFLOWS(*bytes, align - GRAIN, bytes);
+}
+
+/* A pool that holds nothing and refuses everything. */
+static void make_barren(hy_pool *pool, hy_allocator child) {
+    *pool = (hy_pool){.arena = HY_ARENA_INIT(child), .stride = GRAIN};
+    pool->arena.fixed = true;
+}
+
+hy_error hy_pool_init(hy_pool *pool, hy_allocator child, size_t block_size, hy_align block_align,
+    const hy_pool_options *options) {
+    make_barren(pool, child);
+    hy_pool_options wanted = options ? *options : (hy_pool_options){0};
+    if (block_size == 0 || (wanted.fixed && wanted.preheat == 0)) return HY_INVALID;
+
+    hy_pool made = {.block_size = block_size, .block_align = block_align};
+    hy_arena_options arena_options = {.fixed = wanted.fixed};
+    if (!find_stride(block_size, block_align, &made.stride)) return HY_OUT_OF_MEMORY;
+    if (wanted.preheat && !find_bytes(&made, wanted.preheat, &arena_options.capacity))
+        return HY_OUT_OF_MEMORY;
+    hy_error error = hy_arena_init(&made.arena, child, &arena_options);
+    if (error == HY_OK) *pool = made;
+    return error;
+}
+
+void hy_pool_deinit(hy_pool *pool) {
+    hy_arena_deinit(&pool->arena);
+    make_barren(pool, pool->arena.child);
+}
+
+HY_SLOT HY_NOINLINE void *hy_pool_carve(hy_pool *pool, size_t size) {
+    char *block = hy_arena_alloc(&pool->arena, pool->stride, pool->block_align);
+    if (block) hy_poison(block + size, pool->stride - size);
+    return block;
+}
+
+/* Where a chunk's first block lies, or would. */
+static uintptr_t first_block(const hy_pool *pool, const hy_arena_chunk *chunk) {
+    return hy_align_forward((uintptr_t)(chunk + 1), pool->block_align);
+}
+
+/* Whole blocks between two addresses. */
+static size_t blocks_between(const hy_pool *pool, uintptr_t start, uintptr_t end) {
+    return start < end ? (end - start) / pool->stride : 0;
+}
+
+static size_t blocks_in(const hy_pool *pool, const hy_arena_chunk *chunk) {
+    return blocks_between(pool, first_block(pool, chunk), (uintptr_t)chunk + chunk->size);
+}
+
+/* Blocks that the newest chunk still has room for. */
+static size_t blocks_left(const hy_pool *pool) {
+    const hy_arena *arena = &pool->arena;
+    return blocks_between(pool, hy_align_forward(arena->state.next, pool->block_align), arena->end);
+}
+
+bool hy_pool_preheat(hy_pool *pool, size_t count) {
+    size_t left = blocks_left(pool), bytes;
+    if (count <= left) return true;
+    if (pool->arena.fixed || !find_bytes(pool, count - left, &bytes)) return false;
+    for (; left > 0; left--) {
+        hy_pool_destroy(pool, hy_pool_carve(pool, pool->block_size));
+    }
+    return hy_arena_reserve(&pool->arena, bytes, pool->block_align);
+}
+
+bool hy_pool_reset(hy_pool *pool, hy_arena_reset_mode mode, size_t limit) {
+    pool->free_list = NULL;
+    return hy_arena_reset(&pool->arena, mode, limit);
+}
+
+size_t hy_pool_capacity(const hy_pool *pool) {
+    size_t count = 0;
+    for (const hy_arena_chunk *chunk = pool->arena.state.chunk; chunk; chunk = chunk->older) {
+        count += blocks_in(pool, chunk);
+    }
+    return count;
+}
+
+/* The link of a free block, which the tools know as not addressable. */
+static hy_pool_link *next_free(hy_pool_link *block) {
+    hy_unpoison_defined(block, sizeof *block);
+    hy_pool_link *next = block->next;
+    hy_poison(block, sizeof *block);
+    return next;
+}
+
+static size_t count_free(const hy_pool *pool) {
+    size_t count = 0;
+    for (hy_pool_link *block = pool->free_list; block; block = next_free(block))
+        count++;
+    return count;
+}
+
+size_t hy_pool_live(const hy_pool *pool) {
+    return hy_pool_capacity(pool) - blocks_left(pool) - count_free(pool);
+}
+
+bool hy_pool_owns(const hy_pool *pool, const void *ptr) {
+    return hy_arena_owns(&pool->arena, ptr);
+}
+
+/* Whether the address is that of a block which was handed out at least once. */
+static bool is_block(const hy_pool *pool, const void *ptr) {
+    uintptr_t address = (uintptr_t)ptr;
+    const hy_arena_state *state = &pool->arena.state;
+    for (const hy_arena_chunk *chunk = state->chunk; chunk; chunk = chunk->older) {
+        uintptr_t first = first_block(pool, chunk);
+        uintptr_t end = chunk == state->chunk ? state->next : (uintptr_t)chunk + chunk->size;
+        if (address >= first && address < end) return (address - first) % pool->stride == 0;
+    }
+    return false;
+}
+
+bool hy_pool_check(const hy_pool *pool) {
+    if (!hy_arena_check(&pool->arena) || pool->stride % GRAIN != 0 || pool->block_size > pool->stride)
+        return false;
+    /* A list longer than all blocks that were made has a cycle. */
+    size_t made = hy_pool_capacity(pool) - blocks_left(pool);
+    for (hy_pool_link *block = pool->free_list; block; block = next_free(block)) {
+        if (made-- == 0 || !is_block(pool, block)) return false;
+    }
+    return true;
+}
+
+bool hy_pool_resize(hy_pool *pool, void *ptr, size_t old_size, size_t new_size) {
+    if (new_size > pool->block_size) return false;
+    if (new_size > old_size) {
+        hy_unpoison((char *)ptr + old_size, new_size - old_size);
+    } else {
+        hy_poison((char *)ptr + new_size, old_size - new_size);
+    }
+    return true;
+}
+
+HY_SLOT void *hy_pool_slot_alloc(void *self, size_t size, hy_align align) {
+    return hy_pool_alloc(self, size, align);
+}
+
+bool hy_pool_slot_resize(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    (void)align;
+    return hy_pool_resize(self, ptr, old_size, new_size);
+}
+
+void *hy_pool_slot_remap(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    (void)align;
+    return hy_pool_resize(self, ptr, old_size, new_size) ? ptr : NULL;
+}
+
+HY_SLOT void hy_pool_slot_free(void *self, void *ptr, size_t size, hy_align align) {
+    (void)size, (void)align;
+    hy_pool_destroy(self, ptr);
+}
+
+#define DEFAULT_BLOCK_SIZE 64
+
+/* Bit 0 of the row's options pre-heats 32 blocks. */
+static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    hy_pool *pool = hy_create(hy_libc(), hy_pool);
+    if (!pool) return NULL;
+    hy_pool_options options = {.preheat = config->options & 1 ? 32 : 0};
+    size_t block_size = config->block_size ? config->block_size : row->default_block_size;
+    hy_align align = config->block_align.log2 ? config->block_align : row->greatest_align;
+    if (hy_pool_init(pool, config->child, block_size, align, &options) != HY_OK) {
+        hy_destroy(hy_libc(), pool);
+        return NULL;
+    }
+    *out = hy_pool_allocator(pool);
+    return pool;
+}
+
+static void destroy(const hy_row *row, void *state) {
+    (void)row;
+    hy_pool *pool = state;
+    hy_pool_deinit(pool);
+    hy_destroy(hy_libc(), pool);
+}
+
+static bool reset(void *state, hy_reset_mode mode, size_t limit) {
+    return hy_pool_reset(state, (hy_arena_reset_mode)mode, limit);
+}
+
+static bool owns(void *state, const void *ptr) {
+    return hy_pool_owns(state, ptr);
+}
+
+static bool check(void *state) {
+    return hy_pool_check(state);
+}
+
+static bool stats(void *state, hy_stats *out) {
+    hy_pool *pool = state;
+    size_t heads = 0;
+    for (const hy_arena_chunk *chunk = pool->arena.state.chunk; chunk; chunk = chunk->older)
+        heads += sizeof *chunk;
+    out->capacity_bytes = hy_arena_capacity(&pool->arena);
+    out->used_bytes = hy_pool_live(pool) * pool->stride;
+    out->overhead_bytes = heads;
+    out->high_water_bytes = SIZE_MAX;
+    out->calls_count = pool->arena.calls_count;
+    return true;
+}
+
+static uint64_t direct_pair(void *state, size_t size, size_t count) {
+    hy_pool *pool = state;
+    for (size_t i = 0; i < count; i++) {
+        size_t *ptr = hy_pool_alloc(pool, size, HY_ALIGN_16);
+        if (!ptr) return i;
+        *ptr = i;
+        hy_opaque(ptr);
+        hy_pool_destroy(pool, ptr);
+        hy_opaque(pool);
+    }
+    return count;
+}
+
+static uint64_t direct_request(void *state, const uint32_t *sizes, size_t window, size_t count) {
+    hy_pool *pool = state;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t block = 0; block < window; block++) {
+            size_t *ptr = hy_pool_alloc(pool, sizes[block], HY_ALIGN_16);
+            if (!ptr) return i * window + block;
+            *ptr = block;
+            hy_opaque(ptr);
+        }
+        hy_pool_reset(pool, HY_ARENA_RETAIN_CAPACITY, 0);
+        hy_opaque(pool);
+    }
+    return count * window;
+}
+
+static const hy_direct_bench direct = {direct_pair, direct_request};
+
+const hy_row hy_pool_row = {
+    .name = "pool",
+    .group = HY_GROUP_STRATEGY,
+    .summary = "objects of one size, made and ended in any order, over any child",
+    .header = "heapyard/pool.h",
+    .traits = HY_TRAIT_FREE_ANY | HY_TRAIT_BULK_RESET | HY_TRAIT_FIXED_BLOCK | HY_TRAIT_REAL_FREE,
+    .greatest_align = {4},
+    .default_child = "raw_libc",
+    .default_block_size = DEFAULT_BLOCK_SIZE,
+    .make = make,
+    .destroy = destroy,
+    .reset = reset,
+    .owns = owns,
+    .check = check,
+    .stats = stats,
+    .direct = &direct,
+};
