@@ -1,0 +1,103 @@
+/* conformance.c: sets a check up, runs it, and looks at what it left behind. */
+#include "allocators/conformance/conformance.h"
+#include <heapyard/libc.h>
+#include <heapyard/typed.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#define GREATEST_SIZE_ASKED ((size_t)64 << 10)
+#define GREATEST_ALIGN_LOG2_ASKED 14
+
+bool hy_conformance_fail(hy_conformance *c, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(c->why, HY_CONFORMANCE_WHY, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool hy_conformance_holds(hy_conformance *c) {
+    const char *wrong = hy_blocks_check(&c->blocks);
+    if (wrong) return hy_conformance_fail(c, "%s", wrong);
+    if (c->row->check && !hy_instance_check(&c->instance)) {
+        return hy_conformance_fail(c, "the row's own check of its structure fails");
+    }
+    return true;
+}
+
+bool hy_conformance_applies(const hy_conformance_check *check, const hy_row *row) {
+    if (row->missing) return false;
+    if ((row->traits & check->needs) != check->needs) return false;
+    if (check->needs_one && !(row->traits & check->needs_one)) return false;
+    if (check->needs_child && !row->default_child) return false;
+    return (row->traits & check->excludes) == 0;
+}
+
+static size_t least_of(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+static void set_limits(hy_conformance *c) {
+    const hy_row *row = c->row;
+    c->max_size = GREATEST_SIZE_ASKED;
+    if (row->traits & HY_TRAIT_FIXED_BLOCK) c->max_size = least_of(c->max_size, row->default_block_size);
+    if (row->traits & HY_TRAIT_FIXED_CAPACITY)
+        c->max_size = least_of(c->max_size, row->default_capacity / 16);
+    c->max_align_log2 = (uint8_t)least_of(row->greatest_align.log2, GREATEST_ALIGN_LOG2_ASKED);
+}
+
+/* The row's default child is of the row's own origin, as hy_instance_make chooses it. */
+static const hy_row *default_child_of(const hy_row *row) {
+    if (!row->origin) return hy_registry_find(row->default_child);
+    for (size_t i = 0; i < row->origin->row_count; i++) {
+        if (strcmp(row->origin->rows[i]->name, row->default_child) == 0) return row->origin->rows[i];
+    }
+    return NULL;
+}
+
+static bool set_up(hy_conformance *c, const hy_row *row) {
+    c->row = row;
+    c->has_child = false;
+    hy_config config = {0};
+    if (row->default_child) {
+        const hy_row *child_row = default_child_of(row);
+        if (!child_row || !hy_instance_make(&c->child, child_row, NULL)) {
+            return hy_conformance_fail(c, "its default child %s can't be made", row->default_child);
+        }
+        c->has_child = true;
+        hy_counting_shared_init(&c->counter, c->child.allocator);
+        config.child = hy_counting_shared_allocator(&c->counter);
+    }
+    if (!hy_instance_make(&c->instance, row, &config)) {
+        if (c->has_child) hy_instance_destroy(&c->child);
+        return hy_conformance_fail(c, "it can't be made");
+    }
+    hy_blocks_init(&c->blocks, c->instance.allocator);
+    set_limits(c);
+    return true;
+}
+
+static bool tear_down(hy_conformance *c) {
+    hy_blocks_free_all(&c->blocks);
+    hy_instance_destroy(&c->instance);
+    if (!c->has_child) return true;
+    hy_counts counts = hy_counting_shared_counts(&c->counter);
+    hy_instance_destroy(&c->child);
+    if (counts.live_bytes == 0 && counts.alloc_count == counts.free_count) return true;
+    return hy_conformance_fail(c, "after destroy the child misses %zu bytes in %ju blocks", counts.live_bytes,
+        (uintmax_t)(counts.alloc_count - counts.free_count));
+}
+
+bool hy_conformance_run(const hy_conformance_check *check, const hy_row *row, char *why) {
+    hy_conformance *c = hy_create(hy_libc(), hy_conformance);
+    if (!c) {
+        snprintf(why, HY_CONFORMANCE_WHY, "no memory for the check itself");
+        return false;
+    }
+    c->why = why;
+    bool holds = set_up(c, row);
+    /* Blocks that a failed check leaves behind may be what is broken: they are not touched again. */
+    holds = holds && check->run(c) && tear_down(c);
+    hy_destroy(hy_libc(), c);
+    return holds;
+}

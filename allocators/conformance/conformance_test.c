@@ -1,0 +1,69 @@
+/* conformance_test.c: every check that applies to a row, for every row: a subtest each. */
+#include "allocators/conformance/conformance.h"
+#include "allocators/peers/peers.h"
+#include <heapyard/libc.h>
+#include <heapyard/typed.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+typedef struct subtest {
+    const hy_row *row;
+    const hy_conformance_check *check;
+    char name[128];
+} subtest;
+
+static void run_subtest(void **state) {
+    subtest *test = *state;
+    char why[HY_CONFORMANCE_WHY] = "";
+    if (!hy_conformance_run(test->check, test->row, why))
+        fail_msg("%s: %s: %s", test->row->name, test->check->name, why);
+}
+
+/* The rows whose name begins with `prefix`; returns how many subtests there are. */
+static size_t list_subtests(subtest *tests, const char *prefix) {
+    size_t row_count, check_count, count = 0;
+    const hy_row *const *rows = hy_registry_rows(&row_count);
+    const hy_conformance_check *checks = hy_conformance_checks(&check_count);
+    for (size_t r = 0; r < row_count; r++) {
+        if (strncmp(rows[r]->name, prefix, strlen(prefix)) != 0) continue;
+        if (rows[r]->missing) print_message("%s: not in this build: %s\n", rows[r]->name, rows[r]->missing);
+        for (size_t i = 0; i < check_count; i++) {
+            if (!hy_conformance_applies(&checks[i], rows[r])) continue;
+            subtest *test = &tests[count++];
+            test->row = rows[r];
+            test->check = &checks[i];
+            snprintf(test->name, sizeof test->name, "%s/%s", rows[r]->name, checks[i].name);
+        }
+    }
+    return count;
+}
+
+static int run_all(subtest *tests, struct CMUnitTest *units, const char *prefix) {
+    size_t count = list_subtests(tests, prefix);
+    if (count == 0) {
+        print_error("no row begins with \"%s\"; did you mean %s?\n", prefix, hy_registry_suggest(prefix));
+        return EXIT_FAILURE;
+    }
+    for (size_t i = 0; i < count; i++) {
+        units[i] = (struct CMUnitTest){tests[i].name, run_subtest, NULL, NULL, &tests[i]};
+    }
+    return _cmocka_run_group_tests("conformance", units, count, NULL, NULL);
+}
+
+int main(int argc, char **argv) {
+    if (!hy_peers_reexec(argv)) return EXIT_FAILURE;
+    size_t row_count, check_count;
+    hy_registry_rows(&row_count);
+    hy_conformance_checks(&check_count);
+    size_t most = row_count * check_count;
+    subtest *tests = hy_alloc_n(hy_libc(), subtest, most);
+    struct CMUnitTest *units = hy_alloc_n(hy_libc(), struct CMUnitTest, most);
+    int failed = tests && units ? run_all(tests, units, argc > 1 ? argv[1] : "") : EXIT_FAILURE;
+    hy_free_n(hy_libc(), units, most);
+    hy_free_n(hy_libc(), tests, most);
+    return failed;
+}
