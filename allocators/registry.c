@@ -16,7 +16,7 @@
 
 extern const hy_row hy_floor_null_row, hy_floor_bump_row, hy_floor_free_list_row;
 extern const hy_row hy_null_row, hy_libc_row, hy_libc_again_row, hy_raw_libc_row, hy_page_row;
-extern const hy_row hy_bump_row, hy_fixed_buffer_row, hy_fixed_buffer_shared_row;
+extern const hy_row hy_bump_row, hy_fixed_buffer_row, hy_fixed_buffer_shared_row, hy_arena_row, hy_pool_row;
 extern const hy_row hy_counting_row, hy_counting_shared_row, hy_failing_row, hy_headered_row,
     hy_recording_row;
 
@@ -33,6 +33,8 @@ static const hy_row *const own_rows[] = {
     &hy_bump_row,
     &hy_fixed_buffer_row,
     &hy_fixed_buffer_shared_row,
+    &hy_arena_row,
+    &hy_pool_row,
     &hy_counting_row,
     &hy_counting_shared_row,
     &hy_failing_row,
@@ -56,10 +58,22 @@ typedef struct composition {
 
 /* Real stacks. */
 static const composition compositions[] = {
-    {"counting_over_raw_libc", "raw_libc with its calls and bytes counted", {"counting", "raw_libc", NULL}},
-    {"headered_over_raw_libc", "sizeless frees over raw_libc", {"headered", "raw_libc", NULL}},
-    {"recording_over_counting", "every call told and counted",
-        {"recording", "counting_shared", "libc", NULL}},
+    {"arena_over_page", "an arena whose chunks come from the system", {"arena", "page"}},
+    {"arena_over_libc", "an arena over malloc with any alignment", {"arena", "libc"}},
+    {"arena_over_raw_libc", "an arena over plain malloc", {"arena", "raw_libc"}},
+    {"arena_over_fixed_buffer", "an arena that lives in a buffer", {"arena", "fixed_buffer"}},
+    {"arena_over_arena", "an arena per request inside an arena per session", {"arena", "arena"}},
+    {"pool_over_page", "a pool whose chunks come from the system", {"pool", "page"}},
+    {"pool_over_libc", "a pool over malloc with any alignment", {"pool", "libc"}},
+    {"pool_over_arena", "a pool per request, gone with the request's arena", {"pool", "arena"}},
+    {"pool_over_fixed_buffer", "a pool that lives in a buffer", {"pool", "fixed_buffer"}},
+    {"counting_over_pool", "a pool with its calls counted", {"counting", "pool"}},
+    {"counting_over_raw_libc", "plain malloc with its calls and bytes counted", {"counting", "raw_libc"}},
+    {"counting_over_arena", "what a request asks of its arena", {"counting", "arena"}},
+    {"headered_over_raw_libc", "sizeless frees over plain malloc", {"headered", "raw_libc"}},
+    {"headered_over_arena", "a C library's hooks served from an arena", {"headered", "arena"}},
+    {"recording_over_counting", "every call told and counted", {"recording", "counting_shared", "libc"}},
+    {"failing_over_arena", "an arena that can be made to refuse", {"failing", "arena"}},
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -109,12 +123,14 @@ static hy_row over_stack(const char *const *stack) {
     while (stack[depth])
         depth++;
     hy_row result = over_default_child(own_row(stack[depth - 1]));
+    if (!result.default_child) result.keeps = ~(hy_traits)0; /* it gives way to a child that is given */
     while (--depth > 0) {
         hy_row top = *own_row(stack[depth - 1]);
         stand_on(&top, &result);
         if (!top.check) top.check = result.check;
         top.keeps &= result.keeps;
-        top.default_child = result.default_child;
+        top.align_from_child &= !result.default_child || result.align_from_child;
+        top.default_child = result.default_child ? result.default_child : result.name;
         result = top;
     }
     return result;
@@ -140,14 +156,22 @@ static void unmake_layers(composed *stack) {
     hy_free(hy_libc(), stack, sizeof *stack, hy_align_of(composed));
 }
 
+/* How many layers are made: a lowest one that stands on nothing gives way to a child that is given, so
+ * that any stack can be put on a counting, failing or recording child. */
+static size_t layers_to_make(const hy_row *row, const hy_config *config) {
+    size_t depth = 0;
+    while (row->stack[depth])
+        depth++;
+    const hy_row *lowest = row_near(row, row->stack[depth - 1]);
+    return config->child.vtable && lowest && !lowest->default_child ? depth - 1 : depth;
+}
+
 /* Options are the top's: what a bit means differs from row to row. */
 static void *composed_make(const hy_row *row, const hy_config *config, hy_allocator *out) {
     composed *stack = hy_alloc(hy_libc(), sizeof *stack, hy_align_of(composed));
     if (!stack) return NULL;
     stack->count = 0;
-    size_t depth = 0;
-    while (row->stack[depth])
-        depth++;
+    size_t depth = layers_to_make(row, config);
     hy_config layer = *config;
     while (depth-- > 0) {
         const hy_row *layer_row = row_near(row, row->stack[depth]);
