@@ -13,6 +13,7 @@
 #define FOOTPRINT_FACTOR 4
 #define FOOTPRINT_REST ((uint64_t)16 << 10)
 #define ZEROED_LOOKED_AT 4096
+#define GRANULE_SLACK (HY_ASAN ? 7u : 0u) /* ASan knows granules of 8 bytes */
 
 /* What an input's two shape bits choose for the bounds of a row. 0: the row's default. */
 static const struct {
@@ -33,8 +34,10 @@ static struct {
     uint64_t spent;  /* at worst taken from a fixed capacity since it was last empty */
     uint64_t weight; /* of what is live, or for rows that don't reuse, of all since reset */
     uint64_t weight_peak;
+    uint64_t shrunk_serial;  /* likewise, shrink */
     uint64_t changes_serial; /* blocks older than this have seen another one change */
     uint64_t serial;
+    uint64_t top; /* the block that is both live and the last that was made, by its serial; 0: not known */
     struct {
         uint64_t size; /* a request up to here must be served: the newest was just freed */
         uint8_t align_log2;
@@ -74,9 +77,12 @@ static bool is_bounded(void) {
 }
 
 /* Whether a request may be made: it is small, or costs nothing because something bounds it. */
-static bool affordable(uint64_t size) {
+static bool affordable(uint64_t size, uint8_t align_log2) {
+    bool bounded = is_bounded();
+    if (!bounded && align_log2 > SERVED_ALIGN_LOG2_MAX && align_log2 <= run.row->greatest_align.log2)
+        return false;
     if (hy_model_live_bytes() + size <= LIVE_MAX && size <= LIVE_MAX) return true;
-    return is_bounded() ? size > LIVE_MAX : size > PTRDIFF_MAX;
+    return bounded ? size > LIVE_MAX : size > PTRDIFF_MAX;
 }
 
 static bool child_refused(void) {
@@ -88,10 +94,11 @@ static uint64_t weight_of(uint64_t size, uint8_t align_log2) {
     return block + hy_align_bytes(hy_align_from_log2(align_log2)) + WEIGHT_OF_BLOCK;
 }
 
-/* The most that a request can take from a fixed capacity. */
+/* The most that a request can take from a fixed capacity: its padding before it, and behind it what
+ * keeps the next block out of its granule. */
 static uint64_t worst_case(uint64_t size, uint8_t align_log2) {
     uint64_t block = run.config.block_size > size ? run.config.block_size : size;
-    return block + hy_align_bytes(hy_align_from_log2(align_log2)) - 1;
+    return block + hy_align_bytes(hy_align_from_log2(align_log2)) - 1 + GRANULE_SLACK;
 }
 
 /* Whether traits promise that a request is served as long as the child does not refuse. Rows that
@@ -136,7 +143,7 @@ static void expect_served(const void *ptr, uint64_t size, hy_align align) {
     if (has(HY_TRAIT_FIXED_CAPACITY) && size > run.config.capacity)
         hy_finding(
             "refusal", "%ju bytes were served from a capacity of %zu", (uintmax_t)size, run.config.capacity);
-    if (run.row->default_child && hy_child_counted()->live_blocks > 0) run.on_child = true;
+    if (hy_child_counted()->live_blocks > 0) run.on_child = true;
     if (run.on_child && !hy_child_contains(ptr, size))
         hy_finding("outside", "block [%p, +%ju) is not inside what the child gave", ptr, (uintmax_t)size);
     if (run.row->owns && !run.row->owns(run.instance.state, ptr))
@@ -157,7 +164,7 @@ static void add_weight(uint64_t size, uint8_t align_log2) {
 
 static void run_alloc(hy_op op) {
     hy_align align = hy_align_from_log2(op.align_log2);
-    if (hy_model_at(op.slot)->live || !affordable(op.size)) return;
+    if (hy_model_at(op.slot)->live || !affordable(op.size, op.align_log2)) return;
     bool zeroed = op.flags & HY_OP_ZEROED;
     void *ptr = zeroed ? hy_alloc_array_zeroed(run.instance.allocator, op.size, 1, align)
                        : hy_alloc(run.instance.allocator, op.size, align);
@@ -171,36 +178,57 @@ static void run_alloc(hy_op op) {
     hy_model_add(op.slot, ptr, op.size, align);
     hy_model_note_used(op.slot, run.stats_before.used_bytes);
     run.serial = hy_model_at(op.slot)->serial;
-    if (op.size) add_weight(op.size, op.align_log2);
+    if (op.size == 0) return;
+    run.top = run.serial;
+    add_weight(op.size, op.align_log2);
 }
 
-/* Where the row gives the newest block's memory back, it can serve the same again, and it counts no
- * more than before that block. */
-static void newest_was_freed(const hy_model_block *block) {
-    bool gives_back = has(HY_TRAIT_FREE_LAST) || has(HY_TRAIT_REAL_FREE);
-    if (!gives_back) return;
+/* What a freed block's memory must serve next: where frees count, its own like. */
+static void make_room(const hy_model_block *block, bool was_top) {
+    if (!has(HY_TRAIT_REAL_FREE) && !(was_top && has(HY_TRAIT_FREE_LAST))) return;
     run.room.size = block->size;
     run.room.align_log2 = block->align_log2;
-    uint64_t worst = worst_case(block->size, block->align_log2);
-    run.spent -= worst < run.spent ? worst : run.spent;
+    uint64_t back = has(HY_TRAIT_REAL_FREE | HY_TRAIT_FIXED_BLOCK)
+                        ? worst_case(block->size, block->align_log2)
+                        : block->size;
+    run.spent -= back < run.spent ? back : run.spent; /* of the others the padding may stay */
+}
+
+/* Where the row gives the last block's memory back, it counts no more than before that block. */
+static void expect_given_back(const hy_model_block *block) {
     hy_stats now;
     bool comparable = run.counts && has(HY_TRAIT_FREE_LAST) && block->serial > run.changes_serial;
     if (!comparable || !hy_instance_stats(&run.instance, &now)) return;
-    if (now.used_bytes > block->used_before && now.used_bytes != SIZE_MAX)
+    size_t padding = hy_align_bytes(hy_align_from_log2(block->align_log2)) - 1 + GRANULE_SLACK;
+    if (now.used_bytes != SIZE_MAX && now.used_bytes > block->used_before &&
+        now.used_bytes - block->used_before > padding)
         hy_finding("account", "%zu bytes are used after the newest block was freed, %zu were before it",
             now.used_bytes, block->used_before);
+}
+
+/* The block before the last one is now the last, if it is live and nothing was left between them. */
+static void lower_top(const hy_model_block *ended) {
+    hy_stats now;
+    uint32_t newest = hy_model_newest();
+    bool follows = newest != HY_MODEL_NO_SLOT && hy_model_at(newest)->serial == run.top - 1;
+    bool clean = run.counts && hy_instance_stats(&run.instance, &now) && now.used_bytes == ended->used_before;
+    run.top = follows && clean && has(HY_TRAIT_FREE_LAST) ? run.top - 1 : 0;
 }
 
 static void run_free(uint32_t slot) {
     hy_model_block block = *hy_model_at(slot);
     if (!block.live) return;
     hy_model_verify(slot);
-    bool newest = hy_model_newest() == slot;
     hy_model_remove(slot);
     hy_free(run.instance.allocator, (void *)block.address, block.size, hy_align_from_log2(block.align_log2));
     if (block.size == 0) return;
     if (has(HY_TRAIT_REAL_FREE)) run.weight -= weight_of(block.size, block.align_log2);
-    if (newest) newest_was_freed(&block);
+    bool was_top = block.serial == run.top;
+    make_room(&block, was_top);
+    if (was_top) {
+        expect_given_back(&block);
+        lower_top(&block);
+    }
     hy_model_verify_near((void *)block.address);
 }
 
@@ -214,8 +242,10 @@ static void block_changed(uint32_t slot, void *ptr, uint64_t size) {
     } else if (size) {
         add_weight(size, block.align_log2);
     }
+    if ((uintptr_t)ptr != block.address) run.top = 0;
     hy_model_change(slot, ptr, size);
     run.changes_serial = run.serial;
+    if (size < block.size) run.shrunk_serial = run.serial;
 }
 
 /* What a block of no bytes does when its size is to change: only realloc makes one of it. */
@@ -235,10 +265,12 @@ static void *call_change(hy_op_kind kind, const hy_model_block *block, uint64_t 
 }
 
 /* Whether the traits promise that the newest block grows in place. */
-static bool must_grow(uint32_t slot, const hy_model_block *block, uint64_t size) {
+static bool must_grow(const hy_model_block *block, uint64_t size) {
     if (!has(HY_TRAIT_GROW_IN_PLACE | HY_TRAIT_FIXED_CAPACITY) || run.config.options != 0) return false;
-    if (has(HY_TRAIT_FIXED_BLOCK) || size <= block->size || hy_model_newest() != slot) return false;
-    return size <= run.config.capacity && run.spent + (size - block->size) <= run.config.capacity;
+    if (has(HY_TRAIT_FIXED_BLOCK) || size <= block->size || block->serial != run.top) return false;
+    if (block->serial <= run.shrunk_serial) return false; /* what it gave up may be lost */
+    return size <= run.config.capacity &&
+           run.spent + (size - block->size) + GRANULE_SLACK <= run.config.capacity;
 }
 
 static void change_was_refused(
@@ -253,13 +285,13 @@ static void change_was_refused(
 
 static void run_change(hy_op_kind kind, uint32_t slot, uint64_t size) {
     hy_model_block block = *hy_model_at(slot);
-    if (!block.live || !affordable(size)) return;
+    if (!block.live || !affordable(size, block.align_log2)) return;
     if (size == 0) {
         hy_model_verify(slot);
         hy_model_remove(slot);
     }
     hy_model_verify_near((void *)block.address);
-    bool must = must_grow(slot, &block, size);
+    bool must = must_grow(&block, size);
     void *ptr = call_change(kind, &block, size);
     if (!zero_rule_holds(kind, block.size, size, ptr != NULL))
         hy_finding("zero", "from %ju to %ju bytes was %s", (uintmax_t)block.size, (uintmax_t)size,
@@ -267,6 +299,7 @@ static void run_change(hy_op_kind kind, uint32_t slot, uint64_t size) {
     if (size == 0) {
         if (block.size && has(HY_TRAIT_REAL_FREE)) run.weight -= weight_of(block.size, block.align_log2);
         run.changes_serial = run.serial;
+        run.top = 0;
         return;
     }
     if (!ptr)
@@ -300,7 +333,7 @@ static void run_reset(uint64_t coded) {
     hy_model_clear();
     bool kept = hy_instance_reset(&run.instance, mode, coded >> 2);
     expect_empty(mode, coded >> 2, kept);
-    run.spent = run.weight = 0;
+    run.spent = run.weight = run.top = 0;
     run.changes_serial = run.serial;
 }
 
@@ -393,13 +426,14 @@ static bool begin(const hy_row *row, const hy_bytes_header *header) {
     run.row = row;
     run.config = hy_interpreter_config(row, header);
     run.on_child = false;
-    run.spent = run.weight = run.weight_peak = run.changes_serial = run.serial = 0;
+    run.spent = run.weight = run.weight_peak = run.top = run.changes_serial = run.shrunk_serial = run.serial =
+        0;
     run.room.size = 0;
     hy_fuzz_place_now = (hy_fuzz_place){row->name, "make", 0};
     hy_child_begin(&header->manners);
     hy_model_begin();
     hy_config config = run.config;
-    if (row->default_child) config.child = hy_child_allocator();
+    config.child = hy_child_allocator();
     if (!hy_instance_make(&run.instance, row, &config)) {
         if (hy_child_counted()->refusals == 0 && config.options == 0)
             hy_finding("liveness", "an instance could not be made");

@@ -124,7 +124,7 @@ static const char *const prologue[] = {
     "static void look_at(const slot *s, size_t step) {",
     "    expect(hy_align_check_pointer(s->at, s->align), \"a block is not aligned as asked\", step);",
     "    if (s->size == 0) return;",
-    "    if (OVER_CHILD && child_live_bytes) expect(inside_child(s), \"a block is not inside what the child gave\", step);",
+    "    if (child_live_bytes) expect(inside_child(s), \"a block is not inside what the child gave\", step);",
     "    if (ROW->owns) expect(ROW->owns(instance, s->at), \"the row does not own its block\", step);",
     "    for (const slot *other = slots; other < slots + 256; other++) {",
     "        if (other == s || !other->live || !other->size) continue;",
@@ -155,7 +155,7 @@ static const char *const prologue[] = {
     "        expect(live || !COUNTS_ALL || !stats.used_bytes, \"bytes are said to be used, nothing is live\", step);",
     "    }",
     "    if (FIXED_CAPACITY && stats.capacity_bytes != SIZE_MAX) expect(stats.capacity_bytes <= CAPACITY, \"the capacity is above what was given\", step);",
-    "    if (OVER_CHILD && stats.capacity_bytes != SIZE_MAX) expect(stats.capacity_bytes <= child_live_bytes, \"the capacity is above what the child gave\", step);",
+    "    if (child_live_bytes && stats.capacity_bytes != SIZE_MAX) expect(stats.capacity_bytes <= child_live_bytes, \"the capacity is above what the child gave\", step);",
     "    if (step == FOOTPRINT_STEP) expect(child_live_bytes < FOOTPRINT_BYTES, \"too much of the child is held\", step);",
     "    if (ROW->check) expect(ROW->check(instance), \"the row's own check fails\", step);",
     "}",
@@ -271,7 +271,6 @@ static long refusal(uint16_t index) {
 static void print_constants(FILE *out, const hy_print_job *job) {
     const hy_manners *manners = &job->manners;
     bool footprint = job->claim == HY_PRINT_FOOTPRINT;
-    fprintf(out, "#define OVER_CHILD %d\n", job->row->default_child != NULL);
     fprintf(out, "#define FIXED_CAPACITY %d\n",
         has(job->row, HY_TRAIT_FIXED_CAPACITY) && !has(job->row, HY_TRAIT_FIXED_BLOCK));
     fprintf(out, "#define COUNTS_ALL %d\n", has(job->row, HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE));
@@ -292,7 +291,7 @@ static void print_make(FILE *out, const hy_print_job *job) {
         "\nint main(void) {\n    hy_config config = {.capacity = %zu, .block_size = %zu, .block_align = "
         "{%u}, .options = 0x%x};\n",
         config->capacity, config->block_size, config->block_align.log2, config->options);
-    fprintf(out, "    if (OVER_CHILD) config.child = (hy_allocator){NULL, &child_vtable};\n");
+    fprintf(out, "    config.child = (hy_allocator){NULL, &child_vtable};\n");
     if (composed) {
         fprintf(out, "    int is_made = hy_instance_make(&made, hy_registry_find(\"%s\"), &config);\n",
             job->row->name);
