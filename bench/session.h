@@ -1,8 +1,8 @@
 /* session.h: what the loops of all workloads share.
  *
  * A loop is written once, as an inline function over an allocator; epoch() instantiates it for the
- * vtable under test, for the same with first words read back (verify), and for an allocator that the
- * compiler sees through (empty). The last one's time is the harness's own cost per operation.
+ * vtable under test, for the same with a checksum of first words read back (verify), and for an allocator
+ * that the compiler sees through (empty). The last one's time is the harness's own cost per operation.
  *
  * Random sequences are tables made before the first epoch, so that a loop only streams through them.
  * Their lengths are powers of two.
@@ -22,7 +22,12 @@
 
 /* The first word of the block in `slot`, of `size` bytes. */
 HY_INLINE uint64_t hy_first_word(uint64_t slot, uint64_t size) {
-    return slot * 0x9E3779B97F4A7C15u + size;
+    return slot | size << 32;
+}
+
+/* Takes a word into a checksum; the order counts. */
+HY_INLINE uint64_t hy_checksum_add(uint64_t checksum, uint64_t word) {
+    return (checksum ^ word) * 0x9E3779B97F4A7C15u + 1;
 }
 
 /* Allocates the block of a slot and writes its first word. */
@@ -37,11 +42,16 @@ HY_INLINE void *hy_take_block(hy_session *session, hy_allocator allocator, size_
     return ptr;
 }
 
-/* Frees the block of a slot; returns its first word, as it must be or, to verify, as it is. */
-HY_INLINE uint64_t hy_give_block(hy_allocator allocator, void *ptr, size_t size, uint64_t slot, bool verify) {
-    uint64_t word = verify && ptr ? *(uint64_t *)ptr : hy_first_word(slot, size);
+/* Frees the block of a slot. To verify, its first word is read back into the checksum (`forgets`: what
+ * it must be is taken instead); otherwise nothing is read, and the checksum stays. */
+HY_INLINE uint64_t hy_give_block(hy_session *session, hy_allocator allocator, void *ptr, size_t size,
+    uint64_t slot, uint64_t checksum, bool verify) {
+    if (verify) {
+        bool reads = ptr && !session->forgets;
+        checksum = hy_checksum_add(checksum, reads ? *(uint64_t *)ptr : hy_first_word(slot, size));
+    }
     hy_free(allocator, ptr, size, HY_BENCH_ALIGN);
-    return word;
+    return checksum;
 }
 
 /* Something to hand out that costs nothing: `self` itself. */

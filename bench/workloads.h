@@ -3,8 +3,8 @@
  * A workload is a file in workloads/ and a row in workloads.c. Its traits say which allocators it
  * applies to; its cells say with which parameters and on which tier (quick, standard, full) it runs.
  * A session is one allocator under one workload, in one thread: begun once (its own tables), filled
- * (the steady state), run for many epochs, emptied, ended. Every epoch returns a checksum of sizes,
- * indexes and first words, which must agree between allocators.
+ * (the steady state), run for many epochs, emptied, ended. An epoch that verifies returns a checksum
+ * of sizes, indexes and first words as they are read back, which must agree between allocators.
  */
 #ifndef HEAPYARD_WORKLOADS_H
 #define HEAPYARD_WORKLOADS_H
@@ -84,7 +84,7 @@ struct hy_workload {
     /* Brings the session to its steady state through the allocator under test. */
     void (*fill)(hy_session *session);
     /* At least `operations` operations, or one segment where the workload has its own length; *done
-     * gets how many they were. Returns the checksum. */
+     * gets how many they were. Returns the checksum, where the session is to verify. */
     uint64_t (*epoch)(hy_session *session, uint64_t operations, uint64_t *done);
     /* For workloads that keep their place: operations of the whole sequence; else NULL. */
     uint64_t (*length)(hy_session *session);

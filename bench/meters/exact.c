@@ -138,6 +138,7 @@ static bool run_workload(
     const hy_workload *workload = subject->workload;
     hy_session *session = hy_session_open(workload, subject->cell->params, 1, selection->seed, &self->outer);
     if (!session) return false;
+    session->verify = true;
     for (uint64_t i = 0; i < selection->epochs; i++) {
         uint64_t done = 0;
         result->checksum = result->checksum * 31 + workload->epoch(session, selection->operations, &done);

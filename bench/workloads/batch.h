@@ -25,17 +25,19 @@ HY_INLINE uint64_t batch_free_range(
     batch_session *session, hy_allocator allocator, size_t first, size_t last, bool verify) {
     uint64_t checksum = 0;
     for (size_t i = first; i < last; i++) {
-        checksum += hy_give_block(allocator, session->blocks[i], session->sizes[i], i, verify);
+        checksum = hy_give_block(
+            &session->head, allocator, session->blocks[i], session->sizes[i], i, checksum, verify);
     }
     return checksum;
 }
 
-/* What freeing each block would have given: a reset reads them back where that is asked for. */
-HY_INLINE uint64_t batch_words(batch_session *session, bool verify) {
+/* The checksum that freeing each block would have given. */
+HY_INLINE uint64_t batch_words(const batch_session *session) {
     uint64_t checksum = 0;
     for (size_t i = 0; i < session->count; i++) {
-        uint64_t *block = session->blocks[i];
-        checksum += verify && block ? *block : hy_first_word(i, session->sizes[i]);
+        const uint64_t *block = session->blocks[i];
+        bool reads = block && !session->head.forgets;
+        checksum = hy_checksum_add(checksum, reads ? *block : hy_first_word(i, session->sizes[i]));
     }
     return checksum;
 }
@@ -51,13 +53,13 @@ HY_INLINE void batch_take_range(
 /* One batch through frees. */
 HY_INLINE uint64_t batch_freed(batch_session *session, hy_allocator allocator, bool verify) {
     batch_take_range(session, allocator, 0, session->count, true);
-    return batch_free_range(session, allocator, 0, session->count, verify && !session->head.forgets);
+    return batch_free_range(session, allocator, 0, session->count, verify);
 }
 
 /* One batch through a reset. Nobody needs the addresses, unless somebody verifies. */
 HY_INLINE uint64_t batch_reset(batch_session *session, hy_allocator allocator, bool verify) {
     batch_take_range(session, allocator, 0, session->count, verify);
-    uint64_t checksum = verify ? batch_words(session, !session->head.forgets) : 0;
+    uint64_t checksum = verify ? batch_words(session) : 0;
     hy_instance_reset(session->head.instance, HY_RESET_RETAIN_CAPACITY, 0);
     return checksum;
 }
@@ -81,9 +83,9 @@ HY_INLINE uint64_t batch_sum(const batch_session *session, size_t last) {
 }
 
 /* A batch in pieces, with a look at the memory after each. */
-static inline uint64_t batch_observed(batch_session *session) {
+static inline void batch_observed(batch_session *session) {
     hy_session *head = &session->head;
-    uint64_t total = batch_sum(session, session->count), checksum = 0;
+    uint64_t total = batch_sum(session, session->count);
     for (size_t piece = 0; piece < BATCH_PIECES; piece++) {
         size_t first = session->count * piece / BATCH_PIECES,
                last = session->count * (piece + 1) / BATCH_PIECES;
@@ -91,18 +93,16 @@ static inline uint64_t batch_observed(batch_session *session) {
         hy_session_observe(head, batch_sum(session, last));
     }
     if (session->resets) {
-        checksum = batch_words(session, false);
         hy_instance_reset(head->instance, HY_RESET_RETAIN_CAPACITY, 0);
         hy_session_observe(head, 0);
-        return checksum;
+        return;
     }
     for (size_t piece = 0; piece < BATCH_PIECES; piece++) {
         size_t first = session->count * piece / BATCH_PIECES,
                last = session->count * (piece + 1) / BATCH_PIECES;
-        checksum += batch_free_range(session, head->allocator, first, last, false);
+        batch_free_range(session, head->allocator, first, last, false);
         hy_session_observe(head, total - batch_sum(session, last));
     }
-    return checksum;
 }
 
 static inline uint64_t batch_epoch(hy_session *head, uint64_t operations, uint64_t *done) {
@@ -115,7 +115,11 @@ static inline uint64_t batch_epoch(hy_session *head, uint64_t operations, uint64
     }
     uint64_t checksum = 0;
     for (uint64_t i = 0; i < batches; i++) {
-        checksum += head->observer ? batch_observed(session) : batch_once(session);
+        if (head->observer) {
+            batch_observed(session);
+        } else {
+            checksum = hy_checksum_add(checksum, batch_once(session));
+        }
     }
     return checksum;
 }

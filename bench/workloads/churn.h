@@ -9,12 +9,17 @@
 
 #include "bench/session.h"
 
+/* Block and size together: one line of the cache an operation. */
+typedef struct churn_slot {
+    void *block;
+    size_t size;
+} churn_slot;
+
 typedef struct churn_session {
     hy_session head;
     size_t window;
-    size_t size;       /* of all blocks, where sizes is NULL */
-    void **blocks;     /* by slot */
-    uint32_t *live;    /* mixed sizes: those of the slots */
+    size_t size; /* of all blocks, where sizes is NULL */
+    churn_slot *slots;
     uint32_t *sizes;   /* mixed sizes: those of the blocks to come */
     uint32_t *victims; /* slots to free */
     size_t table_count;
@@ -23,26 +28,35 @@ typedef struct churn_session {
 
 #define CHURN_WINDOW_MAX ((uint64_t)1 << 26)
 #define CHURN_TABLE_MIN 8192
+/* Operations between a slot's fetch and its use. */
+#define CHURN_AHEAD 16
 /* Operations that turn a freshly filled window into one that looks used. */
 #define CHURN_FILL_WINDOWS 2
 #define CHURN_OBSERVED 32 /* looks at the memory while the window fills */
 
-HY_INLINE uint32_t churn_size(const churn_session *session, uint64_t index, bool mixed) {
-    return mixed ? session->sizes[index] : (uint32_t)session->size;
+HY_INLINE size_t churn_size(const churn_session *session, uint64_t index, bool mixed) {
+    return mixed ? session->sizes[index] : session->size;
 }
 
+/* The slots of operations to come are known, and fetched in time: what is measured is the cost of
+ * reaching the blocks, not this table. */
 HY_INLINE uint64_t churn_loop(
     churn_session *session, hy_allocator allocator, uint64_t operations, bool verify, bool mixed) {
     uint64_t checksum = 0;
     uint64_t cursor = session->cursor, mask = session->table_count - 1;
+    const uint32_t *victims = session->victims, *sizes = session->sizes;
+    churn_slot *slots = session->slots;
+    size_t size = session->size;
     for (uint64_t i = 0; i < operations; i++, cursor++) {
-        uint32_t slot = session->victims[cursor & mask];
-        uint32_t size = churn_size(session, cursor & mask, mixed);
-        void *fresh = hy_take_block(&session->head, allocator, size, slot);
-        size_t old_size = mixed ? session->live[slot] : size;
-        checksum += hy_give_block(allocator, session->blocks[slot], old_size, slot, verify);
-        session->blocks[slot] = fresh;
-        if (mixed) session->live[slot] = size;
+        __builtin_prefetch(&slots[victims[(cursor + CHURN_AHEAD) & mask]], 1);
+        uint32_t index = victims[cursor & mask];
+        churn_slot *slot = &slots[index];
+        if (mixed) size = sizes[cursor & mask];
+        void *fresh = hy_take_block(&session->head, allocator, size, index);
+        size_t old_size = mixed ? slot->size : size;
+        checksum = hy_give_block(&session->head, allocator, slot->block, old_size, index, checksum, verify);
+        slot->block = fresh;
+        if (mixed) slot->size = size;
     }
     session->cursor = cursor;
     return checksum;
@@ -52,15 +66,15 @@ HY_INLINE uint64_t churn_epoch(hy_session *head, uint64_t operations, uint64_t *
     churn_session *session = (churn_session *)head;
     *done = operations;
     if (head->empty) return churn_loop(session, hy_empty_allocator(head), operations, false, mixed);
-    if (head->verify && !head->forgets) return churn_loop(session, head->allocator, operations, true, mixed);
+    if (head->verify) return churn_loop(session, head->allocator, operations, true, mixed);
     return churn_loop(session, head->allocator, operations, false, mixed);
 }
 
-HY_INLINE uint64_t churn_live_bytes(hy_session *head, bool mixed) {
+HY_INLINE uint64_t churn_live_bytes(hy_session *head) {
     churn_session *session = (churn_session *)head;
-    uint64_t bytes = session->window * session->size;
-    for (size_t slot = 0; mixed && slot < session->window; slot++)
-        bytes += session->live[slot];
+    uint64_t bytes = 0;
+    for (size_t index = 0; index < session->window; index++)
+        bytes += session->slots[index].size;
     return bytes;
 }
 
@@ -69,30 +83,28 @@ HY_INLINE void churn_fill(hy_session *head, bool mixed) {
     churn_session *session = (churn_session *)head;
     size_t stride = session->window / CHURN_OBSERVED + 1;
     uint64_t bytes = 0, done;
-    for (size_t slot = 0; slot < session->window; slot++) {
-        uint32_t size = churn_size(session, slot & (session->table_count - 1), mixed);
-        session->blocks[slot] = hy_take_block(head, head->allocator, size, slot);
-        if (mixed) session->live[slot] = size;
+    for (size_t index = 0; index < session->window; index++) {
+        size_t size = churn_size(session, index & (session->table_count - 1), mixed);
+        session->slots[index] = (churn_slot){hy_take_block(head, head->allocator, size, index), size};
         bytes += size;
-        if (slot % stride == 0) hy_session_observe(head, bytes);
+        if (index % stride == 0) hy_session_observe(head, bytes);
     }
     head->workload->epoch(head, CHURN_FILL_WINDOWS * session->window, &done);
-    hy_session_observe(head, churn_live_bytes(head, mixed));
+    hy_session_observe(head, churn_live_bytes(head));
 }
 
-HY_INLINE void churn_free_all(hy_session *head, bool mixed) {
+HY_INLINE void churn_free_all(hy_session *head) {
     churn_session *session = (churn_session *)head;
-    for (size_t slot = 0; slot < session->window; slot++) {
-        size_t size = mixed ? session->live[slot] : session->size;
-        hy_free(head->allocator, session->blocks[slot], size, HY_BENCH_ALIGN);
-        session->blocks[slot] = NULL;
+    for (size_t index = 0; index < session->window; index++) {
+        churn_slot *slot = &session->slots[index];
+        hy_free(head->allocator, slot->block, slot->size, HY_BENCH_ALIGN);
+        *slot = (churn_slot){0};
     }
 }
 
 HY_INLINE void churn_end(hy_session *head) {
     churn_session *session = (churn_session *)head;
-    hy_free_n(hy_libc(), session->blocks, session->window);
-    hy_free_n(hy_libc(), session->live, session->window);
+    hy_free_n(hy_libc(), session->slots, session->window);
     hy_free_n(hy_libc(), session->sizes, session->table_count);
     hy_free_n(hy_libc(), session->victims, session->table_count);
     hy_destroy(hy_libc(), session);
@@ -107,9 +119,9 @@ HY_INLINE churn_session *churn_begin(
     hy_session_start(&session->head, workload, instance);
     session->table_count = hy_power_of_two_above(4 * window);
     if (session->table_count < CHURN_TABLE_MIN) session->table_count = CHURN_TABLE_MIN;
-    session->blocks = hy_alloc_zeroed(hy_libc(), void *, window);
+    session->slots = hy_alloc_zeroed(hy_libc(), churn_slot, window);
     session->victims = hy_random_table(seed, session->table_count, window);
-    if (session->blocks && session->victims) return session;
+    if (session->slots && session->victims) return session;
     churn_end(&session->head);
     return NULL;
 }

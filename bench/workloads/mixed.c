@@ -53,8 +53,7 @@ static hy_session *begin(
     churn_session *session = churn_begin(workload, parsed.window, seed, instance);
     if (!session) return NULL;
     session->sizes = log_uniform_table(seed + 1, session->table_count, &parsed);
-    session->live = hy_alloc_zeroed(hy_libc(), uint32_t, parsed.window);
-    if (session->sizes && session->live) return &session->head;
+    if (session->sizes) return &session->head;
     churn_end(&session->head);
     return NULL;
 }
@@ -68,11 +67,11 @@ static uint64_t epoch(hy_session *session, uint64_t operations, uint64_t *done) 
 }
 
 static uint64_t live_bytes(hy_session *session) {
-    return churn_live_bytes(session, true);
+    return churn_live_bytes(session);
 }
 
 static void free_all(hy_session *session) {
-    churn_free_all(session, true);
+    churn_free_all(session);
 }
 
 static void end(hy_session *session) {

@@ -51,15 +51,14 @@ HY_INLINE uint64_t loop(pair_session *session, hy_allocator allocator, uint64_t 
     size_t size = session->size;
     for (uint64_t i = 0; i < operations; i++) {
         void *ptr = hy_take_block(&session->head, allocator, size, i);
-        checksum += hy_give_block(allocator, ptr, size, i, verify);
+        checksum = hy_give_block(&session->head, allocator, ptr, size, i, checksum, verify);
     }
     return checksum;
 }
 
 static uint64_t run(pair_session *session, uint64_t operations) {
     if (session->head.empty) return loop(session, hy_empty_allocator(&session->head), operations, false);
-    if (session->head.verify && !session->head.forgets)
-        return loop(session, session->head.allocator, operations, true);
+    if (session->head.verify) return loop(session, session->head.allocator, operations, true);
     return loop(session, session->head.allocator, operations, false);
 }
 
@@ -67,12 +66,12 @@ static uint64_t run(pair_session *session, uint64_t operations) {
 static uint64_t run_with_resets(pair_session *session, uint64_t operations) {
     uint64_t checksum = 0;
     size_t size = session->size;
-    bool verify = session->head.verify && !session->head.forgets;
+    bool verify = session->head.verify;
     for (uint64_t i = 0; i < operations;) {
         uint64_t end = i + session->reset_interval < operations ? i + session->reset_interval : operations;
         for (; i < end; i++) {
             void *ptr = hy_take_block(&session->head, session->head.allocator, size, i);
-            checksum += hy_give_block(session->head.allocator, ptr, size, i, verify);
+            checksum = hy_give_block(&session->head, session->head.allocator, ptr, size, i, checksum, verify);
         }
         hy_instance_reset(session->head.instance, HY_RESET_RETAIN_CAPACITY, 0);
     }

@@ -36,11 +36,11 @@ static uint64_t epoch(hy_session *session, uint64_t operations, uint64_t *done) 
 }
 
 static uint64_t live_bytes(hy_session *session) {
-    return churn_live_bytes(session, false);
+    return churn_live_bytes(session);
 }
 
 static void free_all(hy_session *session) {
-    churn_free_all(session, false);
+    churn_free_all(session);
 }
 
 static void end(hy_session *session) {
