@@ -119,6 +119,7 @@ bool hy_candidate_fill(hy_candidate *candidate) {
     }
     for (uint32_t i = 0; i < candidate->session_count; i++) {
         candidate->sessions[i]->allocator = candidate->instance.allocator;
+        if (candidate->sessions[i]->empty) candidate->sessions[i]->allocator.self = hy_empty_block(i);
     }
     hy_crew_run(candidate->crew, fill_session, candidate);
     return true;

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* Looks at a word before a waiter gives its core away, and before it goes to sleep. */
-#define SPINS_BEFORE_YIELD 4096
+#define SPINS_BEFORE_YIELD 65536
 #define SPINS_BEFORE_SLEEP (SPINS_BEFORE_YIELD + 256)
 
 typedef struct worker {
@@ -22,6 +22,8 @@ typedef struct worker {
 
 struct hy_crew {
     uint32_t threads;
+    bool pinned;
+    cpu_set_t cores; /* the caller's, before it was pinned */
     worker workers[HY_THREADS_MAX];
     hy_crew_task task; /* NULL with a new call: go home */
     void *context;
@@ -132,6 +134,33 @@ uint64_t hy_crew_run(hy_crew *crew, hy_crew_task task, void *context) {
     return atomic_load(&crew->last_end_ns) - start;
 }
 
+/* The `wanted`-th core of the set. */
+static int core_at(const cpu_set_t *cores, uint32_t wanted) {
+    for (int core = 0; core < CPU_SETSIZE; core++) {
+        if (CPU_ISSET(core, cores) && wanted-- == 0) return core;
+    }
+    return 0;
+}
+
+static void pin_one(pthread_t thread, int core) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    pthread_setaffinity_np(thread, sizeof one, &one);
+}
+
+/* As far apart as they go: neighbours may be two halves of one core. */
+void hy_crew_pin(hy_crew *crew) {
+    if (crew->threads == 1 || crew->pinned) return;
+    if (pthread_getaffinity_np(pthread_self(), sizeof crew->cores, &crew->cores) != 0) return;
+    uint32_t step = (uint32_t)CPU_COUNT(&crew->cores) / crew->threads;
+    if (step == 0) return;
+    crew->pinned = true;
+    pin_one(pthread_self(), core_at(&crew->cores, 0));
+    for (uint32_t i = 1; i < crew->threads; i++)
+        pin_one(crew->workers[i].thread, core_at(&crew->cores, i * step));
+}
+
 uint32_t hy_crew_threads(const hy_crew *crew) {
     return crew->threads;
 }
@@ -140,5 +169,6 @@ void hy_crew_stop(hy_crew *crew) {
     announce(crew, NULL, NULL);
     for (uint32_t i = 1; i < crew->threads; i++)
         pthread_join(crew->workers[i].thread, NULL);
+    if (crew->pinned) pthread_setaffinity_np(pthread_self(), sizeof crew->cores, &crew->cores);
     hy_free(hy_libc(), crew, sizeof *crew, hy_align_of(hy_crew));
 }

@@ -25,6 +25,10 @@ uint64_t hy_clock_ns(void);
 hy_crew *hy_crew_start(uint32_t threads);
 /* Runs task(context, i) in each thread i; returns the nanoseconds it took. */
 uint64_t hy_crew_run(hy_crew *crew, hy_crew_task task, void *context);
+/* Gives each thread a core of its own, where there are enough: two that spin on one core would time the
+ * scheduler. To be called after all allocators have begun, because some ask for their cores then. The
+ * caller's own place is given back by hy_crew_stop. */
+void hy_crew_pin(hy_crew *crew);
 uint32_t hy_crew_threads(const hy_crew *crew);
 void hy_crew_stop(hy_crew *crew);
 

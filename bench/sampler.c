@@ -189,6 +189,7 @@ static bool run_all(sampling *run, hy_crew *crew) {
     shuffle(run);
     for (size_t i = 0; i < run->count; i++)
         start_candidate(run, run->order[i], crew);
+    hy_crew_pin(crew);
     if (!calibrate_all(run)) return false;
     for (uint32_t round = 0; round < run->plan->rounds; round++)
         run_round(run, round);

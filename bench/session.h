@@ -108,6 +108,9 @@ HY_INLINE void hy_session_observe(const hy_session *session, uint64_t live_bytes
     if (session->observer) session->observer->observe(session->observer->context, live_bytes);
 }
 
+/* What the empty loops of a thread hand out: HY_EMPTY_BYTES that no other thread writes to at the front. */
+void *hy_empty_block(uint32_t thread);
+
 /* A table of `count` numbers below `bound`, or NULL. */
 uint32_t *hy_random_table(uint64_t seed, size_t count, uint64_t bound);
 

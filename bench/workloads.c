@@ -1,5 +1,6 @@
 /* workloads.c: table 2: the workloads, and what is derived from their rows. */
 #include "bench/workloads.h"
+#include "bench/crew.h"
 #include "bench/session.h"
 #include <stdlib.h>
 #include <string.h>
@@ -103,7 +104,12 @@ uint32_t *hy_random_table(uint64_t seed, size_t count, uint64_t bound) {
 }
 
 /* The bench's own row: an instance that is only a block for the empty loops to hand out. */
-static char scratch[HY_EMPTY_BYTES] __attribute__((aligned(64)));
+#define EMPTY_STRIDE 4096
+static char scratch[HY_EMPTY_BYTES + HY_THREADS_MAX * EMPTY_STRIDE] __attribute__((aligned(64)));
+
+void *hy_empty_block(uint32_t thread) {
+    return scratch + (size_t)thread * EMPTY_STRIDE;
+}
 
 static void *empty_make(const hy_row *row, const hy_config *config, hy_allocator *out) {
     (void)row, (void)config;

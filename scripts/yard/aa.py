@@ -1,0 +1,69 @@
+"""The control of all controls: libc against itself, over and over, through the whole machinery.
+
+Each cell is a full measurement (processes × rounds) of `libc` and `libc_again`, which are the same code
+under two names. Their ratio is 1; of the 95 % intervals about 95 in 100 must hold it, and half an
+interval's width says how small a difference can be seen at all.
+"""
+
+import itertools
+import json
+import random
+
+import numpy
+
+from yard import cells as cell_plans
+from yard import common, context, run, stats
+
+PROCESSES = 30
+ROUNDS = 60
+# What is wanted of at least so many cells.
+CELLS_MIN = 200
+HOLDING_LEAST, HOLDING_MOST = 0.92, 0.98
+HALF_WIDTH_MOST = 0.02
+
+
+def measure_cell(bench, cell, rounds):
+    """Per process, the median over rounds of log(libc_again / libc)."""
+    logs = []
+    for process in range(PROCESSES):
+        command = bench.command(
+            "sample", rows=",".join(cell_plans.REFERENCES), workload=cell.workload, params=cell.params, threads=cell.threads,
+            seed=random.randrange(1 << 40), rounds=rounds, process=process,
+        )  # fmt: skip
+        status, output, errors = run.call(command, run.HANG_SECONDS)
+        if status != 0:
+            raise common.Failure(common.Exit.HARNESS, f"{run.shown(command)}: {run.reason(status, run.HANG_SECONDS)} {errors.strip()}")
+        rows = json.loads(output)["rows"]
+        again, libc = (numpy.asarray(rows[name]["ns_per_op"]) for name in reversed(cell_plans.REFERENCES))
+        logs.append(stats.paired_log_ratio(again, libc))
+    return stats.ratio(logs)
+
+
+def judge(holding, half_width, count):
+    """Whether it is as wanted; too few cells can't tell."""
+    if count < CELLS_MIN:
+        return common.Exit.INCONCLUSIVE
+    good = HOLDING_LEAST <= holding <= HOLDING_MOST and half_width <= HALF_WIDTH_MOST
+    return common.Exit.GOOD if good else common.Exit.CONFIRMED
+
+
+def run_cells(bench, count):
+    plan = cell_plans.make(bench.listing(), "standard", "libc,libc_again", memory_bytes=context.memory_available_bytes())
+    progress = run.Progress(count * PROCESSES * sum(cell_plans.process_seconds(c, (1, 2), plan.rounds[c]) for c in plan.cells) / len(plan.cells))
+    ratios = []
+    for number, cell in zip(range(count), itertools.cycle(plan.cells)):
+        rounds = min(ROUNDS, plan.rounds[cell])
+        ratios.append(measure_cell(bench, cell, rounds))
+        progress.step(PROCESSES * cell_plans.process_seconds(cell, (1, 2), rounds), f"{cell.label} ({number + 1} of {count})")
+    progress.end()
+    return ratios
+
+
+def run_and_print(bench, count):
+    ratios = run_cells(bench, count)
+    holding = sum(ratio.lo <= 1 <= ratio.hi for ratio in ratios) / count
+    half_width = float(numpy.median([(ratio.hi - ratio.lo) / 2 / ratio.median for ratio in ratios]))
+    print(f"{count} cells of libc against libc_again, {PROCESSES} processes each")
+    print(f"intervals that hold 1: {100 * holding:.1f} % (wanted {100 * HOLDING_LEAST:.0f} to {100 * HOLDING_MOST:.0f} %)")
+    print(f"median half-width: {100 * half_width:.2f} % (wanted at most {100 * HALF_WIDTH_MOST:.0f} %)")
+    return judge(holding, half_width, count)

@@ -1,0 +1,188 @@
+"""Which cells a bench run measures, with which rows, rounds and processes, and how long that takes.
+
+The registry and the workloads say what there is (heapyard-bench list --json); a tier says which cells,
+filters say which rows. A cell's candidates share a process; where their live sets together would not
+fit into memory, they are dealt into several groups, each with the references in it.
+"""
+
+import difflib
+import fnmatch
+import math
+from typing import NamedTuple
+
+from yard import common
+
+REFERENCES = ("libc", "libc_again")
+HARNESS = "empty"
+TIERS = {"quick": 1, "standard": 2, "full": 3}
+TIER_NAMES = {"smoke": 0, **TIERS}
+# Processes whose samples also hold the harness's own cost.
+HARNESS_PROCESSES = 3
+ROUNDS_MIN = 5
+PROCESSES_MIN = 10
+# What an epoch of the cheapest cells takes, warm-up included: they get the tier's rounds, longer ones fewer.
+SHORTEST_EPOCH_NS = 125_000
+START_SECONDS = 0.03
+FILL_SECONDS_PER_BLOCK = 300e-9
+CALIBRATION_EPOCHS = 8
+MEMORY_PROCESS_SECONDS = 0.1
+
+
+class Tier(NamedTuple):
+    """How much a run measures. Seconds bound the throughput part; None: however long it takes."""
+
+    name: str
+    processes: int
+    rounds: int
+    seconds: float
+    memory_processes: int
+    memory_seconds: float
+
+
+TIER_PLANS = {
+    "quick": Tier("quick", 8, 20, 45, 1, 20),
+    "standard": Tier("standard", 30, 60, 420, 6, 120),
+    "full": Tier("full", 30, 60, None, 7, None),
+}
+
+
+class Cell(NamedTuple):
+    """One workload with one set of parameters and threads. groups: rows that share a process."""
+
+    workload: str
+    params: str
+    threads: int
+    rows: tuple
+    groups: tuple
+    epoch_seconds: float  # of one candidate, warm-up included
+    live_blocks: int
+    live_bytes: int
+
+    @property
+    def label(self):
+        return f"{self.workload} {self.params}" + (f" × {self.threads} threads" if self.threads > 1 else "")
+
+
+class Plan(NamedTuple):
+    tier: Tier
+    cells: tuple
+    rounds: dict  # by cell
+    processes: int
+    memory_processes: int
+    seconds: float  # expected
+    rows: tuple  # chosen, missing ones not among them
+
+
+def matching(filters, names, what):
+    """The names that exact names or globs choose; None chooses all. A filter that matches nothing is a
+    usage error that tells the nearest name."""
+    if not filters:
+        return list(names)
+    chosen = set()
+    for pattern in (part.strip() for part in filters.split(",")):
+        found = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
+        if not found:
+            close = difflib.get_close_matches(pattern, names, n=1, cutoff=0)
+            raise common.usage_error(f"no {what} '{pattern}'" + (f"; did you mean '{close[0]}'?" if close else ""))
+        chosen |= set(found)
+    return [name for name in names if name in chosen]
+
+
+def choose_rows(listing, filters):
+    """The rows to measure, by name. A missing one that is named is a usage error, one that a glob or
+    no filter at all chooses is left out: the page lists it with what to install."""
+    missing = {row["name"]: row["missing"] for row in listing["rows"] if row.get("missing")}
+    chosen = matching(filters, [row["name"] for row in listing["rows"]], "allocator")
+    for name in (filters or "").split(","):
+        if name.strip() in missing:
+            raise common.usage_error(f"{name.strip()} is not in this build: {missing[name.strip()]}")
+    return [name for name in chosen if name not in missing]
+
+
+def choose_threads(listing, filters):
+    if not filters:
+        return None
+    known = sorted({cell["threads"] for workload in listing["workloads"] for cell in workload["cells"]})
+    return {int(name) for name in matching(filters, [str(count) for count in known], "thread count")}
+
+
+def deal(rows, live_bytes, memory_bytes):
+    """Groups of rows whose live sets fit into half the memory together, references in each."""
+    fitting = max(len(REFERENCES) + 1, int(memory_bytes / 2 // max(live_bytes, 1)))
+    references = [row for row in rows if row in REFERENCES]
+    if len(rows) <= fitting or not references:
+        return (tuple(rows),)
+    others = [row for row in rows if row not in REFERENCES]
+    step = fitting - len(references)
+    return tuple(tuple(references + others[start : start + step]) for start in range(0, len(others), step))
+
+
+def find_cells(listing, tier, rows, workloads, threads, memory_bytes):
+    found = []
+    for workload in listing["workloads"]:
+        if workload["name"] not in workloads:
+            continue
+        for given in workload["cells"]:
+            if TIER_NAMES[given["tier"]] > TIERS[tier] or (threads and given["threads"] not in threads):
+                continue
+            applying = tuple(row for row in given["rows"] if row in rows)
+            if not set(applying) - set(REFERENCES) and not set(rows) <= set(REFERENCES):
+                continue
+            found.append(
+                Cell(
+                    workload["name"], given["params"], given["threads"], applying,
+                    deal(applying, given["live_bytes"], memory_bytes),
+                    (given["epoch_ns"] + given["warm_ns"]) / 1e9, given["live_blocks"], given["live_bytes"],
+                )  # fmt: skip
+            )
+    return tuple(found)
+
+
+def process_seconds(cell, rows, rounds):
+    """What one process of a cell is expected to take."""
+    one = cell.epoch_seconds * (2 * rounds + CALIBRATION_EPOCHS) + cell.live_blocks * FILL_SECONDS_PER_BLOCK
+    return START_SECONDS + len(rows) * one
+
+
+def throughput_seconds(cells, rounds, processes):
+    return processes * sum(process_seconds(cell, group, rounds[cell]) for cell in cells for group in cell.groups)
+
+
+def share_rounds(cells, tier):
+    """Rounds by cell and processes, so that the whole fits the tier's time. Long epochs get fewer rounds;
+    then all get fewer; then there are fewer processes."""
+    full = {
+        cell: max(ROUNDS_MIN, min(tier.rounds, round(tier.rounds * SHORTEST_EPOCH_NS / 1e9 / cell.epoch_seconds)))
+        for cell in cells
+    }
+    if tier.seconds is None:
+        return full, tier.processes
+    for scale in (1, 0.75, 0.5, 0.35, 0.25):
+        rounds = {cell: max(ROUNDS_MIN, math.ceil(count * scale)) for cell, count in full.items()}
+        if throughput_seconds(cells, rounds, tier.processes) <= tier.seconds:
+            return rounds, tier.processes
+    one = throughput_seconds(cells, rounds, 1)
+    return rounds, max(min(PROCESSES_MIN, tier.processes), min(tier.processes, int(tier.seconds / one)))
+
+
+def memory_replicate_seconds(cells):
+    """One process for each cell and row; their idle second overlaps, their work shares the cores."""
+    return 1.5 + sum(len(cell.rows) * (MEMORY_PROCESS_SECONDS + cell.live_blocks * 30 * 50e-9) for cell in cells) / 2
+
+
+def make(listing, tier_name="standard", allocators=None, workloads=None, threads=None, memory_bytes=1 << 34):
+    """The plan of a run. Filters are comma-separated names or globs, as make bench takes them."""
+    tier = TIER_PLANS[tier_name]
+    chosen = choose_rows(listing, allocators)
+    rows = [row["name"] for row in listing["rows"] if row["name"] in chosen or row["name"] in REFERENCES]
+    names = matching(workloads, [workload["name"] for workload in listing["workloads"]], "workload")
+    cells = find_cells(listing, tier_name, rows, names, choose_threads(listing, threads), memory_bytes)
+    if not cells:
+        raise common.usage_error("these filters leave no cell: heapyard-bench list shows what applies to what")
+    rounds, processes = share_rounds(cells, tier)
+    replicate = memory_replicate_seconds(cells)
+    memory = tier.memory_processes
+    if tier.memory_seconds:
+        memory = max(1, min(memory, int(tier.memory_seconds / replicate)))
+    seconds = throughput_seconds(cells, rounds, processes) + memory * replicate
+    return Plan(tier, cells, rounds, processes, memory, seconds, tuple(rows))

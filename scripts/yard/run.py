@@ -1,0 +1,405 @@
+"""Runs a plan: process by process, each result on disk before the next begins.
+
+Replicates are the outer loop and cells the inner one, so that a run that is interrupted has something
+of everything. samples.ndjson is at once the raw data and the state to go on from: what stands in it is
+not measured again. A process that crashes or hangs costs the row that was under way, which the sampler
+names in a file, and nothing else: the others are measured in a fresh process without it.
+"""
+
+import hashlib
+import json
+import os
+import random
+import shlex
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from pathlib import Path
+
+from yard import cells as cell_plans
+from yard import common, context
+
+RUN, SAMPLES = "run.json", "samples.ndjson"
+# A process may take so many times what was expected, and so many seconds more, before it counts as hung.
+HANG_FACTOR, HANG_SECONDS = 10, 30
+MEMORY_HANG_SECONDS = 60
+MEMORY_AT_ONCE = 16
+ENVIRONMENT_BYTES_MAX = 4096
+
+
+class Bench:
+    """The executable, and how it is called."""
+
+    def __init__(self, executable, plugins=()):
+        self.executable = Path(executable)
+        self.plugins = [part for plugin in plugins for part in ("--plugin", plugin)]
+
+    def command(self, verb, **options):
+        """The command line: option names with _ for -; None leaves an option out."""
+        line = [str(self.executable), verb]
+        for name, value in options.items():
+            if value is not None:
+                line += [f"--{name.replace('_', '-')}", str(value)]
+        return line + self.plugins
+
+    def listing(self):
+        done = subprocess.run([*self.command("list"), "--json"], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise common.Failure(done.returncode, done.stderr.strip() or "heapyard-bench list failed")
+        return json.loads(done.stdout)
+
+    def identity(self):
+        return hashlib.sha256(self.executable.read_bytes()).hexdigest()
+
+
+def shown(command):
+    """A command as it can be pasted, relative to the project's root."""
+    return shlex.join(command).replace(f"{common.ROOT}/", "")
+
+
+def reason(status, seconds):
+    """What ended a process, in words."""
+    if status is None:
+        return f"hung: no result after {seconds:.0f} s"
+    if status < 0:
+        try:
+            return f"signal {-status} ({signal.Signals(-status).name})"
+        except ValueError:
+            return f"signal {-status}"
+    return f"exit status {status}"
+
+
+def call(command, seconds):
+    """Runs a command with an environment of random size. Returns (status or None where it hung, output,
+    errors)."""
+    environment = dict(os.environ, HY_PADDING="x" * random.randrange(ENVIRONMENT_BYTES_MAX))
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=environment, errors="replace")
+    except subprocess.TimeoutExpired:
+        return None, "", ""
+    return done.returncode, done.stdout, done.stderr
+
+
+class Folder:
+    """A run folder: run.json, and samples.ndjson with what it says has been done."""
+
+    def __init__(self, path, description):
+        self.path = Path(path)
+        self.description = description
+        self.measured = defaultdict(set)  # (cell key, process) → rows with a time
+        self.remembered = set()  # (cell key, row, process) with memory
+        self.failed = {}  # (suite, cell key, row) → record
+        self.harness = set()
+        self.log = None
+
+    def __enter__(self):
+        self.path.mkdir(parents=True, exist_ok=True)
+        samples = self.path / SAMPLES
+        if samples.exists():
+            self._read(samples)
+        self.log = open(samples, "a", encoding="utf-8")
+        self.write_description()
+        return self
+
+    def __exit__(self, *unused):
+        self.log.close()
+
+    def _read(self, samples):
+        """Takes up what an earlier run left, and drops a last line that a kill has cut."""
+        good = 0
+        with open(samples, "rb") as lines:
+            for line in lines:
+                try:
+                    self._note(json.loads(line))
+                except ValueError:
+                    break
+                good += len(line)
+        os.truncate(samples, good)
+
+    def _note(self, record):
+        key = (record.get("workload"), record.get("params"), record.get("threads"))
+        if record["kind"] == "samples":
+            self.measured[key, record["process"]] |= set(record["rows"])
+        elif record["kind"] == "memory":
+            self.remembered.add((key, record["row"], record["process"]))
+        elif record["kind"] == "failed":
+            self.failed[record["suite"], key, record["row"]] = record
+        elif record["kind"] == "harness":
+            self.harness.add((key, record.get("process")))
+
+    def add(self, record):
+        self.log.write(json.dumps(record, separators=(",", ":")) + "\n")
+        self.log.flush()
+        self._note(record)
+
+    def write_description(self, **changes):
+        self.description.update(changes)
+        with common.atomic_write(self.path / RUN) as out:
+            json.dump(self.description, out, indent=1)
+            out.write("\n")
+
+    @property
+    def empty(self):
+        return not self.measured and not self.remembered
+
+
+def describe(plan, listing, bench, arguments, seed):
+    """run.json of a run that begins. `arguments` are scripts/bench's own, without those that do not
+    change what is measured."""
+    rows = {cell_plans.REFERENCES, plan.rows}
+    chosen = set().union(*rows)
+    workloads = []
+    for workload in listing["workloads"]:
+        cells = [cell for cell in plan.cells if cell.workload == workload["name"]]
+        if cells:
+            given = [{"params": cell.params, "threads": cell.threads, "rows": list(cell.rows)} for cell in cells]
+            workloads.append({name: workload[name] for name in ("name", "summary", "operation")} | {"cells": given})
+    description = {
+        "schema_version": 1, "finished": False, "tier": plan.tier.name, "started": timestamp(), "ended": None,
+        "command": shlex.join(["scripts/bench", *arguments]), "seed": seed,
+        **context.describe(listing, bench.executable.parent.parent),
+        "processes": plan.processes, "rounds": max(plan.rounds.values()),
+        "rows": [row for row in listing["rows"] if row["name"] in chosen or row.get("missing")],
+        "workloads": workloads,
+    }  # fmt: skip
+    return description | {"resume_key": resume_key(description, bench)}
+
+
+def timestamp():
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def resume_key(description, bench):
+    """Runs with the same key measure the same thing on the same machine."""
+    names = ("commit", "command", "machine", "kernel", "cpu", "tier", "processes", "workloads")
+    parts = [description.get(name) for name in names] + [bench.identity()]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def unfinished(out, key):
+    """The newest folder that began with this key and did not end; None."""
+    for path in sorted(Path(out).glob(f"*/{RUN}"), reverse=True):
+        if path.parent.is_symlink():
+            continue
+        try:
+            description = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+        if description.get("resume_key") == key and not description.get("finished"):
+            return path.parent
+    return None
+
+
+def fresh_folder(out):
+    name = time.strftime("%Y-%m-%dT%H%M%S", time.localtime())
+    path = Path(out) / name
+    number = 2
+    while path.exists():
+        path = Path(out) / f"{name}-{number}"
+        number += 1
+    return path
+
+
+class Progress:
+    """One line with the time left: rewritten on a terminal, now and then elsewhere."""
+
+    def __init__(self, expected_seconds, out=sys.stderr):
+        self.expected = max(expected_seconds, 1)
+        self.out = out
+        self.done = 0.0  # of the expected seconds
+        self.skipped = 0.0
+        self.start = time.monotonic()
+        self.last = 0.0
+
+    def step(self, seconds, label, measured=True):
+        """Something that was expected to take so long is over (or was found done)."""
+        self.done += seconds
+        if not measured:
+            self.skipped += seconds
+        interval = 0.2 if self.out.isatty() else 20
+        now = time.monotonic()
+        if now - self.last >= interval:
+            self.last = now
+            self._show(now - self.start, label)
+
+    def _show(self, elapsed, label):
+        mine = self.done - self.skipped
+        speed = elapsed / mine if mine > 0 and elapsed > 2 else 1
+        left = max(0.0, self.expected - self.done) * speed
+        text = f"{min(99, 100 * self.done / self.expected):3.0f} %  {left // 60:.0f} min {left % 60:02.0f} s left  {label}"
+        self.out.write(f"\r\x1b[K{text[:99]}" if self.out.isatty() else text + "\n")
+        self.out.flush()
+
+    def end(self):
+        if self.out.isatty():
+            self.out.write("\r\x1b[K")
+            self.out.flush()
+
+
+class Runner:
+    """Carries out a plan into a folder."""
+
+    def __init__(self, plan, bench, folder, seed, progress):
+        self.plan, self.bench, self.folder, self.seed, self.progress = plan, bench, folder, seed, progress
+        self.scratch = tempfile.TemporaryDirectory(prefix="heapyard-bench-")
+
+    def run(self):
+        """Throughput and memory, replicate by replicate; memory's replicates are spread among the others."""
+        with self.scratch:
+            spread = [round(index * self.plan.processes / self.plan.memory_processes) for index in range(self.plan.memory_processes)]
+            for process in range(self.plan.processes):
+                for cell in self.plan.cells:
+                    self.throughput(cell, process)
+                for index, at in enumerate(spread):
+                    if at == process:
+                        self.memory(index)
+        self.progress.end()
+
+    def key(self, cell):
+        return (cell.workload, cell.params, cell.threads)
+
+    def process_seed(self, cell, process):
+        text = f"{self.seed}/{cell.label}/{process}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
+
+    def throughput(self, cell, process):
+        for group in cell.groups:
+            expected = cell_plans.process_seconds(cell, group, self.plan.rounds[cell])
+            done = self.folder.measured[self.key(cell), process]
+            wanted = [row for row in group if ("throughput", self.key(cell), row) not in self.folder.failed]
+            new = [row for row in wanted if row not in done]
+            alone = not set(new) - set(cell_plans.REFERENCES) and bool(done)
+            if new and not alone:
+                self.sample(cell, process, wanted, expected)
+            self.progress.step(expected, f"{cell.label} (process {process + 1} of {self.plan.processes})", bool(new))
+
+    def options(self, cell, process):
+        return {"workload": cell.workload, "params": cell.params, "threads": cell.threads, "seed": self.process_seed(cell, process)}
+
+    def sample(self, cell, process, rows, expected):
+        """One process; again without its culprit for as long as there is one."""
+        while rows:
+            measured = list(rows)
+            if process < cell_plans.HARNESS_PROCESSES and (self.key(cell), process) not in self.folder.harness:
+                measured.append(cell_plans.HARNESS)
+            where = Path(self.scratch.name) / "where"
+            where.unlink(missing_ok=True)
+            command = self.bench.command(
+                "sample", rows=",".join(measured), **self.options(cell, process), rounds=self.plan.rounds[cell], process=process, where=where
+            )
+            seconds = HANG_SECONDS + HANG_FACTOR * expected
+            status, output, errors = call(command, seconds)
+            if status == 0:
+                self.take(cell, process, json.loads(output))
+                return
+            why = reason(status, seconds) + (f": {errors.strip().splitlines()[-1]}" if errors.strip() else "")
+            culprits = self.culprits(where, rows, cell, process)
+            for row in culprits:
+                self.fail("throughput", cell, process, row, why)
+            rows = [row for row in rows if row not in culprits]
+
+    def culprits(self, where, rows, cell, process):
+        """The row that the sampler was in; where it can't tell, those that fail alone; else all."""
+        try:
+            named = where.read_bytes().split(b"\0")[0].decode(errors="replace")
+        except OSError:
+            named = ""
+        if named in rows:
+            return [named]
+        alone = []
+        for row in rows:
+            command = self.bench.command("sample", rows=row, **self.options(cell, process), rounds=1)
+            if call(command, HANG_SECONDS)[0] != 0:
+                alone.append(row)
+        return alone or list(rows)
+
+    def take(self, cell, process, record):
+        """A line of samples: what is wrong with single rows becomes a failure, the rest is kept."""
+        harness = record["rows"].pop(cell_plans.HARNESS, None)
+        record["epoch_operations"].pop(cell_plans.HARNESS, None)
+        for row, result in list(record["rows"].items()):
+            why = result.get("error") or self.disagreement(record["rows"], row)
+            if why:
+                self.fail("throughput", cell, process, row, why)
+                del record["rows"][row]
+        if record["rows"]:
+            self.folder.add(record)
+        if harness and "ns_per_op" in harness:
+            place = {name: record[name] for name in ("workload", "params", "threads", "process")}
+            cost = statistics.median(harness["ns_per_op"])
+            self.folder.add({"kind": "harness", "name": cell_plans.HARNESS, **place, "ns_per_op": cost})
+
+    def disagreement(self, rows, row):
+        """Why a row's checksum is wrong; None. The majority is right."""
+        sums = [result["checksum"] for result in rows.values() if "checksum" in result]
+        usual = statistics.mode(sums)
+        mine = rows[row].get("checksum")
+        return None if mine == usual else f"checksum {mine} where the others have {usual}: contents were not kept"
+
+    def fail(self, suite, cell, process, row, why):
+        if suite == "memory":
+            command = self.bench.command("memory", row=row, **self.options(cell, process))
+        else:
+            command = self.bench.command("sample", rows=row, **self.options(cell, process), rounds=self.plan.rounds[cell])
+        self.folder.add({
+            "kind": "failed", "suite": suite, "workload": cell.workload, "params": cell.params, "threads": cell.threads,
+            "row": row, "process": process, "why": why, "command": shown(command),
+        })  # fmt: skip
+
+    def memory(self, process):
+        """One replicate: a fresh process for each cell and row, several at once, since most of their time
+        is idle."""
+        jobs = []
+        for cell in self.plan.cells:
+            for row in cell.rows:
+                known = (self.key(cell), row, process) in self.folder.remembered
+                if not known and ("memory", self.key(cell), row) not in self.folder.failed:
+                    jobs.append((cell, row))
+        at_once = self.memory_at_once()
+        seconds = cell_plans.memory_replicate_seconds(self.plan.cells)
+        waiting, running = list(reversed(jobs)), set()
+        with ThreadPoolExecutor(at_once) as pool:
+            try:
+                while waiting or running:
+                    while waiting and len(running) < at_once:
+                        running.add(pool.submit(self.remember, *waiting.pop(), process))
+                    finished, running = wait(running, return_when=FIRST_COMPLETED)
+                    for job in finished:
+                        self.folder.add(job.result())
+                        self.progress.step(seconds / len(jobs), f"memory (process {process + 1} of {self.plan.memory_processes})")
+            except KeyboardInterrupt:
+                pool.shutdown(cancel_futures=True)
+                raise
+        if not jobs:
+            self.progress.step(seconds, "memory", measured=False)
+
+    def memory_at_once(self):
+        greatest = max(cell.live_bytes for cell in self.plan.cells)
+        return max(1, min(MEMORY_AT_ONCE, int(context.memory_available_bytes() / 2 // max(greatest, 1))))
+
+    def remember(self, cell, row, process):
+        """The record of one memory process, or of its failure."""
+        command = self.bench.command("memory", row=row, **self.options(cell, process), process=process)
+        status, output, errors = call(command, MEMORY_HANG_SECONDS)
+        if status == 0:
+            return json.loads(output)
+        why = errors.strip().splitlines()[-1] if status == 1 and errors.strip() else reason(status, MEMORY_HANG_SECONDS)
+        return {
+            "kind": "failed", "suite": "memory", "workload": cell.workload, "params": cell.params, "threads": cell.threads,
+            "row": row, "process": process, "why": why,
+            "command": shown(self.bench.command("memory", row=row, **self.options(cell, process))),
+        }  # fmt: skip
+
+
+def point_latest(folder):
+    """reports/out/latest names the newest run that has results."""
+    link = folder.parent / "latest"
+    temporary = folder.parent / f".latest.{os.getpid()}"
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(folder.name)
+    os.replace(temporary, link)
