@@ -26,7 +26,7 @@ TIERS = ("exact", "instructions", "time", "memory")
 # Rows that nobody regresses: foreign allocators, and the floors that are only measured against.
 GROUPS_LEFT_OUT = ("peer", "floor")
 # Under this much live at once, resident memory says nothing about an allocator.
-MEMORY_LIVE_MIN = 256 * 1024
+MEMORY_LIVE_MIN = 1 << 20
 
 
 class Form(NamedTuple):

@@ -134,11 +134,11 @@ class Meters:
             return None, crash
         return records[0]["peak_rss"] - records[0]["start_rss"], None
 
-    def pairs(self, numbers, control, seed, microseconds, labels=("base", "head", "again")):
+    def pairs(self, numbers, control, seed, microseconds):
         """One process over the cells of these numbers: its records, and the Crash or None."""
         chooser = random.Random(seed)
         command = [self.bench, "pairs", "--tier", self.tier, "--seed", seed, "--microseconds", microseconds]
-        command += ["--only", ",".join(map(str, numbers)), *self._loads(*labels)]
+        command += ["--only", ",".join(map(str, numbers)), *self._loads(*self.plugins)]
         if control:
             command += ["--control", ",".join(map(str, control))]
         return _run(command, _shaken_environment(chooser), 60 + CELL_TIMEOUT_S * len(numbers))

@@ -462,6 +462,7 @@ def test_a_process_that_dies_is_a_crash(tmp_path):
     bench.write_text('#!/bin/sh\necho \'{"kind":"pairs","number":1}\'\necho \'{"cut\'\nkill -SEGV $$\n')
     bench.chmod(0o755)
     meters = Meters(bench, {"base": "b", "head": "h", "again": "a"}, "quick")
+    meters = meters.with_plugins({"base": "b", "head": "h"})
     records, crash = meters.pairs([1, 2], [], 1, 1000)
     assert records == [{"kind": "pairs", "number": 1}]
     assert crash.why == "signal 11"
