@@ -280,7 +280,7 @@ def cell_figure(page, cell, axis):
     body = "".join(strip_row(page, cell, axis, row, best) for row in rows)
     unit = "ns per operation"
     head = (
-        f"<colgroup><col class=a><col><col class=x><col class=t><col class=y></colgroup><thead><tr><th scope=col><span class=ref>libc</span> = 1<th scope=col class=s>{charts.strip_axis(axis)}"
+        f"<colgroup><col class=a><col><col class=x><col class=t><col class=y></colgroup><thead><tr><th scope=col><span class=ref>libc</span> = 1<td class=s>{charts.strip_axis(axis)}"
         f"<th scope=col>time ratio<span> [95&nbsp;%]</span><th scope=col title='{unit}'>ns/op<th scope=col class=yy title='peak RSS above the start of the process'>peak MiB<tbody>"
     )
     label = cell.label or cell.workload
@@ -450,7 +450,7 @@ def paired(before_after, show):
 def pressure_text(pressure):
     if not isinstance(pressure, dict):
         return str(pressure)
-    return " ".join(f"{name} {value:g} %" if isinstance(value, (int, float)) else f"{name} {value}" for name, value in pressure.items())
+    return " ".join(f"{name} {value:g} %" if isinstance(value, (int, float)) else f"{name} {value}" for name, value in pressure.items() if value is not None)
 
 
 def process_counts(page):

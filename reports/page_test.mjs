@@ -1,0 +1,242 @@
+// page_test: looks at the report's page in Chromium, as its readers do.
+//
+//   node reports/page_test.mjs [RUN…]
+//
+// The page of a made-up run at full size (50 allocators, 40 settings) and of the newest real run, where
+// there is one, is opened in light, dark, at 360 px, on paper and without scripts. Nothing may be said on
+// the console, no request may leave, axe-core may find nothing, the page may never scroll sideways; the
+// controls must do what they say and the address must keep it. Screenshots go to reports/out/screenshots.
+// Times are printed, not asserted: this machine is shared.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const require = createRequire(import.meta.url);
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const pictures = path.join(root, 'reports/out/screenshots');
+const flags = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run', '--disable-component-update', '--disable-sync'];
+const sizes = { light: { width: 1280, height: 900 }, dark: { width: 1280, height: 900 }, phone: { width: 360, height: 740 } };
+
+const scratch = mkdtempSync(path.join(tmpdir(), 'heapyard-page-'));
+const python = (...args) => execFileSync('/usr/bin/python3', args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] }).toString();
+
+function syntheticPage(name, ...args) {
+  const folder = path.join(scratch, name);
+  python('scripts/yard/synthetic.py', folder, ...args);
+  return python('scripts/report', folder, '--format', 'path').trim();
+}
+
+function latestPage() {
+  const file = path.join(root, 'reports/out/latest/index.html');
+  return existsSync(file) ? file : null;
+}
+
+// A page that may neither speak nor ask.
+async function open(browser, file, { hash = '', ...options } = {}) {
+  const context = await browser.newContext({ ...options, permissions: ['clipboard-read', 'clipboard-write'] });
+  const page = await context.newPage();
+  const said = [];
+  page.on('console', message => said.push(`${message.type()}: ${message.text()}`));
+  page.on('pageerror', error => said.push(`error: ${error.message}`));
+  page.on('request', request => { if (!/^(file|data):/.test(request.url())) said.push(`request: ${request.url()}`); });
+  await page.goto(pathToFileURL(file).href + hash, { waitUntil: 'load' });
+  return { page, context, said };
+}
+
+async function findNothing(page, where) {
+  const found = await page.evaluate(`(() => { ${axe}; return axe.run(document, { resultTypes: ['violations'] }); })()`);
+  const lines = found.violations.flatMap(v => v.nodes.slice(0, 3).map(n => `${v.id}: ${v.help}: ${n.target}`));
+  assert.deepEqual(lines, [], `axe-core, ${where}`);
+  assert.ok(found.passes.length > 15, `axe-core looked at too little, ${where}`);
+}
+
+async function neverSideways(page, where) {
+  const [needs, has] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  assert.ok(needs <= has, `${where}: the page is ${needs} px wide on a screen of ${has} px`);
+}
+
+async function looks(browser, file, name) {
+  for (const [kind, viewport] of Object.entries(sizes)) {
+    const where = `${name}, ${kind}`;
+    const { page, context, said } = await open(browser, file, { viewport, colorScheme: kind === 'dark' ? 'dark' : 'light' });
+    await neverSideways(page, where);
+    await page.screenshot({ path: path.join(pictures, `${name}-${kind}.png`) });
+    for (const part of ['tradeoff', 'table', 'workloads', 'allocators', 'method']) {
+      await page.locator(`#${part}`).scrollIntoViewIfNeeded();
+      await page.evaluate(id => document.getElementById(id).scrollIntoView(), part);
+      await page.screenshot({ path: path.join(pictures, `${name}-${kind}-${part}.png`) });
+    }
+    await findNothing(page, where);
+    await neverSideways(page, where);
+    assert.deepEqual(said, [], where);
+    await context.close();
+    console.log(`ok  ${where}`);
+  }
+}
+
+async function prints(browser, file, name) {
+  const { page, context } = await open(browser, file);
+  const pdf = await page.pdf({ path: path.join(pictures, `${name}.pdf`), preferCSSPageSize: true });
+  assert.ok(pdf.length > 20000);
+  await page.emulateMedia({ media: 'print' });
+  await page.setViewportSize({ width: 700, height: 1000 });
+  const lost = await page.evaluate(() => [...document.querySelectorAll('.cell')].filter(c => c.scrollWidth > c.clientWidth + 1).length);
+  assert.equal(lost, 0, 'charts that are cut on paper');
+  await context.close();
+  console.log(`ok  ${name}, on paper`);
+}
+
+async function withoutScripts(browser, file, name) {
+  const { page, context, said } = await open(browser, file, { javaScriptEnabled: false, viewport: sizes.phone });
+  const count = selector => page.locator(selector).count();
+  assert.ok(await count('#answers dd') > 0 && await count('#grid tbody tr') > 1 && await count('.cell svg.v use') > 1);
+  assert.equal(await page.locator('.controls').first().isVisible(), false, 'controls that do nothing are shown');
+  assert.ok(await page.locator('#grid').isVisible());
+  await page.screenshot({ path: path.join(pictures, `${name}-without-scripts.png`) });
+  assert.deepEqual(said, []);
+  await context.close();
+  console.log(`ok  ${name}, without scripts`);
+}
+
+const column = (page, index) => page.$$eval('#grid tbody tr', (rows, i) => rows.map(row => row.cells[i].textContent.trim()), index);
+const names = page => page.$$eval('#grid tbody th a', links => links.map(link => link.textContent));
+
+// The static table and the script's must say the same, up to the last digit: the script's numbers are
+// packed to 0.05 %.
+function same(ours, theirs, what) {
+  assert.equal(ours.length, theirs.length, what);
+  let restyled = 0;
+  ours.forEach((mine, i) => {
+    const [text, style] = mine.split('|'), [otherText, otherStyle] = theirs[i].split('|');
+    const numbers = text.match(/[\d.]+/g)?.map(Number) ?? [], others = otherText.match(/[\d.]+/g)?.map(Number) ?? [];
+    assert.equal(text.replace(/[\d.]+/g, '#'), otherText.replace(/[\d.]+/g, '#'), what);
+    numbers.forEach((x, k) => assert.ok(Math.abs(x - others[k]) <= Math.max(0.01001, 0.006 * x), `${what}: ${text} for ${otherText}`));
+    restyled += style !== otherStyle;
+  });
+  assert.ok(restyled <= ours.length / 50, `${what}: ${restyled} of ${ours.length} look otherwise`);
+}
+
+async function agrees(browser, file) {
+  const still = await open(browser, file, { javaScriptEnabled: false });
+  const live = await open(browser, file);
+  const read = page => page.$$eval('#grid tbody td', cells => cells.map(c => c.textContent + '|' + c.className));
+  same(await read(live.page), await read(still.page), 'table');
+  const strips = page => page.$$eval('.cell tbody td.x', cells => cells.map(c => c.textContent + '|' + c.parentNode.className));
+  await live.page.selectOption('#reference', '4');
+  await live.page.selectOption('#reference', { label: 'libc' });
+  await live.page.evaluate(() => dispatchEvent(new Event('beforeprint')));
+  same(await strips(live.page), await strips(still.page), 'charts, to another reference and back');
+  await still.context.close();
+  await live.context.close();
+  console.log('ok  with and without scripts the numbers are the same');
+}
+
+async function controls(browser, file) {
+  const { page, context, said } = await open(browser, file, { viewport: sizes.light });
+  await page.click('#grid [data-sort="2"]');
+  const sorted = (await column(page, 4)).map(Number).filter(x => !Number.isNaN(x));
+  assert.deepEqual(sorted, [...sorted].sort((a, b) => a - b), 'sorting by a column');
+  assert.equal(await page.getAttribute('#grid thead th:has([data-sort="2"])', 'aria-sort'), 'ascending');
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.sort), '2', 'focus stays on the header');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.getAttribute('#grid thead th:has([data-sort="2"])', 'aria-sort'), 'descending');
+
+  await page.fill('#filter', 'malloc');
+  assert.ok((await names(page)).length > 0 && (await names(page)).every(name => name.includes('malloc')), 'filter by name');
+  assert.equal(await page.locator('.cell .r0:visible').count(), 0, 'charts follow the filter');
+  await page.click('#groups [data-key="floor"]');
+  await page.selectOption('#reference', { label: 'jemalloc' });
+  assert.equal(await page.textContent('#caption .ref'), 'jemalloc');
+  await page.click('#chips .chip >> nth=0');
+  assert.equal(await page.locator('#grid thead tr:first-child th').count(), 3, 'one workload chosen');
+  await page.click('#metrics [data-key="memory"]');
+  await page.selectOption('#theme', 'dark');
+  await page.click('nav a[href="#method"]');
+
+  const hash = await page.evaluate(() => location.hash);
+  const again = await open(browser, file, { hash, viewport: sizes.light });
+  const state = p => p.evaluate(() => [document.getElementById('grid').innerText, document.documentElement.dataset.theme, document.getElementById('reference').value, location.hash, document.getElementById('filter').value]);
+  assert.deepEqual(await state(again.page), await state(page), 'a copied link shows the same');
+  assert.ok(await again.page.evaluate(() => scrollY > 500), 'a copied link shows the same section');
+  assert.match(hash, /ref=jemalloc.*metric=memory.*sort=-2.*find=malloc.*hide=floor.*works=.*theme=dark.*at=method/);
+  await again.page.evaluate(() => { location.hash = '#table'; });
+  await again.page.waitForFunction(() => document.getElementById('reference').selectedOptions[0].textContent === 'libc');
+
+  await again.page.click('#csv');
+  await again.page.waitForFunction(() => document.getElementById('said').textContent === 'CSV copied');
+  const csv = await again.page.evaluate(() => navigator.clipboard.readText());
+  assert.match(csv, /^allocator,mean,/);
+  assert.equal(csv.trim().split('\n').length, (await names(again.page)).length + 1);
+  await again.page.click('#markdown');
+  await again.page.waitForFunction(() => document.getElementById('said').textContent === 'Markdown copied');
+  assert.match(await again.page.evaluate(() => navigator.clipboard.readText()), /^\| allocator \| mean \|.*\n\|:--\|--:/);
+  assert.deepEqual([...said, ...again.said], []);
+  await context.close();
+  await again.context.close();
+  console.log('ok  sorting, filters, reference, theme, copies, address');
+}
+
+async function unfinished(browser, file) {
+  const { page, context } = await open(browser, file);
+  assert.match(await page.textContent('.notice'), /not finished/);
+  await findNothing(page, 'unfinished run');
+  await context.close();
+  console.log('ok  an unfinished run says so');
+}
+
+// How long a click takes until the next frame is there, and how long the page takes to stand.
+async function speed(browser, file) {
+  const { page, context } = await open(browser, file, { viewport: sizes.light });
+  const click = selector => page.evaluate(async s => {
+    const frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+    await frame();
+    const start = performance.now();
+    const target = document.querySelector(s);
+    if (target.tagName === 'SELECT') { target.value = 14; target.dispatchEvent(new Event('change')); } else target.click();
+    const work = performance.now() - start;
+    await frame();
+    return [work, performance.now() - start];
+  }, selector);
+  const load = await page.evaluate(() => { const t = performance.getEntriesByType('navigation')[0]; return t.domContentLoadedEventEnd - t.responseEnd; });
+  const lines = [];
+  for (const [what, selector] of [['sort', '#grid [data-sort="3"]'], ['reference', '#reference'], ['workload chip', '#chips .chip'], ['measure', '#metrics [data-key="memory"]']]) {
+    const [work, shown] = await click(selector);
+    lines.push(`${what} ${work.toFixed(0)} ms (${shown.toFixed(0)} ms to the next frame)`);
+  }
+  console.log(`    ${(statSync(file).size / 1000).toFixed(0)} kB; parsed and drawn in ${load.toFixed(0)} ms; ${lines.join(', ')}`);
+  await context.close();
+}
+
+async function main() {
+  mkdirSync(pictures, { recursive: true });
+  const browser = await chromium.launch({ executablePath: process.env.HY_CHROMIUM || '/usr/bin/chromium', args: flags });
+  try {
+    const full = syntheticPage('full', '--rows', '50', '--workloads', '40');
+    assert.ok(statSync(full).size <= 1e6, 'the page is larger than 1 MB');
+    await agrees(browser, full);
+    await controls(browser, full);
+    await looks(browser, full, 'full');
+    await prints(browser, full, 'full');
+    await withoutScripts(browser, full, 'full');
+    await unfinished(browser, syntheticPage('unfinished', '--rows', '12', '--workloads', '9', '--unfinished'));
+    await speed(browser, full);
+    const real = process.argv.slice(2).map(run => path.join(run, 'index.html')).concat(latestPage() ?? []);
+    for (const file of real) {
+      await looks(browser, file, 'latest');
+      await prints(browser, file, 'latest');
+      await withoutScripts(browser, file, 'latest');
+    }
+    if (!real.length) console.log('    no real run to look at: make bench makes one');
+  } finally {
+    await browser.close();
+    rmSync(scratch, { recursive: true });
+  }
+}
+
+await main();
