@@ -33,8 +33,7 @@ typedef enum fault {
 typedef struct broken {
     hy_allocator child;
     fault fault;
-    unsigned calls;
-    void *shared; /* its first block; with FAULT_FORGETS_ON_REFUSAL the newest */
+    void *shared; /* the block that a fault hands out twice, or damages */
     pthread_t maker;
 } broken;
 
@@ -42,17 +41,17 @@ static fault planted; /* in the next instance */
 
 static void *alloc(void *self, size_t size, hy_align align) {
     broken *b = self;
-    b->calls++;
     if (b->fault == FAULT_REFUSES_LARGE && size > 1000) return NULL;
     if (b->fault == FAULT_WRAPS) size = (size + 15) & ~(size_t)15;
     if (b->fault == FAULT_WRAPS && size == 0) size = 16;
     if (b->fault == FAULT_SERVES_ANY_ALIGNMENT && align.log2 > 12) align.log2 = 12;
     if (b->fault == FAULT_OTHER_THREADS_SHARE && !pthread_equal(b->maker, pthread_self())) return b->shared;
-    if (b->fault == FAULT_OVERLAPPING && b->calls > 1 && size <= 8) return b->shared;
+    if (b->fault == FAULT_OVERLAPPING && b->shared && size <= 8) return b->shared;
     size_t more = b->fault == FAULT_MISALIGNED ? 64 : 0;
     char *ptr = hy_alloc(b->child, size + more, align);
     if (b->fault == FAULT_FORGETS_ON_REFUSAL && !ptr && b->shared) memset(b->shared, 0, 1);
-    if (!b->shared || (b->fault == FAULT_FORGETS_ON_REFUSAL && ptr)) b->shared = ptr;
+    if (b->fault == FAULT_OVERLAPPING && !b->shared) b->shared = ptr;
+    if (b->fault == FAULT_FORGETS_ON_REFUSAL && ptr) b->shared = ptr;
     return ptr && b->fault == FAULT_MISALIGNED ? ptr + 1 : ptr;
 }
 

@@ -17,8 +17,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 #if defined(__has_include)
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
 #endif
 #endif
 
@@ -324,9 +324,8 @@ static peer *peer_of(const hy_row *row, bool *sized) {
 
 /* The system's folders for libraries hold a file of that name. */
 static bool is_installed(const char *soname) {
-    static const char *const more[] = {"/usr/local/lib"};
     char path[4096];
-    snprintf(path, sizeof path, "%s/%s", more[0], soname);
+    snprintf(path, sizeof path, "/usr/local/lib/%s", soname);
     if (access(path, R_OK) == 0) return true;
 
     void *self = dlopen(NULL, RTLD_LAZY);
@@ -351,12 +350,31 @@ static bool has_room_for_tls(void) {
     return tunables && strstr(tunables, "glibc.rtld.optional_static_tls=");
 }
 
+static bool on_valgrind(void) {
+#ifdef RUNNING_ON_VALGRIND
+    return RUNNING_ON_VALGRIND != 0;
+#else
+    return false;
+#endif
+}
+
+/* Memcheck answers its own requests with -1; Valgrind's other tools leave a peer's malloc alone. */
+static bool on_memcheck(void) {
+#ifdef RUNNING_ON_VALGRIND
+    char byte = 0;
+    return VALGRIND_MAKE_MEM_DEFINED(&byte, 1) != 0;
+#else
+    return false;
+#endif
+}
+
 const char *hy_peer_missing(const hy_row *row) {
     bool sized;
     const peer *p = peer_of(row, &sized);
     if (!p) return NULL;
     if (HY_ASAN) return "a build without AddressSanitizer";
     if (HY_TSAN) return "a build without ThreadSanitizer";
+    if (on_memcheck()) return "a run outside of Valgrind's memcheck, which replaces its malloc";
     if (!is_installed(p->soname)) return p->missing;
     if (p->needs_static_tls && !has_room_for_tls())
         return "GLIBC_TUNABLES=" ROOM_FOR_TLS " in its environment";
@@ -408,14 +426,6 @@ const char *hy_peer_library(const hy_row *row) {
     bool sized;
     peer *p = peer_of(row, &sized);
     return p && !hy_peer_missing(row) && load(p) ? p->library : NULL;
-}
-
-static bool on_valgrind(void) {
-#ifdef RUNNING_ON_VALGRIND
-    return RUNNING_ON_VALGRIND != 0;
-#else
-    return false;
-#endif
 }
 
 bool hy_peers_reexec(char **argv) {
