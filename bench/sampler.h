@@ -27,11 +27,11 @@ typedef struct hy_sample_plan {
     hy_cell cell;
     uint64_t seed;
     uint32_t rounds;
-    uint64_t epoch_ns; /* 0: hy_sample_epoch_ns */
+    uint64_t epoch_ns;    /* 0: hy_sample_epoch_ns */
     bool same_operations; /* one count for all, however much slower one is: for two builds of one row */
-    char *where;       /* HY_LABEL_SIZE bytes that outlive a crash: the candidate that runs now; or NULL */
-    char *order;       /* gets a letter for each epoch as it runs, 'a' the first candidate: 2 x count x
-                          rounds of them and a NUL; or NULL */
+    char *where;          /* HY_LABEL_SIZE bytes that outlive a crash: the candidate that runs now; or NULL */
+    char *order;          /* gets a letter for each epoch as it runs, 'a' the first candidate: 2 x count x
+                             rounds of them and a NUL; or NULL */
 } hy_sample_plan;
 
 typedef struct hy_samples {
