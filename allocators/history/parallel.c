@@ -24,6 +24,7 @@ typedef struct lane {
 struct hy_parallel_plan {
     lane *lanes;
     size_t lane_count;
+    size_t lane_capacity; /* a lane a thread at most */
     size_t operations;
     size_t handovers; /* as many cells */
     hy_allocator gpa;
@@ -194,8 +195,8 @@ hy_error hy_parallel_plan_make(
     if (!hy_history_check(history, bad)) return HY_INVALID;
     hy_parallel_plan *fresh = hy_alloc_zeroed(gpa, hy_parallel_plan, 1);
     if (!fresh) return HY_OUT_OF_MEMORY;
-    fresh->gpa = gpa;
     uint32_t threads = history->thread_count;
+    *fresh = (hy_parallel_plan){.gpa = gpa, .lane_capacity = threads};
     maker make = {.plan = fresh,
         .history = history,
         .links = hy_alloc_zeroed(gpa, link, history->count),
@@ -203,7 +204,6 @@ hy_error hy_parallel_plan_make(
         .lane_of = hy_alloc_zeroed(gpa, uint32_t, threads),
         .last_op_of = hy_alloc_zeroed(gpa, size_t, threads),
         .free_lanes = hy_alloc_zeroed(gpa, uint32_t, threads)};
-    /* At most one lane a thread; the array keeps that length. */
     fresh->lanes = hy_alloc_zeroed(gpa, lane, threads);
     bool good =
         make.links && make.slots && make.lane_of && make.last_op_of && make.free_lanes && fresh->lanes;
@@ -213,16 +213,6 @@ hy_error hy_parallel_plan_make(
     hy_free_n(gpa, make.lane_of, threads);
     hy_free_n(gpa, make.last_op_of, threads);
     hy_free_n(gpa, make.free_lanes, threads);
-    size_t used = fresh->lane_count;
-    lane *exact = fresh->lanes ? hy_realloc_n(gpa, lane, fresh->lanes, threads, used) : NULL;
-    if (exact) {
-        fresh->lanes = exact;
-    } else {
-        hy_free_n(gpa, fresh->lanes, threads);
-        fresh->lanes = NULL;
-        fresh->lane_count = 0;
-        if (error == HY_OK) error = HY_OUT_OF_MEMORY;
-    }
     if (error == HY_OK)
         *plan = fresh;
     else
@@ -237,7 +227,7 @@ void hy_parallel_plan_destroy(hy_parallel_plan *plan) {
         hy_free_n(gpa, plan->lanes[i].steps, plan->lanes[i].capacity);
         hy_free_n(gpa, plan->lanes[i].vacant, plan->lanes[i].vacant_capacity);
     }
-    hy_free_n(gpa, plan->lanes, plan->lane_count);
+    hy_free_n(gpa, plan->lanes, plan->lane_capacity);
     hy_free_n(gpa, plan, 1);
 }
 

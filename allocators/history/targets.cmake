@@ -17,3 +17,8 @@ else()
   set_target_properties(heapyard-record PROPERTIES C_VISIBILITY_PRESET hidden)
   add_dependencies(heapyard-trace heapyard-record)
 endif()
+
+if(BUILD_TESTING)
+  # A recorded program with threads that hand blocks over to each other.
+  target_compile_definitions(replay_test PRIVATE HY_TEST_TRACE="${CMAKE_SOURCE_DIR}/corpus/traces/git-grep.hyt")
+endif()

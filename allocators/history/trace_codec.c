@@ -16,28 +16,30 @@ void hy_trace_codec_init(hy_trace_codec *codec, hy_allocator gpa) {
 
 void hy_trace_codec_deinit(hy_trace_codec *codec) {
     hy_free_n(codec->gpa, codec->slots, codec->slot_capacity);
-    hy_free_n(codec->gpa, codec->vacant, codec->slot_capacity);
+    hy_free_n(codec->gpa, codec->vacant, codec->vacant_capacity);
     hy_free_n(codec->gpa, codec->touched, codec->touch_capacity);
     *codec = (hy_trace_codec){.gpa = codec->gpa};
 }
 
-/* Makes slots 0 … slot there, and as many places for vacant ones. */
+/* Makes slots 0 … slot there, and as many places for vacant ones. Each table knows its own size, so
+ * that one that has grown may stay when the other is refused. */
 static bool reserve_slots(hy_trace_codec *codec, uint32_t slot) {
-    if (slot < codec->slot_capacity) return true;
     uint32_t capacity = slot < 128 ? 256 : slot > UINT32_MAX / 2 ? UINT32_MAX : slot * 2;
-    hy_codec_slot *slots =
-        hy_realloc_n(codec->gpa, hy_codec_slot, codec->slots, codec->slot_capacity, capacity);
-    if (!slots) return false;
-    codec->slots = slots;
-    memset(slots + codec->slot_capacity, 0, (capacity - codec->slot_capacity) * sizeof *slots);
-    uint32_t *vacant = hy_realloc_n(codec->gpa, uint32_t, codec->vacant, codec->slot_capacity, capacity);
-    if (!vacant) {
-        /* Both tables share one capacity, so the slots give back what they gained. */
-        codec->slots = hy_realloc_n(codec->gpa, hy_codec_slot, slots, capacity, codec->slot_capacity);
-        return false;
+    if (slot >= codec->slot_capacity) {
+        hy_codec_slot *slots =
+            hy_realloc_n(codec->gpa, hy_codec_slot, codec->slots, codec->slot_capacity, capacity);
+        if (!slots) return false;
+        memset(slots + codec->slot_capacity, 0, (capacity - codec->slot_capacity) * sizeof *slots);
+        codec->slots = slots;
+        codec->slot_capacity = capacity;
     }
-    codec->vacant = vacant;
-    codec->slot_capacity = capacity;
+    if (slot >= codec->vacant_capacity) {
+        uint32_t *vacant =
+            hy_realloc_n(codec->gpa, uint32_t, codec->vacant, codec->vacant_capacity, capacity);
+        if (!vacant) return false;
+        codec->vacant = vacant;
+        codec->vacant_capacity = capacity;
+    }
     return true;
 }
 

@@ -47,6 +47,7 @@ typedef struct hy_trace_codec {
     uint64_t touch_count;
     uint32_t *vacant; /* reader: freed slots, the last one on top */
     uint32_t vacant_count;
+    uint32_t vacant_capacity;
     uint16_t thread;
     hy_allocator gpa;
 } hy_trace_codec;

@@ -19,7 +19,7 @@
 #define METADATA_MAX 16384
 
 /* Long enough that zstd finds what repeats, short enough that a cut costs little. */
-#define CHUNK_OPS 131072u
+#define CHUNK_OPS 32768u
 /* A reader takes no more than this for one chunk, whatever the file says. */
 #define CHUNK_OPS_MAX (1u << 20)
 #define COLUMN_BYTES_PER_OP_MAX 13u
@@ -157,25 +157,42 @@ static bool write_all(int file, const uint8_t *bytes, size_t count) {
     return true;
 }
 
-/* Writes beside `path` and renames: a reader never sees half a file. */
-static bool write_file(const char *path, const hy_buffer *bytes, hy_trace_error *error) {
-    char temporary[4096];
-    int length = snprintf(temporary, sizeof temporary, "%s.%ld.tmp", path, (long)getpid());
-    if (length < 0 || (size_t)length >= sizeof temporary)
-        return refuse(error, "%.200s…: the path is too long", path);
-    int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (file < 0) return refuse_system(error, "%s: can't be written: %s", path, strerror(errno));
-    bool good = write_all(file, bytes->bytes, bytes->count) && fsync(file) == 0;
+/* Takes `temporary`, open for writing, to be the file at `path`: a reader never sees half a file. */
+static bool become(
+    int file, const char *temporary, const char *path, const hy_buffer *bytes, hy_trace_error *error) {
+    bool good = write_all(file, bytes->bytes, bytes->count) && ftruncate(file, (off_t)bytes->count) == 0 &&
+                fsync(file) == 0;
     int why = errno;
-    good = close(file) == 0 && good;
+    if (close(file) != 0 && good) {
+        why = errno;
+        good = false;
+    }
     if (good && rename(temporary, path) == 0) return true;
     if (good) why = errno;
-    (void)unlink(temporary);
+    error->full = why == ENOSPC || why == EDQUOT;
     return refuse_system(error, "%s: can't be written: %s", path, strerror(why));
 }
 
-bool hy_trace_write(
-    const char *path, const hy_history *history, const hy_trace_info *info, hy_trace_error *error) {
+static bool write_file(const char *victim, const char *path, const hy_buffer *bytes, hy_trace_error *error) {
+    char temporary[4096];
+    int length = victim ? snprintf(temporary, sizeof temporary, "%s", victim)
+                        : snprintf(temporary, sizeof temporary, "%s.%ld.tmp", path, (long)getpid());
+    if (length < 0 || (size_t)length >= sizeof temporary) {
+        return refuse(error, "%.200s…: the path is too long", path);
+    }
+    int file = open(temporary, O_WRONLY | O_CLOEXEC | (victim ? 0 : O_CREAT | O_EXCL), 0644);
+    if (file < 0) {
+        error->full = errno == ENOSPC || errno == EDQUOT;
+        return refuse_system(error, "%s: can't be written: %s", path, strerror(errno));
+    }
+    if (victim) (void)fchmod(file, 0644);
+    if (become(file, temporary, path, bytes, error)) return true;
+    if (!victim) (void)unlink(temporary);
+    return false;
+}
+
+bool hy_trace_write_over(const char *victim, const char *path, const hy_history *history,
+    const hy_trace_info *info, hy_trace_error *error) {
     *error = (hy_trace_error){0};
     size_t bad;
     if (!hy_history_check(history, &bad)) {
@@ -187,9 +204,14 @@ bool hy_trace_write(
     put_header(&bytes, history, info);
     put_ops(&bytes, history);
     bool good = bytes.failed ? refuse_system(error, "%s: not written: out of memory", path)
-                             : write_file(path, &bytes, error);
+                             : write_file(victim, path, &bytes, error);
     hy_buffer_deinit(&bytes);
     return good;
+}
+
+bool hy_trace_write(
+    const char *path, const hy_history *history, const hy_trace_info *info, hy_trace_error *error) {
+    return hy_trace_write_over(NULL, path, history, info, error);
 }
 
 /* ---- reading ---- */

@@ -42,12 +42,19 @@ typedef struct hy_trace_error {
     uint64_t op;     /* operations that were good before the place */
     uint64_t offset; /* bytes */
     bool system;     /* the system or memory refused; the file itself may be good */
+    bool full;       /* the system said that there is no room left to write to */
 } hy_trace_error;
 
 /* Writes the history under `path`. From `info` are taken: program, command, recorder, date, end,
  * finished, foreign_count. False: *error says why, and what stood under `path` before still stands. */
 bool hy_trace_write(
     const char *path, const hy_history *history, const hy_trace_info *info, hy_trace_error *error);
+
+/* The same on a disk that has no room left: writes over the file `victim` (NULL: none; at least as large as
+ * the trace, in the same file system), cuts it to length and gives it the trace's name. What `victim` held is
+ * lost, in part also where this fails: only for a file whose content is in the history. */
+bool hy_trace_write_over(const char *victim, const char *path, const hy_history *history,
+    const hy_trace_info *info, hy_trace_error *error);
 
 /* Reads a trace into an empty, initialised history (its allocator serves), and its metadata.
  * partial: takes what is whole of a file that was cut, damaged or not finished; *error then says

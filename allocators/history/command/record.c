@@ -154,6 +154,10 @@ static void finish_spool(recording *in, const folder *all, const spool_name *spo
     if (in->dated) stamp_date(&info, header.started_ns);
     if (good && history.count > 0) {
         good = hy_trace_write(path, &history, &info, &error);
+        /* Where the spools have filled the disk, the trace takes the place of its own spool. */
+        if (!good && error.full && !in->keep) {
+            good = hy_trace_write_over(spool->path, path, &history, &info, &error);
+        }
         if (good) {
             tell_file(in, path, &history, &info);
             in->operations += history.count;
