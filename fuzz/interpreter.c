@@ -26,6 +26,7 @@ static struct {
     const hy_row *row;
     hy_instance instance;
     hy_config config;
+    hy_align greatest;
     bool counts;            /* the row tells stats */
     bool on_child;          /* its blocks lie in the child's */
     size_t refusals_before; /* of the child, before this step */
@@ -34,7 +35,7 @@ static struct {
     uint64_t spent;  /* at worst taken from a fixed capacity since it was last empty */
     uint64_t weight; /* of what is live, or for rows that don't reuse, of all since reset */
     uint64_t weight_peak;
-    uint64_t shrunk_serial;  /* likewise, shrink */
+    uint64_t shrunk_serial;  /* blocks older than this have seen one shrink */
     uint64_t changes_serial; /* blocks older than this have seen another one change */
     uint64_t serial;
     uint64_t top; /* the block that is both live and the last that was made, by its serial; 0: not known */
@@ -56,8 +57,15 @@ bool hy_interpreter_takes(const hy_row *row) {
     return !row->missing && !row_has(row, HY_TRAIT_FLOOR);
 }
 
+/* A composition on a child that is given stands on that instead of its own lowest layer; so half of the
+ * inputs are run on each, and one that is bounded by its lowest layer always keeps it. */
+static bool takes_child(const hy_row *row, const hy_bytes_header *header) {
+    return !row->stack || (!row_has(row, HY_TRAIT_FIXED_CAPACITY) && header->shape < HY_BYTES_SHAPES / 2);
+}
+
 hy_config hy_interpreter_config(const hy_row *row, const hy_bytes_header *header) {
     hy_config config = {.options = header->options};
+    if (takes_child(row, header)) config.child = hy_child_allocator();
     if (row_has(row, HY_TRAIT_FIXED_CAPACITY)) config.capacity = shapes[header->shape].capacity;
     if (row_has(row, HY_TRAIT_FIXED_BLOCK)) {
         size_t block_size = shapes[header->shape].block_size;
@@ -73,14 +81,14 @@ hy_bytes_bounds hy_interpreter_bounds(const hy_row *row, const hy_bytes_header *
 }
 
 static bool is_bounded(void) {
-    return run.row->default_child || has(HY_TRAIT_FIXED_CAPACITY) || has(HY_TRAIT_REFUSES_ALL);
+    bool on_given = run.config.child.vtable && run.row->default_child;
+    return on_given || has(HY_TRAIT_FIXED_CAPACITY) || has(HY_TRAIT_REFUSES_ALL);
 }
 
 /* Whether a request may be made: it is small, or costs nothing because something bounds it. */
 static bool affordable(uint64_t size, uint8_t align_log2) {
     bool bounded = is_bounded();
-    if (!bounded && align_log2 > SERVED_ALIGN_LOG2_MAX && align_log2 <= run.row->greatest_align.log2)
-        return false;
+    if (!bounded && align_log2 > SERVED_ALIGN_LOG2_MAX && align_log2 <= run.greatest.log2) return false;
     if (hy_model_live_bytes() + size <= LIVE_MAX && size <= LIVE_MAX) return true;
     return bounded ? size > LIVE_MAX : size > PTRDIFF_MAX;
 }
@@ -101,17 +109,27 @@ static uint64_t worst_case(uint64_t size, uint8_t align_log2) {
     return block + hy_align_bytes(hy_align_from_log2(align_log2)) - 1 + GRANULE_SLACK;
 }
 
+/* A composition over a layer of fixed capacity: what fits depends on every layer's overhead. */
+static bool is_inside_capacity(void) {
+    return run.row->stack && has(HY_TRAIT_FIXED_CAPACITY);
+}
+
+/* The alignment up to which blocks of a fixed size are served. */
+static hy_align block_align(void) {
+    return run.config.block_align.log2 ? run.config.block_align : run.row->greatest_align;
+}
+
 /* Whether traits promise that a request is served as long as the child does not refuse. Rows that
  * were given options may refuse more; of them nothing is promised. */
 static bool must_serve(uint64_t size, hy_align align) {
     if (has(HY_TRAIT_REFUSES_ALL) || run.config.options != 0) return false;
-    if (hy_align_compare(align, run.row->greatest_align) > 0 || align.log2 > SERVED_ALIGN_LOG2_MAX)
-        return false;
+    if (hy_align_compare(align, run.greatest) > 0 || align.log2 > SERVED_ALIGN_LOG2_MAX) return false;
     if (has(HY_TRAIT_FIXED_BLOCK) &&
-        (size > run.config.block_size || align.log2 > run.config.block_align.log2))
+        (size > run.config.block_size || hy_align_compare(align, block_align()) > 0))
         return false;
     if (size <= run.room.size && align.log2 <= run.room.align_log2) return true;
     if (!has(HY_TRAIT_FIXED_CAPACITY)) return size <= SERVED_MAX;
+    if (is_inside_capacity()) return false;
     return size <= run.config.capacity && run.spent + worst_case(size, align.log2) <= run.config.capacity;
 }
 
@@ -137,9 +155,9 @@ static void expect_served(const void *ptr, uint64_t size, hy_align align) {
     }
     if (has(HY_TRAIT_REFUSES_ALL))
         hy_finding("refusal", "%ju bytes were served by a row that refuses all", (uintmax_t)size);
-    if (hy_align_compare(align, run.row->greatest_align) > 0)
-        hy_finding("refusal", "alignment 2^%u was served, above the greatest 2^%u", align.log2,
-            run.row->greatest_align.log2);
+    if (hy_align_compare(align, run.greatest) > 0)
+        hy_finding(
+            "refusal", "alignment 2^%u was served, above the greatest 2^%u", align.log2, run.greatest.log2);
     if (has(HY_TRAIT_FIXED_CAPACITY) && size > run.config.capacity)
         hy_finding(
             "refusal", "%ju bytes were served from a capacity of %zu", (uintmax_t)size, run.config.capacity);
@@ -162,6 +180,12 @@ static void add_weight(uint64_t size, uint8_t align_log2) {
     if (run.weight > run.weight_peak) run.weight_peak = run.weight;
 }
 
+static bool capacity_changed(void) {
+    hy_stats now;
+    return run.counts && hy_instance_stats(&run.instance, &now) &&
+           now.capacity_bytes != run.stats_before.capacity_bytes;
+}
+
 static void run_alloc(hy_op op) {
     hy_align align = hy_align_from_log2(op.align_log2);
     if (hy_model_at(op.slot)->live || !affordable(op.size, op.align_log2)) return;
@@ -179,6 +203,7 @@ static void run_alloc(hy_op op) {
     hy_model_note_used(op.slot, run.stats_before.used_bytes);
     run.serial = hy_model_at(op.slot)->serial;
     if (op.size == 0) return;
+    if (capacity_changed()) run.changes_serial = run.serial; /* the rest of a chunk may count as used */
     run.top = run.serial;
     add_weight(op.size, op.align_log2);
 }
@@ -267,6 +292,7 @@ static void *call_change(hy_op_kind kind, const hy_model_block *block, uint64_t 
 /* Whether the traits promise that the newest block grows in place. */
 static bool must_grow(const hy_model_block *block, uint64_t size) {
     if (!has(HY_TRAIT_GROW_IN_PLACE | HY_TRAIT_FIXED_CAPACITY) || run.config.options != 0) return false;
+    if (is_inside_capacity()) return false;
     if (has(HY_TRAIT_FIXED_BLOCK) || size <= block->size || block->serial != run.top) return false;
     if (block->serial <= run.shrunk_serial) return false; /* what it gave up may be lost */
     return size <= run.config.capacity &&
@@ -320,9 +346,11 @@ static void expect_empty(hy_reset_mode mode, uint64_t limit, bool kept) {
         hy_finding(
             "account", "%zu bytes are kept by a reset to at most %ju", now.capacity_bytes, (uintmax_t)limit);
     size_t held = hy_child_counted()->live_bytes;
-    if (mode == HY_RESET_FREE_ALL && held > run.child_bytes_at_start)
+    bool frees_through = !run.row->stack; /* a layer below may keep what it gets back until its own reset */
+    if (mode == HY_RESET_FREE_ALL && frees_through && held > run.child_bytes_at_start)
         hy_finding("leak", "%zu bytes of the child are held after a reset that frees all", held);
-    if (!kept && !child_refused() && mode != HY_RESET_RETAIN_WITH_LIMIT && run.config.options == 0)
+    if (!kept && !child_refused() && mode != HY_RESET_RETAIN_WITH_LIMIT && run.config.options == 0 &&
+        !is_inside_capacity())
         hy_finding("liveness", "a reset could not keep its memory although the child did not refuse");
 }
 
@@ -359,7 +387,8 @@ static void expect_account(const hy_stats *now) {
 }
 
 static void expect_footprint(void) {
-    uint64_t bound = FOOTPRINT_FACTOR * (run.weight_peak + run.config.capacity) + FOOTPRINT_REST +
+    uint64_t layers = run.row->stack ? 2 : 1; /* each may round up */
+    uint64_t bound = layers * FOOTPRINT_FACTOR * (run.weight_peak + run.config.capacity) + FOOTPRINT_REST +
                      64 * run.config.block_size;
     size_t held = hy_child_counted()->live_bytes;
     if (held > bound && run.config.options == 0)
@@ -422,6 +451,14 @@ static void finish(void) {
     hy_child_end();
 }
 
+/* Above this a request must be refused: the row's own greatest alignment, what its blocks were asked
+ * to have, or that of the child that it passes requests on to. */
+static hy_align greatest_of(const hy_row *row, const hy_config *config) {
+    if (row->align_from_child && row->default_child && config->child.vtable)
+        return hy_align_from_log2(HY_ALIGN_LOG2_MAX);
+    return hy_align_max(row->greatest_align, config->block_align);
+}
+
 static bool begin(const hy_row *row, const hy_bytes_header *header) {
     run.row = row;
     run.config = hy_interpreter_config(row, header);
@@ -432,10 +469,9 @@ static bool begin(const hy_row *row, const hy_bytes_header *header) {
     hy_fuzz_place_now = (hy_fuzz_place){row->name, "make", 0};
     hy_child_begin(&header->manners);
     hy_model_begin();
-    hy_config config = run.config;
-    config.child = hy_child_allocator();
-    if (!hy_instance_make(&run.instance, row, &config)) {
-        if (hy_child_counted()->refusals == 0 && config.options == 0)
+    run.greatest = greatest_of(row, &run.config);
+    if (!hy_instance_make(&run.instance, row, &run.config)) {
+        if (hy_child_counted()->refusals == 0 && run.config.options == 0 && !is_inside_capacity())
             hy_finding("liveness", "an instance could not be made");
         hy_child_end();
         return false;

@@ -25,7 +25,7 @@
 /* Whether the claims hold of a row at all: floors may hand one block out twice. */
 bool hy_interpreter_takes(const hy_row *row);
 
-/* What an input's header makes of a row: its configuration (without the child). */
+/* What an input's header makes of a row: its configuration, on the adversarial child where it takes one. */
 hy_config hy_interpreter_config(const hy_row *row, const hy_bytes_header *header);
 /* The bounds that sizes of its operations are relative to. */
 hy_bytes_bounds hy_interpreter_bounds(const hy_row *row, const hy_bytes_header *header);

@@ -32,7 +32,7 @@ typedef struct arguments {
     unsigned seconds;
     bool refusals;
     int path_count;
-    char **paths;
+    char **paths; /* written over the command line's first words */
 } arguments;
 
 static int usage(const char *what, const char *word) {
@@ -348,12 +348,13 @@ int hy_replay(int argc, char **argv) {
         return usage("a command is one of list, run, minimise, assemble, disassemble, speed, not",
             argc < 2 ? "nothing" : argv[1]);
     }
+    const char *command = argv[1];
     int status = parse(argc, argv, &given);
     if (status != GOOD) return status;
-    if (strcmp(argv[1], "list") == 0) return list();
-    if (strcmp(argv[1], "run") == 0) return run(&given);
-    if (strcmp(argv[1], "minimise") == 0) return minimise(&given);
-    if (strcmp(argv[1], "assemble") == 0) return assemble(&given);
-    if (strcmp(argv[1], "disassemble") == 0) return disassemble(&given);
+    if (strcmp(command, "list") == 0) return list();
+    if (strcmp(command, "run") == 0) return run(&given);
+    if (strcmp(command, "minimise") == 0) return minimise(&given);
+    if (strcmp(command, "assemble") == 0) return assemble(&given);
+    if (strcmp(command, "disassemble") == 0) return disassemble(&given);
     return speed(&given);
 }

@@ -291,7 +291,10 @@ static void print_make(FILE *out, const hy_print_job *job) {
         "\nint main(void) {\n    hy_config config = {.capacity = %zu, .block_size = %zu, .block_align = "
         "{%u}, .options = 0x%x};\n",
         config->capacity, config->block_size, config->block_align.log2, config->options);
-    fprintf(out, "    config.child = (hy_allocator){NULL, &child_vtable};\n");
+    if (job->config.child.vtable)
+        fprintf(out, "    config.child = (hy_allocator){NULL, &child_vtable};\n");
+    else
+        fprintf(out, "    (void)child_vtable;\n");
     if (composed) {
         fprintf(out, "    int is_made = hy_instance_make(&made, hy_registry_find(\"%s\"), &config);\n",
             job->row->name);

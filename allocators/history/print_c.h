@@ -22,7 +22,7 @@ typedef enum hy_print_claim {
 
 typedef struct hy_print_job {
     const hy_row *row;
-    hy_config config; /* its child is not looked at */
+    hy_config config; /* whether it has a child says whether the program gives one */
     hy_manners manners;
     const hy_history *history;
     const char *finding; /* one line: what was found */
