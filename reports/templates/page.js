@@ -216,7 +216,7 @@ function drawStrips(i) {
     const r = found[i][row], cells = rows[k].cells;
     rows[k].classList.toggle('b', best.has(row));
     if (cells.length < 4) return;
-    cells[1].innerHTML = r ? `<svg class=v>${r.lo !== null ? `<line x1="${pc(ax.at(r.lo))}" x2="${pc(ax.at(r.hi))}"/>` : ''}<use href="#${D.rows[row][2]}" x="${pc(ax.at(r.mid))}"/></svg>` : '';
+    cells[1].innerHTML = r ? `<svg>${r.lo !== null ? `<line x1="${pc(ax.at(r.lo))}" x2="${pc(ax.at(r.hi))}"/>` : ''}<use href="#${D.rows[row][2]}" x="${pc(ax.at(r.mid))}"/></svg>` : '';
     cells[2].innerHTML = r ? `<b>${figure(r.mid)}</b>${r.lo !== null ? `<span> [${figure(r.lo)}, ${figure(r.hi)}]</span>` : ''}` : '—';
   });
 }

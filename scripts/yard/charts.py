@@ -76,7 +76,7 @@ def strip(axis, ratio, shape):
     line = ""
     if ratio.lo is not None:
         line = f'<line x1="{percent(axis.at(ratio.lo))}" x2="{percent(axis.at(ratio.hi))}"/>'
-    return Markup(f'<svg class=v>{line}<use href="#{shape}" x="{percent(axis.at(ratio.median))}"/></svg>')
+    return Markup(f'<svg>{line}<use href="#{shape}" x="{percent(axis.at(ratio.median))}"/></svg>')
 
 
 def strip_axis(axis):
@@ -84,7 +84,7 @@ def strip_axis(axis):
     ticks = "".join(
         f'<text x="{percent(place)}"{" class=one" if value == axis.always else ""}>{short(value)}</text>' for place, value in axis.ticks(5)
     )
-    return Markup(f'<svg class="v ax" aria-hidden=true>{ticks}</svg>')
+    return Markup(f'<svg class=ax aria-hidden=true>{ticks}</svg>')
 
 
 def _grid(axis_x, axis_y, label_x, label_y):

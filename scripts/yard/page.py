@@ -259,9 +259,9 @@ def strip_row(page, cell, axis, row, best):
     if time is None:
         return f'{head}<td colspan=4><a href="#failures">failed</a>'
     if ratio is None:
-        return f"{head}<td class=s><td class=x>—<td>{figure(time.median)}<td class=yy>{memory}"
+        return f"{head}<td><td>—<td>{figure(time.median)}<td>{memory}"
     span = f"<span> [{figure(ratio.lo)}, {figure(ratio.hi)}]</span>" if ratio.lo is not None else ""
-    return f"{head}<td class=s>{charts.strip(axis, ratio, look.shape)}<td class=x><b>{figure(ratio.median)}</b>{span}<td>{figure(time.median)}<td class=yy>{memory}"
+    return f"{head}<td>{charts.strip(axis, ratio, look.shape)}<td><b>{figure(ratio.median)}</b>{span}<td>{figure(time.median)}<td>{memory}"
 
 
 def cell_order(page, cell):
@@ -280,8 +280,8 @@ def cell_figure(page, cell, axis):
     body = "".join(strip_row(page, cell, axis, row, best) for row in rows)
     unit = "ns per operation"
     head = (
-        f"<colgroup><col class=a><col><col class=x><col class=t><col class=y></colgroup><thead><tr><th scope=col><span class=ref>libc</span> = 1<td class=s>{charts.strip_axis(axis)}"
-        f"<th scope=col>time ratio<span> [95&nbsp;%]</span><th scope=col title='{unit}'>ns/op<th scope=col class=yy title='peak RSS above the start of the process'>peak MiB<tbody>"
+        f"<colgroup><col class=a><col><col class=x><col class=t><col class=y></colgroup><thead><tr><th scope=col><span class=ref>libc</span> = 1<td>{charts.strip_axis(axis)}"
+        f"<th scope=col>time ratio<span> [95&nbsp;%]</span><th scope=col title='{unit}'>ns/op<th scope=col title='peak RSS above the start of the process'>peak MiB<tbody>"
     )
     label = cell.label or cell.workload
     return (

@@ -1,0 +1,171 @@
+"""The page as text: complete without scripts, never a winner without an interval, nothing from elsewhere."""
+
+import html.parser
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from yard import charts, looks, page, samples, stats, synthetic, verdicts  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return samples.load(synthetic.write(tmp_path_factory.mktemp("run"), row_count=20, workload_count=14, processes=8, rounds=10))
+
+
+@pytest.fixture(scope="module")
+def text(run):
+    return page.render(run)
+
+
+class Seen(html.parser.HTMLParser):
+    """Collects elements with their attributes."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+
+def plain(text):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", text)).replace("&nbsp;", " ")
+
+
+def test_nothing_is_loaded_from_elsewhere(text):
+    for tag, attrs in Seen(text).tags:
+        for name in ("src", "href", "data", "action"):
+            assert attrs.get(name, "#")[:1] == "#" or attrs[name].startswith("data:"), (tag, attrs)
+    assert "@import" not in text and "url(" not in text
+
+
+def test_every_link_has_its_target(text):
+    tags = Seen(text).tags
+    ids = [attrs["id"] for _, attrs in tags if "id" in attrs]
+    assert len(ids) == len(set(ids)), "an id stands twice"
+    wanted = {attrs["href"][1:] for tag, attrs in tags if tag in ("a", "use") and attrs.get("href", "").startswith("#")}
+    assert wanted <= set(ids)
+
+
+def test_charts_have_words(text):
+    charts_seen = [attrs for tag, attrs in Seen(text).tags if tag == "svg" and attrs.get("role") == "img"]
+    assert len(charts_seen) > 5 and all(len(attrs["aria-label"]) > 60 for attrs in charts_seen)
+
+
+def test_winner_is_the_one_that_leads(run, text):
+    for cells in ([cell] for cell in run.cells.values()):
+        verdict = verdicts.verdict(run, cells)
+        assert verdict.leaders and not any(leader.row.floor or leader.row.twin for leader in verdict.leaders)
+        best = verdict.leaders[0].ratio
+        assert all(leader.ratio.lo <= best.hi for leader in verdict.leaders)
+        others = [entry for entry in verdicts.standings(run, cells) if verdicts.candidate(entry.row) and entry not in verdict.leaders]
+        assert all(entry.ratio.lo > best.hi for entry in others)
+
+
+def test_no_winner_without_an_interval(tmp_path):
+    run = samples.load(synthetic.write(tmp_path, row_count=15, workload_count=3, processes=4, rounds=5))
+    answers = plain(page.answers(page.Page(run)))
+    assert "no winner is named" in answers and "×" not in answers
+    assert " class=b" not in page.grid(page.Page(run))
+
+
+def test_touching_intervals_are_no_clear_difference(run):
+    rows = list(run.rows.values())
+    near = [verdicts.Standing(rows[i], stats.Estimate(m, m - 0.02, m + 0.02, 9), 1) for i, m in enumerate((0.50, 0.53, 0.60))]
+    assert [leader.ratio.median for leader in verdicts.leaders(near)] == [0.50, 0.53]
+    assert plain(page.tie(page.Page(run), verdicts.leaders(near))).startswith("no clear difference between floor_null, 0.500")
+
+
+def test_failed_cells_and_missing_rows_are_told(run, text):
+    failure = next(failure for cell in run.cells.values() for failure in cell.failures.values())
+    assert failure["command"] in text.replace("&#39;", "'")
+    assert "install librpmalloc1" in text and ">failed</a>" in text
+
+
+def test_unfinished_run_says_so(tmp_path):
+    run = samples.load(synthetic.write(tmp_path, row_count=12, workload_count=4, processes=6, rounds=5, finished=False))
+    assert "This run is not finished." in page.render(run)
+
+
+def test_empty_run_still_makes_a_page(tmp_path):
+    folder = synthetic.write(tmp_path, row_count=5, workload_count=2, processes=6, rounds=5, finished=False)
+    (folder / "samples.ndjson").write_text("")
+    assert "nothing to compare with" in page.render(samples.load(folder))
+
+
+def test_full_size_page_is_at_most_a_megabyte(tmp_path):
+    run = samples.load(synthetic.write(tmp_path, row_count=50, workload_count=40, processes=12, rounds=5))
+    assert page.write(run).stat().st_size <= page.LIMIT_BYTES
+
+
+def test_data_of_the_script_is_the_runs(run, text):
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S).group(1))
+    assert [row[0] for row in data["rows"]] == [row.name for row in run.chosen()]
+    assert len(data["cells"]) == len(run.cells)
+
+
+def test_names_with_markup_stay_text(tmp_path):
+    folder = synthetic.write(tmp_path, row_count=4, workload_count=1, processes=6, rounds=5)
+    context = json.loads((folder / "run.json").read_text())
+    context["rows"][0]["summary"] = context["machine"] = "</script><script>alert(1)</script>"
+    context["workloads"][0]["summary"] = "<b onclick=x>"
+    (folder / "run.json").write_text(json.dumps(context))
+    text = page.render(samples.load(folder))
+    assert "alert(1)</script>" not in text and "<b onclick" not in text
+
+
+@pytest.mark.parametrize("values", [[0.1, 40], [0.98, 1.03], [1e-3, 1e3], [1.0], []])
+def test_axis_shows_one_and_few_ticks(values):
+    axis = charts.Axis(values, always=1)
+    ticks = axis.ticks(6)
+    assert 1 in [value for _, value in ticks] and len(ticks) <= 7
+    assert all(0 <= axis.at(value) <= 100 for value in [*values, 1])
+
+
+def test_linear_axis_begins_at_zero():
+    axis = charts.Axis([0, 37.2], log=False)
+    assert axis.at(0) == 0 and axis.ticks()[0] == (0, 0) and 3 <= len(axis.ticks()) <= 7
+
+
+def test_labels_keep_apart():
+    places = charts.spread([10, 11, 12, 90, 91], 14, 100)
+    assert all(b - a >= 13.99 for a, b in zip(places, places[1:])) and max(places) <= 100
+    labels = charts.place_labels([(50, 50, "one"), (52, 50, "two"), (300, 50, "three")], 400, 100)
+    assert labels[0] and labels[0] != labels[1]
+
+
+def test_one_look_an_allocator(run):
+    assigned = looks.assign(run.chosen(), "libc")
+    assert len({look.css for look in assigned.values()}) == len(assigned)
+    assert assigned["jemalloc_sized"].colour == assigned["jemalloc"].colour and assigned["jemalloc_sized"].hollow
+    assert assigned["arena"].shape != assigned["jemalloc"].shape
+    general = [look for name, look in assigned.items() if look.colour < looks.HUES and not look.hollow]
+    assert len({(look.colour, look.shape) for look in general}) == len(general)
+
+
+def contrast(one, other):
+    def light(colour):
+        digits = colour[1:] if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])
+        parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+        parts = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    high, low = sorted((light(one), light(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_colours_stand_out_in_both_themes(theme):
+    style = (page.TEMPLATES / "page.css").read_text()
+    colours = dict(re.findall(r"--(\w+):(#[0-9a-f]+)", style.split(f"set {theme}")[1].split("endset")[0]))
+    for name, colour in colours.items():
+        if re.fullmatch(r"c\d|mute|accent|fg", name):
+            assert contrast(colour, colours["bg"]) >= 4.5, name
+        if re.fullmatch(r"[mp]\d", name):
+            assert contrast(colour, colours["fg"]) >= 4.5, name
