@@ -268,8 +268,8 @@ hy_arena hy_arena_promote(hy_arena_state state, hy_allocator child) {
     return arena;
 }
 
-/* Whether a restore to the mark would go back, not forward. */
-static bool is_behind(const hy_arena *arena, hy_arena_mark mark) {
+/* Whether a restore to the mark would go back, not forward. Asked only where checks are compiled in. */
+HY_UNUSED static bool is_behind(const hy_arena *arena, hy_arena_mark mark) {
     const hy_arena_chunk *chunk = arena->state.chunk;
     if (chunk == mark.chunk) return mark.next <= arena->state.next;
     while (chunk && chunk != mark.chunk)
