@@ -135,14 +135,14 @@ uint64_t hy_crew_run(hy_crew *crew, hy_crew_task task, void *context) {
 }
 
 /* The `wanted`-th core of the set. */
-static int core_at(const cpu_set_t *cores, uint32_t wanted) {
-    for (int core = 0; core < CPU_SETSIZE; core++) {
+static size_t core_at(const cpu_set_t *cores, uint32_t wanted) {
+    for (size_t core = 0; core < CPU_SETSIZE; core++) {
         if (CPU_ISSET(core, cores) && wanted-- == 0) return core;
     }
     return 0;
 }
 
-static void pin_one(pthread_t thread, int core) {
+static void pin_one(pthread_t thread, size_t core) {
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(core, &one);
