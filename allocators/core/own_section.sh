@@ -4,7 +4,8 @@
 # The linker gathers that section and marks where it begins and ends, so that a stack trace can tell the
 # library's frames from its caller's (stack_trace.c). The header's inline functions carry the section as
 # an attribute (HY_INLINE). What is no ELF object (link-time optimisation, a dry run) is left alone.
-"$@" || exit
+set -eu
+"$@"
 
 object=
 before=
