@@ -137,20 +137,19 @@ static bool make_room(hy_arena *arena, size_t size, hy_align align) {
     return least < wanted && add_chunk(arena, least);
 }
 
-HY_COLD void *hy_arena_alloc_slow(hy_arena *arena, size_t size, hy_align align) {
-    if (!arena->fixed && size != 0 && make_room(arena, size, align)) {
-        void *ptr = hy_arena_alloc_here(arena, size, align);
-        HY_ASSERT(ptr, "a chunk that was made for a block has no room for it");
-        return ptr;
-    }
-    if (arena->fatal) hy_fatal("arena exhausted");
-    return NULL;
-}
-
 static bool has_room(const hy_arena *arena, size_t size, hy_align align) {
     uintptr_t start, last;
     return hy_bump_start(arena->state.next, align, &start) && !HY_ADD_OVERFLOWS(start, size - 1, &last) &&
            last < arena->end;
+}
+
+HY_COLD void *hy_arena_alloc_slow(hy_arena *arena, size_t size, hy_align align) {
+    if (!arena->fixed && size != 0 && make_room(arena, size, align)) {
+        HY_ASSERT(has_room(arena, size, align), "a chunk that was made for a block has no room for it");
+        return hy_arena_alloc(arena, size, align);
+    }
+    if (arena->fatal) hy_fatal("arena exhausted");
+    return NULL;
 }
 
 bool hy_arena_reserve(hy_arena *arena, size_t size, hy_align align) {

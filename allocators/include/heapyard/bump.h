@@ -61,12 +61,12 @@ HY_INLINE uintptr_t hy_bump_after(uintptr_t stop, uintptr_t end) {
 
 /* A block, or NULL where the region has no room for it. Requires: size > 0. */
 HY_INLINE HY_WARN_UNUSED void *hy_bump_alloc(hy_bump *bump, size_t size, hy_align align) {
-    uintptr_t start, stop, end = (uintptr_t)bump->end;
-    if (HY_UNLIKELY(!hy_bump_start((uintptr_t)bump->next, align, &start) ||
-                    HY_ADD_OVERFLOWS(start, size, &stop) || stop > end)) {
-        return NULL;
-    }
-    bump->next = (char *)hy_bump_after(stop, end);
+    uintptr_t start, stop;
+    if (HY_UNLIKELY(!hy_bump_start((uintptr_t)bump->next, align, &start))) return NULL;
+    if (HY_UNLIKELY(HY_ADD_OVERFLOWS(start, size, &stop))) return NULL;
+    /* Reading `end` only here keeps gcc 12 from joining the conditions, which costs four instructions. */
+    if (HY_UNLIKELY(stop > (uintptr_t)bump->end)) return NULL;
+    bump->next = (char *)hy_bump_after(stop, (uintptr_t)bump->end);
     hy_unpoison((void *)start, size);
     return (void *)start;
 }

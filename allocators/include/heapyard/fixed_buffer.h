@@ -112,13 +112,13 @@ HY_INLINE void hy_fixed_buffer_use(hy_fixed_buffer *fixed, hy_fixed_buffer_view 
 /* A block, or NULL where there is no room for it. Requires: size > 0. */
 HY_INLINE HY_WARN_UNUSED void *hy_fixed_buffer_alloc(hy_fixed_buffer *fixed, size_t size, hy_align align) {
     hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_PLAIN);
-    uintptr_t next = fixed->next, end = fixed->end, start, stop;
-    if (HY_UNLIKELY(
-            !hy_bump_start(next, align, &start) || HY_ADD_OVERFLOWS(start, size, &stop) || stop > end)) {
-        return hy_fixed_buffer_exhausted(fixed);
-    }
+    uintptr_t next = fixed->next, start, stop;
+    if (HY_UNLIKELY(!hy_bump_start(next, align, &start))) return hy_fixed_buffer_exhausted(fixed);
+    if (HY_UNLIKELY(HY_ADD_OVERFLOWS(start, size, &stop))) return hy_fixed_buffer_exhausted(fixed);
+    /* Reading `end` only here keeps gcc 12 from joining the conditions, which costs four instructions. */
+    if (HY_UNLIKELY(stop > fixed->end)) return hy_fixed_buffer_exhausted(fixed);
     fixed->before = next;
-    fixed->next = hy_bump_after(stop, end);
+    fixed->next = hy_bump_after(stop, fixed->end);
     hy_unpoison((void *)start, size);
     return (void *)start;
 }
