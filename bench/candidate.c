@@ -125,6 +125,11 @@ bool hy_candidate_fill(hy_candidate *candidate) {
     return true;
 }
 
+void hy_candidate_restart(hy_candidate *candidate) {
+    hy_crew_run(candidate->crew, empty_session, candidate);
+    hy_crew_run(candidate->crew, fill_session, candidate);
+}
+
 hy_epoch hy_candidate_epoch(hy_candidate *candidate, uint64_t operations) {
     piece work = {.candidate = candidate, .operations = operations};
     hy_epoch epoch = {.elapsed_ns = hy_crew_run(candidate->crew, run_session, &work)};

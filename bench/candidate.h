@@ -41,6 +41,9 @@ bool hy_candidate_begin(hy_candidate *candidate, const hy_workload *workload, co
 /* Makes the instance and fills every session in its thread. False: as above; all is ended. */
 bool hy_candidate_fill(hy_candidate *candidate);
 
+/* Empties the sessions and fills them again: all candidates then stand at the same place. */
+void hy_candidate_restart(hy_candidate *candidate);
+
 typedef struct hy_epoch {
     uint64_t operations; /* of one thread */
     uint64_t elapsed_ns;

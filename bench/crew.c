@@ -34,10 +34,18 @@ struct hy_crew {
     _Alignas(HY_CACHE_LINE) _Atomic uint64_t last_end_ns;
 };
 
-uint64_t hy_clock_ns(void) {
+static uint64_t read_clock(clockid_t clock) {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t hy_clock_ns(void) {
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t hy_cpu_clock_ns(void) {
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static void relax(uint32_t spins) {
@@ -117,9 +125,9 @@ hy_crew *hy_crew_start(uint32_t threads) {
 
 /* With one thread the two readings of the clock stand around the task and nothing else. */
 static uint64_t run_alone(hy_crew_task task, void *context) {
-    uint64_t start = hy_clock_ns();
+    uint64_t start = hy_cpu_clock_ns();
     task(context, 0);
-    return hy_clock_ns() - start;
+    return hy_cpu_clock_ns() - start;
 }
 
 uint64_t hy_crew_run(hy_crew *crew, hy_crew_task task, void *context) {

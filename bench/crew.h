@@ -1,5 +1,8 @@
 /* crew.h: threads that start and end a piece of work together, and the time it took.
  *
+ * One thread alone is timed by its own CPU time, system calls included: what other processes do to a
+ * shared machine in the meantime is not the allocator's.
+ *
  * The caller is thread 0; the others wait, spinning for a moment and then asleep. A piece of work
  * begins only when all of them are awake and spinning, so that no wake-up is timed. Its time is wall
  * time from the common start to the end of the slowest: what is reported as ns/op for t threads is
@@ -18,8 +21,9 @@ HY_BEGIN_DECLS
 typedef struct hy_crew hy_crew;
 typedef void (*hy_crew_task)(void *context, uint32_t thread);
 
-/* The clock of all measurements, in nanoseconds. */
+/* Nanoseconds: since some moment, and spent by the calling thread. */
 uint64_t hy_clock_ns(void);
+uint64_t hy_cpu_clock_ns(void);
 
 /* threads: 1 … HY_THREADS_MAX. NULL: no memory or no threads to be had. */
 hy_crew *hy_crew_start(uint32_t threads);

@@ -5,6 +5,8 @@
 
 /* Time to come once past every live block, at the speed of a cache miss or so. */
 #define NS_PER_LIVE_BLOCK 20
+/* An operation's time, where nothing has been measured yet. */
+#define NS_PER_OPERATION 50
 /* A candidate that needs more than so many epochs' time for the common count has its own. */
 #define SLOW_FACTOR 8
 /* The same where all must run the same segments: only those that would hold up everybody. */
@@ -12,7 +14,13 @@
 #define CALIBRATION_OPERATIONS 64
 #define CALIBRATION_TRIES 3
 
-uint64_t hy_sample_epoch_ns(const hy_workload *workload, const hy_demand *demand) {
+/* Nothing less than the whole can be run: its threads are the workload's own. */
+static bool runs_whole(const hy_workload *workload, const hy_cell *cell) {
+    return workload->owns_threads && cell->threads > 1;
+}
+
+uint64_t hy_sample_epoch_ns(const hy_workload *workload, const hy_cell *cell, const hy_demand *demand) {
+    if (runs_whole(workload, cell)) return demand->length * NS_PER_OPERATION;
     if (workload->epoch_ns) return workload->epoch_ns;
     uint64_t pass = demand->live_blocks * NS_PER_LIVE_BLOCK;
     return pass > HY_EPOCH_NS ? pass : HY_EPOCH_NS;
@@ -110,9 +118,11 @@ static bool calibrate_all(sampling *run) {
     uint64_t *fitting = hy_alloc_n(hy_libc(), uint64_t, run->count);
     if (!fitting) return false;
     size_t fitting_count = 0;
+    bool whole = runs_whole(run->plan->workload, &run->plan->cell);
     for (size_t i = 0; i < run->count; i++) {
         if (!measured(run, i)) continue;
-        run->samples[i].operations = calibrate(run, i);
+        run->samples[i].operations = whole ? 1 : calibrate(run, i);
+        if (run->plan->workload->keeps_place && !whole) hy_candidate_restart(&run->candidates[i]);
         fitting[fitting_count++] = run->samples[i].operations;
     }
     uint64_t common = fitting_count ? median_of(fitting, fitting_count) : 0;
@@ -207,7 +217,8 @@ bool hy_sample(const hy_sample_plan *plan, hy_candidate *candidates, hy_samples 
         .candidates = candidates,
         .samples = samples,
         .count = count,
-        .epoch_ns = plan->epoch_ns ? plan->epoch_ns : hy_sample_epoch_ns(plan->workload, &demand),
+        .epoch_ns =
+            plan->epoch_ns ? plan->epoch_ns : hy_sample_epoch_ns(plan->workload, &plan->cell, &demand),
         .random = plan->seed,
         .next_letter = plan->order,
     };

@@ -43,7 +43,7 @@ typedef struct hy_samples {
 } hy_samples;
 
 /* How long an epoch of this cell is, and the warm-up before it. */
-uint64_t hy_sample_epoch_ns(const hy_workload *workload, const hy_demand *demand);
+uint64_t hy_sample_epoch_ns(const hy_workload *workload, const hy_cell *cell, const hy_demand *demand);
 uint64_t hy_sample_warm_ns(const hy_workload *workload, const hy_demand *demand, uint64_t epoch_ns);
 
 /* Measures the candidates (named, applicable). samples: one for each. False: no memory or no threads;

@@ -51,6 +51,7 @@ bool hy_workload_applies(const hy_workload *workload, const hy_cell *cell, const
     hy_demand demand;
     if (row->missing || !traits_fit(workload, cell->threads, row->traits)) return false;
     if (!workload->demand(cell->params, &demand)) return false;
+    if (workload->threads_fit && !workload->threads_fit(cell->params, cell->threads)) return false;
     return hy_align_compare(demand.greatest_align, row->greatest_align) <= 0 && sizes_fit(&demand, row);
 }
 

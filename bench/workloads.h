@@ -27,6 +27,7 @@ typedef struct hy_demand {
     size_t live_bytes;  /* at most live at once, as asked for */
     size_t live_blocks; /* likewise; 1 for what keeps nothing */
     bool mixed_sizes;   /* more than one size */
+    uint64_t length;    /* operations of the whole, for what ends by itself; else 0 */
 } hy_demand;
 
 /* Called in the middle of fills and batches, where the live bytes have just grown or shrunk, so that
@@ -71,6 +72,8 @@ struct hy_workload {
     bool (*direct_loop)(const hy_direct_bench *direct);
     /* What these parameters ask for; false where they make no sense. */
     bool (*demand)(const char *params, hy_demand *out);
+    /* Whether it can be run with so many threads. NULL: with any number. */
+    bool (*threads_fit)(const char *params, uint32_t threads);
     /* One line about why `demand` has just refused; NULL: there is no more to say. The member may be
      * NULL. */
     const char *(*refusal)(const char *params);
@@ -86,8 +89,6 @@ struct hy_workload {
     /* At least `operations` operations, or one segment where the workload has its own length; *done
      * gets how many they were. Returns the checksum, where the session is to verify. */
     uint64_t (*epoch)(hy_session *session, uint64_t operations, uint64_t *done);
-    /* For workloads that keep their place: operations of the whole sequence; else NULL. */
-    uint64_t (*length)(hy_session *session);
     /* The bytes live now, as asked for. */
     uint64_t (*live_bytes)(hy_session *session);
     /* Frees what is live through the allocator under test. The session's own tables are kept until

@@ -37,7 +37,7 @@ static bool add_named(const char *command, const char *label, const hy_workload 
     const hy_cell *cell, hy_candidate *candidate) {
     if (!hy_candidate_name(candidate, command, label)) return false;
     if (hy_candidate_applies(candidate, workload, cell)) return true;
-    fprintf(stderr, "heapyard-bench %s: %s does not apply to %s %s with %u thread(s): its traits say so\n",
+    fprintf(stderr, "heapyard-bench %s: %s does not apply to %s %s with %u thread(s) (heapyard-bench list)\n",
         command, label, workload->name, cell->params, cell->threads);
     return false;
 }

@@ -67,7 +67,7 @@ static void print_row_json(FILE *out, const hy_row *row) {
 static void print_cell_json(FILE *out, const hy_workload *workload, const hy_cell *cell) {
     hy_demand demand;
     if (!workload->demand(cell->params, &demand)) demand = (hy_demand){0};
-    uint64_t epoch_ns = hy_sample_epoch_ns(workload, &demand);
+    uint64_t epoch_ns = hy_sample_epoch_ns(workload, cell, &demand);
     fputc('{', out);
     hy_json_text(out, "params", cell->params, true);
     hy_json_number(out, "threads", cell->threads);

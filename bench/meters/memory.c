@@ -101,9 +101,9 @@ static void look(void *context, uint64_t live_bytes) {
 }
 
 static uint64_t step_operations(hy_candidate *candidate) {
-    if (candidate->workload->length) return candidate->workload->length(candidate->sessions[0]) / STEPS + 1;
     hy_demand demand;
     candidate->workload->demand(candidate->cell.params, &demand);
+    if (demand.length) return demand.length / STEPS + 1;
     return demand.live_blocks > STEP_OPERATIONS_MIN ? demand.live_blocks : STEP_OPERATIONS_MIN;
 }
 

@@ -134,7 +134,7 @@ static bool sample_cell(
         const hy_row *row = side_row(side, name);
         if (!row || !hy_candidate_name(&candidates[side], "pairs", row->name)) return false;
     }
-    double epoch_ns = (double)hy_sample_epoch_ns(workload, &demand);
+    double epoch_ns = (double)hy_sample_epoch_ns(workload, cell, &demand);
     double rounds = (double)self->budget_ns / (EPOCHS_A_ROUND * epoch_ns);
     hy_sample_plan plan = {
         .workload = workload, .cell = *cell, .seed = self->seed + self->number, .same_operations = true};

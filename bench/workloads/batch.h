@@ -24,9 +24,10 @@ typedef struct batch_session {
 HY_INLINE uint64_t batch_free_range(
     batch_session *session, hy_allocator allocator, size_t first, size_t last, bool verify) {
     uint64_t checksum = 0;
+    const uint32_t *sizes = session->sizes;
+    void **blocks = session->blocks;
     for (size_t i = first; i < last; i++) {
-        checksum = hy_give_block(
-            &session->head, allocator, session->blocks[i], session->sizes[i], i, checksum, verify);
+        checksum = hy_give_block(&session->head, allocator, blocks[i], sizes[i], i, checksum, verify);
     }
     return checksum;
 }
@@ -44,9 +45,11 @@ HY_INLINE uint64_t batch_words(const batch_session *session) {
 
 HY_INLINE void batch_take_range(
     batch_session *session, hy_allocator allocator, size_t first, size_t last, bool keeps) {
+    const uint32_t *sizes = session->sizes;
+    void **blocks = session->blocks;
     for (size_t i = first; i < last; i++) {
-        void *ptr = hy_take_block(&session->head, allocator, session->sizes[i], i);
-        if (keeps) session->blocks[i] = ptr;
+        void *ptr = hy_take_block(&session->head, allocator, sizes[i], i);
+        if (keeps) blocks[i] = ptr;
     }
 }
 

@@ -18,7 +18,7 @@
 #define SEGMENT_NS 1000000
 #define PATH_SIZE 1024
 #define TRACE_MAX 32
-#define EXTENSION ".hytrace"
+#define EXTENSION ".hyt"
 
 /* A trace, read and compiled; `path` empty: this place is free. */
 typedef struct loaded_trace {
@@ -103,6 +103,7 @@ static bool demand(const char *params, hy_demand *out) {
         .live_bytes = trace->plan.peak_bytes,
         .live_blocks = trace->plan.peak_blocks,
         .mixed_sizes = true,
+        .length = trace->plan.operations,
     };
     return true;
 }
@@ -113,14 +114,16 @@ static const char *refusal(const char *params) {
 }
 
 /* One thread, or exactly those of the recording. */
-static bool threads_fit(const loaded_trace *trace, uint32_t threads) {
+static bool threads_fit(const char *params, uint32_t threads) {
+    const loaded_trace *trace = find_trace(params);
+    if (!trace || !trace->good) return false;
     return threads == 1 || (trace->parallel && threads == hy_parallel_plan_threads(trace->parallel));
 }
 
 static hy_session *begin(
     const hy_workload *workload, const char *params, uint32_t threads, uint64_t seed, hy_instance *instance) {
     const loaded_trace *trace = find_trace(params);
-    if (!trace || !trace->good || !threads_fit(trace, threads)) return NULL;
+    if (!trace || !trace->good || !threads_fit(params, threads)) return NULL;
     trace_session *session = hy_create(hy_libc(), trace_session);
     if (!session) return NULL;
     memset(session, 0, sizeof *session);
@@ -209,10 +212,6 @@ static uint64_t epoch(hy_session *head, uint64_t operations, uint64_t *done) {
     return checksum;
 }
 
-static uint64_t length(hy_session *head) {
-    return ((trace_session *)head)->trace->plan.count;
-}
-
 static uint64_t live_bytes(hy_session *head) {
     return ((trace_session *)head)->live_bytes;
 }
@@ -231,8 +230,20 @@ static void end(hy_session *head) {
     hy_destroy(hy_libc(), session);
 }
 
+/* A program that one of its own threads does most of says little with all of them on few cores, and
+ * takes long: those are for the full tier. */
 static const hy_cell cells[] = {
-    {"file=python3", 1, HY_TIER_QUICK},
+    {"file=cc1", 1, HY_TIER_QUICK},
+    {"file=sqlite", 1, HY_TIER_QUICK},
+    {"file=python", 1, HY_TIER_STANDARD},
+    {"file=lua", 1, HY_TIER_STANDARD},
+    {"file=git-log", 1, HY_TIER_STANDARD},
+    {"file=redis", 1, HY_TIER_STANDARD},
+    {"file=doxygen", 1, HY_TIER_STANDARD},
+    {"file=python-threads", 6, HY_TIER_STANDARD},
+    {"file=redis", 4, HY_TIER_FULL},
+    {"file=doxygen", 21, HY_TIER_FULL},
+    {"file=git-grep", 9, HY_TIER_FULL},
 };
 
 const hy_workload hy_trace_workload = {
@@ -249,11 +260,11 @@ const hy_workload hy_trace_workload = {
     .cells = cells,
     .cell_count = sizeof cells / sizeof cells[0],
     .demand = demand,
+    .threads_fit = threads_fit,
     .refusal = refusal,
     .begin = begin,
     .fill = fill,
     .epoch = epoch,
-    .length = length,
     .live_bytes = live_bytes,
     .free_all = free_all,
     .end = end,

@@ -19,6 +19,8 @@ TIER_NAMES = {"smoke": 0, **TIERS}
 # Processes whose samples also hold the harness's own cost.
 HARNESS_PROCESSES = 3
 ROUNDS_MIN = 5
+# Epochs from here on are whole programs: one round a process.
+WHOLE_EPOCH_SECONDS = 0.005
 PROCESSES_MIN = 10
 # What an epoch of the cheapest cells takes, warm-up included: they get the tier's rounds, longer ones fewer.
 SHORTEST_EPOCH_NS = 125_000
@@ -140,8 +142,13 @@ def find_cells(listing, tier, rows, workloads, threads, memory_bytes):
 
 def process_seconds(cell, rows, rounds):
     """What one process of a cell is expected to take."""
-    one = cell.epoch_seconds * (2 * rounds + CALIBRATION_EPOCHS) + cell.live_blocks * FILL_SECONDS_PER_BLOCK
+    before = 1 if cell.epoch_seconds >= WHOLE_EPOCH_SECONDS else CALIBRATION_EPOCHS
+    one = cell.epoch_seconds * (2 * rounds + before) + cell.live_blocks * FILL_SECONDS_PER_BLOCK
     return START_SECONDS + len(rows) * one
+
+
+def rounds_of(cell, wanted):
+    return 1 if cell.epoch_seconds >= WHOLE_EPOCH_SECONDS else max(ROUNDS_MIN, math.ceil(wanted))
 
 
 def throughput_seconds(cells, rounds, processes):
@@ -152,13 +159,12 @@ def share_rounds(cells, tier):
     """Rounds by cell and processes, so that the whole fits the tier's time. Long epochs get fewer rounds;
     then all get fewer; then there are fewer processes."""
     full = {
-        cell: max(ROUNDS_MIN, min(tier.rounds, round(tier.rounds * SHORTEST_EPOCH_NS / 1e9 / cell.epoch_seconds)))
-        for cell in cells
+        cell: rounds_of(cell, min(tier.rounds, tier.rounds * SHORTEST_EPOCH_NS / 1e9 / cell.epoch_seconds)) for cell in cells
     }
     if tier.seconds is None:
         return full, tier.processes
     for scale in (1, 0.75, 0.5, 0.35, 0.25):
-        rounds = {cell: max(ROUNDS_MIN, math.ceil(count * scale)) for cell, count in full.items()}
+        rounds = {cell: rounds_of(cell, count * scale) for cell, count in full.items()}
         if throughput_seconds(cells, rounds, tier.processes) <= tier.seconds:
             return rounds, tier.processes
     one = throughput_seconds(cells, rounds, 1)

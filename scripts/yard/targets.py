@@ -1,0 +1,138 @@
+"""The project's own targets: read, measured in one interleaved run, and judged."""
+
+import json
+import random
+import tomllib
+from typing import NamedTuple
+
+import numpy
+
+from yard import common, run, stats
+
+FILE = common.ROOT / "reports" / "targets.toml"
+PROCESSES = 30
+ROUNDS = 60
+NAMES = {"rows", "workload", "params", "reference", "reference_workload", "reference_params", "bound", "why"}
+NEEDED = NAMES - {"reference_workload", "reference_params"}
+
+
+class Cell(NamedTuple):
+    workload: str
+    params: str
+
+
+class Target(NamedTuple):
+    """row in cell, at most bound × reference in reference_cell."""
+
+    row: str
+    cell: Cell
+    reference: str
+    reference_cell: Cell
+    bound: float
+    why: str
+
+
+class Outcome(NamedTuple):
+    target: Target
+    ratio: stats.Estimate
+
+    @property
+    def verdict(self):
+        """held: the median is within the bound; short: even the interval's lower end is not."""
+        if self.ratio.median <= self.target.bound:
+            return "held"
+        return "short" if self.ratio.lo is not None and self.ratio.lo > self.target.bound else "unclear"
+
+
+def expand(given, number):
+    """The targets of one entry: each of its rows with each of its parameters."""
+    unknown, lacking = set(given) - NAMES, NEEDED - set(given)
+    if unknown or lacking:
+        what = f"has unknown {sorted(unknown)}" if unknown else f"lacks {sorted(lacking)}"
+        raise common.usage_error(f"{FILE.name}: target {number} {what}")
+    for params in given["params"]:
+        cell = Cell(given["workload"], params)
+        reference = Cell(given.get("reference_workload", cell.workload), given.get("reference_params", params))
+        for row in given["rows"]:
+            yield Target(row, cell, given["reference"], reference, float(given["bound"]), given["why"])
+
+
+def read(path=FILE):
+    try:
+        entries = tomllib.loads(path.read_text())["target"]
+    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise common.usage_error(f"{path}: {error}") from None
+    return [target for number, given in enumerate(entries, 1) for target in expand(given, number)]
+
+
+def rows_by_cell(targets):
+    """What must be measured: for each cell, the rows in it."""
+    found = {}
+    for target in targets:
+        found.setdefault(target.cell, set()).add(target.row)
+        found.setdefault(target.reference_cell, set()).add(target.reference)
+    return found
+
+
+def sample(bench, cell, rows, process, rounds):
+    command = bench.command(
+        "sample", rows=",".join(sorted(rows)), workload=cell.workload, params=cell.params,
+        seed=random.randrange(1 << 40), rounds=rounds, process=process,
+    )  # fmt: skip
+    status, output, errors = run.call(command, run.HANG_SECONDS)
+    if status != 0:
+        why = errors.strip().splitlines()[-1] if errors.strip() else run.reason(status, run.HANG_SECONDS)
+        raise common.Failure(status if status == 2 else common.Exit.HARNESS, f"{run.shown(command)}: {why}")
+    samples = {}
+    for row, result in json.loads(output)["rows"].items():
+        if "error" in result:
+            raise common.Failure(common.Exit.HARNESS, f"{row} in {cell.workload} {cell.params}: {result['error']}")
+        samples[row] = numpy.asarray(result["ns_per_op"])
+    return samples
+
+
+def measure(bench, targets, processes=PROCESSES, rounds=ROUNDS, progress=None):
+    """Samples by cell: one dictionary of rows a process."""
+    wanted = rows_by_cell(targets)
+    samples = {cell: [] for cell in wanted}
+    for process in range(processes):
+        for cell, rows in wanted.items():
+            # Large windows have long epochs: a few rounds of them hold as many operations.
+            samples[cell].append(sample(bench, cell, rows, process, rounds if "100000" not in cell.params else max(3, rounds // 10)))
+            if progress:
+                progress.step(1, f"{cell.workload} {cell.params} (process {process + 1} of {processes})")
+    return samples
+
+
+def log_ratio(target, ours, theirs):
+    """Of one process: round by round within a cell, median against median across cells."""
+    if target.cell == target.reference_cell:
+        return stats.paired_log_ratio(ours[target.row], theirs[target.reference])
+    return float(numpy.log(numpy.median(ours[target.row]) / numpy.median(theirs[target.reference])))
+
+
+def judge(targets, samples):
+    outcomes = []
+    for target in targets:
+        both = zip(samples[target.cell], samples[target.reference_cell])
+        outcomes.append(Outcome(target, stats.ratio([log_ratio(target, ours, theirs) for ours, theirs in both])))
+    return outcomes
+
+
+def line(outcome):
+    target, ratio = outcome.target, outcome.ratio
+    interval = f" [{ratio.lo:.3f}, {ratio.hi:.3f}]" if ratio.lo is not None else ""
+    beyond = "" if outcome.verdict == "held" else f"  {100 * (ratio.median / target.bound - 1):.1f} % above"
+    return (
+        f"{outcome.verdict:8}{target.row} in {target.cell.workload} {target.cell.params}:\n"
+        f"        {ratio.median:.3f} × {target.reference}{interval}, at most {target.bound:g}{beyond}"
+    )
+
+
+def status(outcomes):
+    if not outcomes:
+        return common.Exit.NOTHING_MEASURED
+    verdicts = {outcome.verdict for outcome in outcomes}
+    if "short" in verdicts:
+        return common.Exit.CONFIRMED
+    return common.Exit.INCONCLUSIVE if "unclear" in verdicts else common.Exit.GOOD
