@@ -46,6 +46,7 @@ async function open(browser, file, { hash = '', ...options } = {}) {
   page.on('pageerror', error => said.push(`error: ${error.message}`));
   page.on('request', request => { if (!/^(file|data):/.test(request.url())) said.push(`request: ${request.url()}`); });
   await page.goto(pathToFileURL(file).href + hash, { waitUntil: 'load' });
+  if (options.javaScriptEnabled !== false) await page.waitForFunction(() => !document.querySelector('noscript.later'));
   return { page, context, said };
 }
 

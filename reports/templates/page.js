@@ -227,11 +227,29 @@ const seen = new IntersectionObserver(entries => {
     if (entry.isIntersecting && dirty.delete(i)) drawStrips(i);
   }
 }, { rootMargin: '300px' });
-D.cells.forEach((_, i) => { const table = $('c' + i); if (table) seen.observe(table); });
+/* The charts of the workloads wait as text until there is time, or until somebody goes there. */
+function build(part) {
+  const before = part.previousElementSibling, parent = part.parentNode;
+  part.insertAdjacentHTML('beforebegin', part.textContent);
+  part.remove();
+  const made = before ? before.nextElementSibling : parent.firstElementChild;
+  for (const span of made.querySelectorAll('.ref')) span.textContent = name(S.ref);
+  const table = made.querySelector('table[id]');
+  if (!table) return;
+  if (S.ref !== FIRST.ref) dirty.add(+table.id.slice(1));
+  seen.observe(table);
+}
+const waiting = [...document.querySelectorAll('noscript.later')];
+function buildAll() { while (waiting.length) build(waiting.shift()); }
+const idle = window.requestIdleCallback ?? (work => setTimeout(() => work({ timeRemaining: () => 8 }), 30));
+function buildSome(time) {
+  do { if (waiting.length) build(waiting.shift()); } while (waiting.length && time.timeRemaining() > 6);
+  if (waiting.length) idle(buildSome);
+}
 function drawAllStrips() {
   D.cells.forEach((_, i) => { const table = $('c' + i); if (table?.visible) drawStrips(i); else dirty.add(i); });
 }
-addEventListener('beforeprint', () => { for (const i of [...dirty]) if (dirty.delete(i)) drawStrips(i); });
+addEventListener('beforeprint', () => { buildAll(); for (const i of [...dirty]) if (dirty.delete(i)) drawStrips(i); });
 
 /* ---- time against memory */
 const SPOTS = [[10, 4, 'start'], [-10, 4, 'end'], [0, -10, 'middle'], [0, 19, 'middle'], [8, -8, 'start'], [8, 16, 'start'], [-8, -8, 'end'], [-8, 16, 'end']];
@@ -343,7 +361,12 @@ function update() {
   for (const b of $('groups').children) press(b, !S.hidden.has(b.dataset.key));
   write();
 }
-function go() { if (S.at) $(S.at)?.scrollIntoView(); }
+const ABOVE = ['answers', 'tradeoff', 'table', 'workloads'];
+function go() {
+  if (!S.at) return;
+  if (!ABOVE.includes(S.at)) buildAll();
+  $(S.at)?.scrollIntoView();
+}
 document.addEventListener('click', event => {
   const link = event.target.closest('a[href^="#"]');
   if (!link) return;
@@ -356,5 +379,5 @@ document.addEventListener('click', event => {
 addEventListener('hashchange', () => { read(); update(); go(); });
 let resizing = 0;
 addEventListener('resize', () => { cancelAnimationFrame(resizing); resizing = requestAnimationFrame(drawScatter); });
-read(); update(); go();
+read(); update(); go(); idle(buildSome);
 })();

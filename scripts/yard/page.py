@@ -392,6 +392,12 @@ def memory_chart(page, workload, cells):
     return f'<figure>{chart}<figcaption>Memory over time ({escape(cell.label or workload)}): a line is what the process holds, the grey area what the workload holds live. Peaks are in <a href="#c{page.cells.index(cell)}">its table</a>.</figcaption></figure>'
 
 
+def later(text):
+    """A part that a browser with scripts builds when it has time for it, so that the page stands at
+    once; a browser without scripts has it from the start."""
+    return f"<noscript class=later>{text}</noscript>" if text else ""
+
+
 def workload_section(page, name, cells):
     given = page.run.workloads[name]
     operation = f" One operation is {given['operation']}." if given.get("operation") else ""
@@ -401,9 +407,9 @@ def workload_section(page, name, cells):
     parts.append(f"<p>Over {'its one setting' if len(cells) == 1 else f'all {len(cells)} settings'}: {sentence(page, found)}</p>")
     if found.partial and len(cells) > 1:
         parts.append("<p class=small>Only in some of them: " + ", ".join(str(page.mark(row.name)) for row in found.partial) + ".</p>")
-    parts.append("<div class=cells>" + "".join(cell_figure(page, cell, axis) for cell in cells) + "</div>")
-    parts += [curve(page, name, number, *found) for number, found in enumerate(curve_sets(cells))]
-    parts.append(memory_chart(page, name, cells))
+    parts.append("<div class=cells>" + "".join(later(cell_figure(page, cell, axis)) for cell in cells) + "</div>")
+    parts += [later(curve(page, name, number, *found)) for number, found in enumerate(curve_sets(cells))]
+    parts.append(later(memory_chart(page, name, cells)))
     return markup(parts) + Markup("</section>")
 
 
