@@ -57,16 +57,26 @@ bool hy_interpreter_takes(const hy_row *row) {
     return !row->missing && !row_has(row, HY_TRAIT_FLOOR);
 }
 
+/* Whether a layer of a composition is bounded, though the whole does not say so. */
+static bool has_bounded_layer(const hy_row *row) {
+    for (size_t i = 0; row->stack && row->stack[i]; i++) {
+        const hy_row *layer = hy_registry_find(row->stack[i]);
+        if (layer && row_has(layer, HY_TRAIT_FIXED_CAPACITY)) return true;
+    }
+    return false;
+}
+
 /* A composition on a child that is given stands on that instead of its own lowest layer; so half of the
  * inputs are run on each, and one that is bounded by its lowest layer always keeps it. */
 static bool takes_child(const hy_row *row, const hy_bytes_header *header) {
-    return !row->stack || (!row_has(row, HY_TRAIT_FIXED_CAPACITY) && header->shape < HY_BYTES_SHAPES / 2);
+    return !row->stack || (!has_bounded_layer(row) && header->shape < HY_BYTES_SHAPES / 2);
 }
 
 hy_config hy_interpreter_config(const hy_row *row, const hy_bytes_header *header) {
     hy_config config = {.options = header->options};
     if (takes_child(row, header)) config.child = hy_child_allocator();
-    if (row_has(row, HY_TRAIT_FIXED_CAPACITY)) config.capacity = shapes[header->shape].capacity;
+    if (row_has(row, HY_TRAIT_FIXED_CAPACITY) || has_bounded_layer(row))
+        config.capacity = shapes[header->shape].capacity;
     if (row_has(row, HY_TRAIT_FIXED_BLOCK)) {
         size_t block_size = shapes[header->shape].block_size;
         config.block_size = block_size ? block_size : row->default_block_size;
@@ -82,7 +92,7 @@ hy_bytes_bounds hy_interpreter_bounds(const hy_row *row, const hy_bytes_header *
 
 static bool is_bounded(void) {
     bool on_given = run.config.child.vtable && run.row->default_child;
-    return on_given || has(HY_TRAIT_FIXED_CAPACITY) || has(HY_TRAIT_REFUSES_ALL);
+    return on_given || run.config.capacity || has(HY_TRAIT_REFUSES_ALL);
 }
 
 /* Whether a request may be made: it is small, or costs nothing because something bounds it. */
@@ -111,7 +121,7 @@ static uint64_t worst_case(uint64_t size, uint8_t align_log2) {
 
 /* A composition over a layer of fixed capacity: what fits depends on every layer's overhead. */
 static bool is_inside_capacity(void) {
-    return run.row->stack && has(HY_TRAIT_FIXED_CAPACITY);
+    return run.row->stack && run.config.capacity;
 }
 
 /* The alignment up to which blocks of a fixed size are served. */
@@ -128,8 +138,8 @@ static bool must_serve(uint64_t size, hy_align align) {
         (size > run.config.block_size || hy_align_compare(align, block_align()) > 0))
         return false;
     if (size <= run.room.size && align.log2 <= run.room.align_log2) return true;
-    if (!has(HY_TRAIT_FIXED_CAPACITY)) return size <= SERVED_MAX;
     if (is_inside_capacity()) return false;
+    if (!has(HY_TRAIT_FIXED_CAPACITY)) return size <= SERVED_MAX;
     return size <= run.config.capacity && run.spent + worst_case(size, align.log2) <= run.config.capacity;
 }
 
