@@ -14,7 +14,7 @@
  * A thread writes into a chunk of its own. Each record holds a stamp from one counter of the process:
  * 1, 2, 3 … without holes. A free is stamped before the call, an allocation after it, a realloc on
  * both sides, so that in the order of stamps an address never lives twice. The stamps are dense, so
- * sorting is writing each record to its place, and a hole is seen: the order is known up to there.
+ * sorting is writing each record to its place, and a call that a kill interrupted is seen as a hole.
  * A record's first word, with the stamp, is stored last; 0 means that nothing is there.
  */
 #ifndef HEAPYARD_SPOOL_H
@@ -37,7 +37,8 @@ typedef enum hy_spool_kind {
     HY_SPOOL_THREAD_END
 } hy_spool_kind;
 
-/* key: stamp << 10 | log2 of the alignment << 4 | kind; an alignment of 0 is malloc's. where: thread << 48 | address. */
+/* key: stamp << 10 | log2 of the alignment << 4 | kind; an alignment of 0 is malloc's. where: thread << 48 |
+ * address. */
 typedef struct hy_spool_record {
     uint64_t key;
     uint64_t where;

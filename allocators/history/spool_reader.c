@@ -15,7 +15,8 @@
 typedef struct spool {
     const uint8_t *bytes;
     uint64_t size;
-    uint64_t last; /* greatest stamp */
+    uint64_t last;    /* greatest stamp */
+    uint32_t threads; /* that have left any record */
 } spool;
 
 static uint64_t stamp_of(const hy_spool_record *record) {
@@ -39,21 +40,37 @@ static void for_each(const spool *in, void (*visit)(void *, const hy_spool_recor
 
 static void note_last(void *context, const hy_spool_record *record) {
     spool *in = context;
+    uint32_t thread = (uint32_t)(record->where >> 48);
+    if (thread >= in->threads) in->threads = thread + 1;
     if (stamp_of(record) > in->last) in->last = stamp_of(record);
 }
 
-/* The records by stamp; NULL stands for a hole. */
+/* The records by stamp. NULL is a hole: a call that was under way when its process ended. It is the
+ * last one of its thread, so there are no more holes than threads, and all others are in order; what the
+ * lost call did to its one address the tracker finds out. */
 typedef struct order {
     const hy_spool_record **by_stamp; /* [stamp - 1] */
-    uint64_t count;                   /* without a hole, from the first */
-    uint64_t beyond;                  /* records behind the first hole */
-    uint64_t last;
+    uint64_t count;
+    uint64_t holes;
+    bool damaged; /* more holes than can be */
 } order;
 
 static void note_place(void *context, const hy_spool_record *record) {
     order *records = context;
-    records->by_stamp[stamp_of(record) - 1] = record;
-    records->beyond++;
+    uint64_t stamp = stamp_of(record);
+    if (stamp >= 1 && stamp <= records->count) records->by_stamp[stamp - 1] = record;
+}
+
+/* Where there are too many holes the file is damaged, and ends at the first one. */
+static void count_holes(order *records, uint32_t threads) {
+    uint64_t first = records->count;
+    for (uint64_t i = records->count; i-- > 0;) {
+        if (records->by_stamp[i]) continue;
+        records->holes++;
+        first = i;
+    }
+    records->damaged = records->holes > threads;
+    if (records->damaged) records->count = first;
 }
 
 static bool replay_record(hy_tracker *tracker, const hy_spool_record *record, bool is_last) {
@@ -61,6 +78,7 @@ static bool replay_record(hy_tracker *tracker, const hy_spool_record *record, bo
     uint64_t address = record->where & HY_SPOOL_ADDRESS_MASK;
     uint8_t align_log2 = (record->key >> HY_SPOOL_ALIGN_SHIFT) & 63;
     if (align_log2 == 0) align_log2 = hy_malloc_align_log2(record->size);
+    if (address == 0 && (record->key & 15) < HY_SPOOL_REALLOC_END) return true; /* damage: no call gives it */
     switch ((hy_spool_kind)(record->key & 15)) {
     case HY_SPOOL_ALLOC:
         return hy_tracker_alloc(tracker, thread, address, record->size, align_log2, 0);
@@ -87,11 +105,12 @@ static bool follow(const order *records, hy_history *history, hy_trace_info *inf
     hy_tracker_init(&tracker, history, gpa);
     uint64_t *last_of = hy_alloc_zeroed(gpa, uint64_t, HY_SPOOL_THREAD_MAX + 1);
     bool good = last_of != NULL;
-    for (uint64_t i = 0; good && i < records->count; i++)
-        last_of[records->by_stamp[i]->where >> 48] = i;
+    for (uint64_t i = 0; good && i < records->count; i++) {
+        if (records->by_stamp[i]) last_of[records->by_stamp[i]->where >> 48] = i;
+    }
     for (uint64_t i = 0; good && i < records->count; i++) {
         const hy_spool_record *record = records->by_stamp[i];
-        good = replay_record(&tracker, record, last_of[record->where >> 48] == i);
+        if (record) good = replay_record(&tracker, record, last_of[record->where >> 48] == i);
     }
     info->foreign_count = tracker.foreign_count + tracker.missed_count;
     hy_free_n(gpa, last_of, HY_SPOOL_THREAD_MAX + 1);
@@ -99,29 +118,40 @@ static bool follow(const order *records, hy_history *history, hy_trace_info *inf
     return good;
 }
 
+/* Arguments as one line: blanks between them, and '' for one that is empty. */
 static void copy_command(hy_trace_info *info, const hy_spool_header *header) {
+    size_t end = sizeof header->command - 1;
+    while (end > 0 && header->command[end - 1] == 0)
+        end--;
     size_t length = 0;
-    while (length < sizeof info->command - 1 && length < sizeof header->command - 1 &&
-           (header->command[length] || header->command[length + 1])) {
-        info->command[length] = header->command[length] ? header->command[length] : ' ';
-        length++;
+    for (size_t at = 0; at < end && length < sizeof info->command - 3; at++) {
+        char letter = header->command[at];
+        bool is_empty = letter == 0 && (at == 0 || header->command[at - 1] == 0);
+        if (is_empty) info->command[length++] = '\'';
+        if (is_empty) info->command[length++] = '\'';
+        info->command[length++] = letter ? letter : ' ';
     }
     info->command[length] = 0;
+}
+
+static void describe_program(hy_trace_info *info, const hy_spool_header *header) {
+    copy_command(info, header);
     (void)snprintf(
         info->program, sizeof info->program, "%.*s", (int)sizeof info->program - 1, header->program);
     (void)snprintf(info->recorder, sizeof info->recorder, "heapyard %s", HY_VERSION);
 }
 
 static void describe_end(hy_trace_info *info, const hy_spool_header *header, const order *records) {
-    info->finished = header->end == HY_SPOOL_EXITED && records->beyond == 0;
+    info->finished = header->end == HY_SPOOL_EXITED && !records->damaged;
     if (header->end == HY_SPOOL_STOPPED) {
         (void)snprintf(
             info->end, sizeof info->end, "the recorder stopped: %s", strerror((int)header->reason));
+    } else if (records->damaged) {
+        (void)snprintf(info->end, sizeof info->end, "the spool is damaged: %" PRIu64 " records are missing",
+            records->holes);
     } else if (header->end != HY_SPOOL_EXITED) {
-        (void)snprintf(info->end, sizeof info->end, "no exit was seen: killed");
-    } else if (records->beyond > 0) {
         (void)snprintf(info->end, sizeof info->end,
-            "a thread was in a call at the exit, %" PRIu64 " records follow it", records->beyond);
+            "no exit was seen: killed, with %" PRIu64 " calls under way", records->holes);
     } else {
         (void)snprintf(info->end, sizeof info->end, "exit");
     }
@@ -130,17 +160,17 @@ static void describe_end(hy_trace_info *info, const hy_spool_header *header, con
 static bool read_mapped(spool *in, hy_history *history, hy_trace_info *info, const hy_spool_header *header) {
     hy_allocator gpa = history->allocator;
     for_each(in, note_last, in);
-    order records = {.last = in->last};
-    if (in->last > in->size / sizeof(hy_spool_record)) records.last = in->size / sizeof(hy_spool_record);
-    records.by_stamp = hy_alloc_zeroed(gpa, const hy_spool_record *, records.last);
+    /* A stamp beyond what fits the file is damage; the order then ends where its holes begin. */
+    uint64_t most = in->size / sizeof(hy_spool_record);
+    order records = {.count = in->last < most ? in->last : most};
+    uint64_t capacity = records.count;
+    records.by_stamp = hy_alloc_zeroed(gpa, const hy_spool_record *, capacity);
     if (!records.by_stamp) return false;
-    if (records.last == in->last) for_each(in, note_place, &records);
-    while (records.count < records.last && records.by_stamp[records.count])
-        records.count++;
-    records.beyond -= records.count;
+    for_each(in, note_place, &records);
+    count_holes(&records, in->threads);
     describe_end(info, header, &records);
     bool good = follow(&records, history, info, gpa);
-    hy_free_n(gpa, records.by_stamp, records.last);
+    hy_free_n(gpa, records.by_stamp, capacity);
     return good;
 }
 
@@ -172,7 +202,7 @@ bool hy_spool_read(const char *path, hy_history *history, hy_trace_info *info, h
     if (!good) {
         refuse(error, path, "not a spool of the recorder");
     } else {
-        copy_command(info, header);
+        describe_program(info, header);
         good = read_mapped(&in, history, info, header) || refuse(error, path, "out of memory");
     }
     (void)munmap(mapped, in.size);

@@ -5,8 +5,8 @@
 #include "allocators/history/spool.h"
 #include "allocators/history/trace_file.h"
 
-/* Reads a spool into an empty, initialised history and what is known of the process. The order of
- * stamps is followed to their first hole; info->finished and info->end say whether that is all.
+/* Reads a spool into an empty, initialised history and what is known of the process;
+ * info->finished and info->end say whether that is all it did.
  * `header`: a copy of the spool's, for its pid. False: *error says why (not a spool, can't be read). */
 bool hy_spool_read(const char *path, hy_history *history, hy_trace_info *info, hy_spool_header *header,
     hy_trace_error *error);

@@ -16,6 +16,13 @@ else()
   target_link_libraries(heapyard-record PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
   set_target_properties(heapyard-record PROPERTIES C_VISIBILITY_PRESET hidden)
   add_dependencies(heapyard-trace heapyard-record)
+  # What the tests of the recorder (scripts/trace_test.py) record.
+  if(BUILD_TESTING)
+    add_executable(heapyard-exercise history/recorder/exercise.c)
+    target_compile_definitions(heapyard-exercise PRIVATE _GNU_SOURCE)
+    target_compile_options(heapyard-exercise PRIVATE -Wall -Wextra -Wpedantic)
+    target_link_libraries(heapyard-exercise PRIVATE Threads::Threads)
+  endif()
 endif()
 
 if(BUILD_TESTING)

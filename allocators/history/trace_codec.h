@@ -2,10 +2,10 @@
  *
  * An operation is one byte in the column of tags, and more only where that byte can't say it:
  *
- *   tags     kind (bits 0-2), flags (3-5), 6: another thread than before, 7: an alignment that malloc doesn't give
- *   sizes    varint of allocations and size changes, and of resets
- *   ages     varint of what names a live block: how many blocks were made or resized since it was
- *   others   varint of the thread where bit 6 is set; a byte of log2 where bit 7 is set
+ *   tags     kind (bits 0-2), flags (3-5), 6: another thread than before, 7: an alignment that malloc doesn't
+ * give sizes    varint of allocations and size changes, and of resets ages     varint of what names a live
+ * block: how many blocks were made or resized since it was others   varint of the thread where bit 6 is set;
+ * a byte of log2 where bit 7 is set
  *
  * A free names its block by age because programs free young blocks: most ages are a few bits, and
  * repeat. Its size and alignment are those the block lives with, so they aren't stored. An allocation

@@ -415,10 +415,11 @@ static bool get_chunks(reader *in) {
 }
 
 /* Counts what the operations use: a partial read has fewer than the first lines say. */
-static void recount(hy_history *history) {
+static void recount(hy_history *history, hy_trace_info *info) {
     history->slot_count = 0;
     history->thread_count = 0;
     for (size_t i = 0; i < history->count; i++) {
+        info->call_count += history->ops[i].kind != HY_OP_THREAD_END;
         if (history->ops[i].slot >= history->slot_count) history->slot_count = history->ops[i].slot + 1;
         if (history->ops[i].thread >= history->thread_count)
             history->thread_count = history->ops[i].thread + 1u;
@@ -446,7 +447,7 @@ bool hy_trace_decode(const char *name, const void *bytes, size_t size, bool part
         }
     }
     if (!good) history->count = 0;
-    recount(history);
+    recount(history, info);
     info->op_count = history->count;
     info->slot_count = history->slot_count;
     info->thread_count = history->thread_count;

@@ -23,13 +23,14 @@
 #define HY_TRACE_VERSION 1
 
 typedef struct hy_trace_info {
-    char program[256];  /* the executable's path */
-    char command[1024]; /* the command line, blanks between arguments */
-    char recorder[64];  /* who wrote it: "heapyard 0.1.0", "import aosp" */
-    char date[32];      /* ISO 8601, or empty: a trace needs none */
-    char end[128];      /* how it ended: "exit", "exec", … */
-    bool finished;      /* false: the recorder was cut short, the program may have gone on */
-    uint64_t op_count;  /* operations in the file */
+    char program[256];   /* the executable's path */
+    char command[1024];  /* the command line, blanks between arguments */
+    char recorder[64];   /* who wrote it: "heapyard 0.1.0", "import aosp" */
+    char date[32];       /* ISO 8601, or empty: a trace needs none */
+    char end[128];       /* how it ended: "exit", "exec", … */
+    bool finished;       /* false: the recorder was cut short, the program may have gone on */
+    uint64_t op_count;   /* operations of the history in the file, ends of threads among them */
+    uint64_t call_count; /* reader: without those */
     uint32_t thread_count;
     uint32_t slot_count;
     uint64_t foreign_count; /* frees and size changes of blocks that the recorder never saw, left out */

@@ -10,7 +10,7 @@ static double percent(uint64_t part, uint64_t whole) {
 }
 
 static double bytes_per_operation(const hy_trace_info *info) {
-    return info->op_count > 0 ? (double)info->file_bytes / (double)info->op_count : 0.0;
+    return info->call_count > 0 ? (double)info->file_bytes / (double)info->call_count : 0.0;
 }
 
 static void print_bar(uint64_t part, uint64_t greatest) {
@@ -55,7 +55,7 @@ static void print_info(const hy_trace_info *info) {
         "program      %s\ncommand      %s\nrecorder     %s\n", info->program, info->command, info->recorder);
     if (info->date[0]) (void)printf("date         %s\n", info->date);
     (void)printf("end          %s%s\n", info->end, info->finished ? "" : " (not finished)");
-    (void)printf("operations   %" PRIu64 " by %u threads, at most %u blocks at once\n", info->op_count,
+    (void)printf("operations   %" PRIu64 " by %u threads, at most %u blocks at once\n", info->call_count,
         info->thread_count, info->slot_count);
     (void)printf(
         "file         %" PRIu64 " bytes, %.2f per operation\n", info->file_bytes, bytes_per_operation(info));
@@ -106,7 +106,7 @@ static void print_json_info(const hy_trace_info *info) {
     (void)printf(",\"finished\":%s,\"operations\":%" PRIu64
                  ",\"threads\":%u,\"slots\":%u,\"foreign\":%" PRIu64 ",\"file_bytes\":%" PRIu64
                  ",\"bytes_per_operation\":%.3f",
-        info->finished ? "true" : "false", info->op_count, info->thread_count, info->slot_count,
+        info->finished ? "true" : "false", info->call_count, info->thread_count, info->slot_count,
         info->foreign_count, info->file_bytes, bytes_per_operation(info));
 }
 
