@@ -89,6 +89,11 @@ async function prints(browser, file, name) {
   await page.setViewportSize({ width: 700, height: 1000 });
   const lost = await page.evaluate(() => [...document.querySelectorAll('.cell')].filter(c => c.scrollWidth > c.clientWidth + 1).length);
   assert.equal(lost, 0, 'charts that are cut on paper');
+  // The table has a landscape page of its own, 279 mm wide between its margins.
+  const landscape = 279 / 25.4 * 96;
+  await page.setViewportSize({ width: Math.ceil(landscape), height: 760 });
+  const table = await page.evaluate(() => document.getElementById('grid').offsetWidth);
+  assert.ok(table <= landscape, `the table is ${table} px wide on paper of ${landscape.toFixed(0)} px`);
   await context.close();
   console.log(`ok  ${name}, on paper`);
 }

@@ -157,7 +157,7 @@ function drawGrid() {
     if (last && last[0] === D.cells[i].w) last[1]++; else groups.push([D.cells[i].w, 1]);
   }
   const what = METRICS.find(m => m[0] === S.metric)[1];
-  const head = `<caption id=caption>${S.metric === 'time' ? 'Time' : 'Peak resident memory above the start'}, ratio to <span class=ref>${name(S.ref)}</span>; below 1 is ${S.metric === 'time' ? 'faster' : 'less'}. Click a column to sort, ÷ to compare with another.</caption>`
+  const head = `<caption id=caption>${S.metric === 'time' ? 'Time' : 'Peak resident memory above the start'}, ratio to <span class=ref>${name(S.ref)}</span>; below 1 is ${S.metric === 'time' ? 'faster' : 'less'}<span class=js>. Click a column to sort, ÷ to compare with another.</span></caption>`
     + `<thead><tr>${sorter('name', 'Allocator', ' rowspan=2')}${sorter('mean', 'mean (of)', ' rowspan=2')}`
     + groups.map(([w, n]) => `<th scope=colgroup colspan=${n}><a href="#w-${D.works[w]}">${spoken(D.works[w])}</a>`).join('')
     + '<tr>' + cols.map(i => sorter(String(i), params(D.cells[i].p))).join('') + '<tbody>';
