@@ -80,7 +80,7 @@ targets:
 BASE ?= origin/main
 gate:
 	@scripts/bootstrap gate
-	@scripts/gate --base $(call quoted,$(BASE)) $(call switch,QUICK,--quick) $(filters)
+	@scripts/gate --base $(call quoted,$(BASE)) $(tier) $(filters)
 
 mutants gate-proof:
 	@echo 'make $@: not built yet' >&2; exit 2

@@ -171,10 +171,11 @@ static void visit_row(pairs *self, const hy_row *row) {
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < workloads[i]->cell_count; j++) {
             const hy_cell *cell = &workloads[i]->cells[j];
+            if (cell->tier > self->tier) continue;
             const hy_row *base = side_row(0, row->name), *head = side_row(1, row->name);
             bool applies = (base && hy_workload_applies(workloads[i], cell, base)) ||
                            (head && hy_workload_applies(workloads[i], cell, head));
-            if (applies && cell->tier <= self->tier) visit_cell(self, row, workloads[i], cell);
+            if (applies) visit_cell(self, row, workloads[i], cell);
         }
     }
 }

@@ -112,12 +112,14 @@ def _wanted(filters, known, kind):
     return set(filters)
 
 
-def make_plan(records, allocators, workloads):
+def make_plan(records, allocators, workloads, threads=()):
     """From the harness's list of cells, and the filters."""
     records = [record for record in records if record["group"] not in GROUPS_LEFT_OUT]
     rows = _wanted(allocators, {record["row"] for record in records}, "allocator")
     names = _wanted(workloads, {record["workload"] for record in records}, "workload")
+    counts = _wanted(threads, {str(record["threads"]) for record in records}, "number of threads")
     kept = [record for record in records if record["row"] in rows and record["workload"] in names]
+    kept = [record for record in kept if str(record["threads"]) in counts]
     in_base = {record["row"] for record in kept if record["base"]}
     return Plan(
         [(record["number"], cell_of(record)) for record in kept if record["base"] and record["head"]],
@@ -201,6 +203,7 @@ def parse_arguments(arguments):
     parser.add_argument("--full", action="store_true", help="more cells, and more time for each")
     parser.add_argument("--allocators", help="A,B: only these rows")
     parser.add_argument("--workloads", help="A,B: only these workloads")
+    parser.add_argument("--threads", help="1,2: only cells of so many threads")
     parser.add_argument("--tiers", default=",".join(TIERS), help=f"only these of {','.join(TIERS)}")
     parser.add_argument("--out", help="folder for the report (default: reports/out/gate-<time>)")
     parser.add_argument("--accepted", default=gate_accepted.PATH, help="accepted regressions (reports/accepted.toml)")
@@ -216,7 +219,7 @@ def parse_arguments(arguments):
     if options.jobs < 1:
         parser.error("--jobs must be 1 at least")
     options.form = "quick" if options.quick else "full" if options.full else "standard"
-    for name in ("allocators", "workloads"):
+    for name in ("allocators", "workloads", "threads"):
         text = getattr(options, name)
         setattr(options, name, [part.strip() for part in text.split(",") if part.strip()] if text else [])
     return options
@@ -253,7 +256,7 @@ def run(options):
         plugins = {label: gate_build.place(file, label, room) for label, file in plugins.items()}
         form = FORMS[options.form]
         meters = Meters(head.bench, plugins, form.cells)
-        plan = make_plan(meters.cells(), options.allocators, options.workloads)
+        plan = make_plan(meters.cells(), options.allocators, options.workloads, options.threads)
         outcome = measure(plan, meters, options.tiers, form, relinker(base, head, meters, room), seed,
                           Progress(), options.jobs, have_valgrind())
     finally:

@@ -345,6 +345,13 @@ def test_a_filter_that_fits_nothing_is_a_usage_error():
     assert "did you mean 'arena'" in str(caught.value)
 
 
+def test_filters_keep_what_they_name():
+    plan = gate.make_plan(FakeMeters().cells(), ["arena"], ["pair"], ["1"])
+    assert plan.cells == [Cell("arena", "pair", "size=64")]
+    with pytest.raises(Failure):
+        gate.make_plan(FakeMeters().cells(), [], [], ["7"])
+
+
 def test_a_regression_outweighs_a_broken_harness():
     findings, code, _ = run_gate(FakeMeters(slower={("arena", "pair"): 1.2}, crash_at=3), tiers=("time",))
     assert code == Exit.CONFIRMED
