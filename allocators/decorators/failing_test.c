@@ -132,6 +132,7 @@ static void init_with_a_wrong_probability(void) {
 
 static void a_wrong_probability_is_misuse(void **state) {
     (void)state;
+    if (HY_CHECK == 0) skip(); /* nothing is checked in such a build */
     assert_dies_saying(init_with_a_wrong_probability, "hy_failing_init: got 150");
 }
 

@@ -115,6 +115,7 @@ static void free_with_another_alignment(void) {
 
 static void misuse_is_told(void **state) {
     (void)state;
+    if (HY_CHECK == 0) skip(); /* nothing is checked in such a build */
     assert_dies_saying(free_something_else, "a live block of a headered allocator");
     assert_dies_saying(free_with_another_size, "the size that the block lives with");
     assert_dies_saying(free_with_another_alignment, "the alignment that the block lives with");
@@ -142,6 +143,7 @@ static void write_before_the_block(void) {
 
 static void a_write_before_the_block_is_told(void **state) {
     (void)state;
+    if (HY_CHECK == 0) skip(); /* nothing is checked in such a build */
     assert_dies_saying(write_before_the_block, "a live block of a headered allocator");
 }
 #endif
