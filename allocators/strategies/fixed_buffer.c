@@ -5,14 +5,16 @@
  * Algorithm: a bump whose newest block can be freed and resized.
  *
  *   buffer |block|block|pad|newest|                |
- *          ^base       ^before    ^next            ^end
+ *          ^base       |   ^padded^next            ^end
+ *                      ^before
  *
  * The newest block is told by its end. Padding can't fool that test: it belongs to the block behind
- * it, and goes when that block goes, as long as that block is also the last one that was made (older
- * ones keep theirs until reset; remembering more than one would cost every block a header).
+ * it, and goes when that block goes, as long as that block is the last one made that needed any (older
+ * ones keep theirs until reset; remembering more than one would cost every block a header). A block that
+ * needs none, which is the common one, pays a comparison for it and no store.
  *
- * The shared view changes `next` alone, by compare-and-swap, so it has no place for `before` and keeps
- * padding. A free or resize that loses the race lost it to a newer block, and is then no longer about
+ * The shared view changes `next` alone, by compare-and-swap, so it has no place for padding and keeps
+ * it. A free or resize that loses the race lost it to a newer block, and is then no longer about
  * the newest one. A block that `next` ends at twice (freed and made again in between) is again the newest:
  * the swap is right whoever made it.
  *
@@ -25,15 +27,21 @@
 
 #include "allocators/strategies/region.h"
 
+/* Nothing is handed out, through no view. */
+static void start_over(hy_fixed_buffer *fixed) {
+    fixed->next = fixed->before = fixed->base;
+    fixed->padded = fixed->options.fatal ? UINTPTR_MAX : 0;
+    fixed->view = HY_FIXED_BUFFER_UNUSED;
+}
+
 void hy_fixed_buffer_init_options(
     hy_fixed_buffer *fixed, void *buffer, size_t size, hy_fixed_buffer_options options) {
     HY_REQUIRE(size <= (SIZE_MAX >> (sizeof(size_t) == 8)) - (uintptr_t)buffer, "hy_fixed_buffer_init", size,
         "the size of a buffer that lies in the address space");
     fixed->base = (uintptr_t)buffer;
     fixed->end = fixed->base + size;
-    fixed->next = fixed->before = fixed->base;
-    fixed->view = HY_FIXED_BUFFER_UNUSED;
     fixed->options = options;
+    start_over(fixed);
     hy_poison(buffer, size);
 }
 
@@ -48,13 +56,19 @@ void hy_fixed_buffer_deinit(hy_fixed_buffer *fixed) {
 
 void hy_fixed_buffer_reset(hy_fixed_buffer *fixed) {
     hy_poison((void *)fixed->base, hy_fixed_buffer_used(fixed));
-    fixed->next = fixed->before = fixed->base;
-    fixed->view = HY_FIXED_BUFFER_UNUSED;
+    start_over(fixed);
+}
+
+/* Whether what is remembered of padding can be true. */
+static bool padding_holds(const hy_fixed_buffer *fixed) {
+    if (fixed->options.fatal) return fixed->padded == UINTPTR_MAX;
+    if (fixed->padded == 0) return true;
+    return fixed->base <= fixed->before && fixed->before < fixed->padded && fixed->padded < fixed->next;
 }
 
 bool hy_fixed_buffer_check(const hy_fixed_buffer *fixed) {
-    return fixed->base <= fixed->next && fixed->next <= fixed->end && fixed->base <= fixed->before &&
-           fixed->before <= fixed->end && fixed->view <= HY_FIXED_BUFFER_SHARED;
+    return fixed->base <= fixed->next && fixed->next <= fixed->end && padding_holds(fixed) &&
+           fixed->view <= HY_FIXED_BUFFER_SHARED;
 }
 
 HY_COLD void hy_fixed_buffer_enter(hy_fixed_buffer *fixed, hy_fixed_buffer_view view) {
@@ -65,6 +79,13 @@ HY_COLD void hy_fixed_buffer_enter(hy_fixed_buffer *fixed, hy_fixed_buffer_view 
         hy_misuse(
             "hy_fixed_buffer_allocator", unused, "used through one of its two views between two resets");
     }
+}
+
+HY_NOINLINE void hy_fixed_buffer_give_padding(hy_fixed_buffer *fixed, uintptr_t start) {
+    if (fixed->options.fatal) return;
+    HY_ASSERT(fixed->padded == start, "a block is the newest, but one that was made after it lives");
+    fixed->next = fixed->padded == start ? fixed->before : start;
+    fixed->padded = 0;
 }
 
 HY_COLD void *hy_fixed_buffer_exhausted(const hy_fixed_buffer *fixed) {

@@ -134,6 +134,7 @@ HY_INLINE HY_WARN_UNUSED void *hy_arena_alloc(hy_arena *arena, size_t size, hy_a
         return hy_arena_alloc_slow(arena, size, align);
     if (HY_UNLIKELY(last >= arena->end)) return hy_arena_alloc_slow(arena, size, align);
     arena->state.next = last + 1;
+    HY_ASSUME(start != 0);
     hy_unpoison((void *)start, size);
     return (void *)start;
 }

@@ -105,6 +105,9 @@
 #define HY_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define HY_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
+/* A fact that the compiler can't see and may use; a caller's test of it then costs nothing. */
+#define HY_ASSUME(condition) ((condition) ? (void)0 : __builtin_unreachable())
+
 /* Whether a pointer-sized sum or product fits; the result is written only through `out`. */
 #define HY_ADD_OVERFLOWS(a, b, out) __builtin_add_overflow((a), (b), (out))
 #define HY_MUL_OVERFLOWS(a, b, out) __builtin_mul_overflow((a), (b), (out))
