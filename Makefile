@@ -59,8 +59,8 @@ reproduce:
 	@scripts/fuzz --reproduce $(call quoted,$(INPUT)) $(call flag,ALLOCATORS,--allocators)
 
 trace:
-	$(call need,CMD,CMD='ls -l' OUT=ls.hytrace)
-	$(call need,OUT,CMD='ls -l' OUT=ls.hytrace)
+	$(call need,CMD,CMD='ls -l' OUT=ls.hyt)
+	$(call need,OUT,CMD='ls -l' OUT=ls.hyt)
 	@scripts/bootstrap trace
 	@scripts/trace record --out $(call quoted,$(OUT)) -- $(CMD)
 

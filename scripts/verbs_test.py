@@ -33,7 +33,7 @@ FLAGS = [
     (["fuzz-overnight", "HOURS=8"], "scripts/fuzz --overnight --hours '8'"),
     (["reproduce", "INPUT=a b"], "scripts/fuzz --reproduce 'a b'"),
     (["trace", "CMD=echo 'it is'", "OUT=it's"], "scripts/trace record --out 'it'\\''s' -- echo 'it is'"),
-    (["trace-stats", "TRACE=x.hytrace"], "scripts/trace stats 'x.hytrace'"),
+    (["trace-stats", "TRACE=x.hyt"], "scripts/trace stats 'x.hyt'"),
     (["gate", "BASE=main~1", "QUICK=1"], "scripts/gate --base 'main~1' --quick"),
     (["report"], "scripts/report"),
     (["targets"], "scripts/targets"),
