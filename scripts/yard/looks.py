@@ -2,8 +2,8 @@
 
 Eight hues that stay apart for the colour-blind (after Okabe and Ito, darkened or lightened until they
 stand out from either background) are dealt to those that people choose between; ours are circles,
-peers diamonds, what comes from the system squares, floors grey triangles. A row that is another API of
-one before it (name_sized, name_again) keeps its colour and is hollow. When the hues run out they come
+peers diamonds, what comes from the system squares, floors grey triangles. A row that is another form of
+another row (its sized API, its twin, a composition with it on top) has that one's colour and is hollow. When the hues run out they come
 again hollow: the mark and the name beside it still tell them apart.
 """
 
@@ -31,11 +31,11 @@ def shape(row):
 def assign(rows, reference):
     """Looks by name, for rows in the registry's order."""
     out, dealt = {}, 0
-    order = sorted(range(len(rows)), key=lambda i: (not rows[i].peer, rows[i].group == "decorator", i))
+    order = sorted(range(len(rows)), key=lambda i: (rows[i].base is not None, not rows[i].peer, rows[i].group == "decorator", i))
     for index in order:
         row = rows[index]
-        base = row.name.rsplit("_", 1)[0] if row.name.endswith(("_sized", "_again")) else None
-        hollow = base in out or base == reference
+        base = row.base.name if row.base else None
+        hollow = base in out
         if row.floor:
             colour = GREY
         elif row.name == reference or base == reference:

@@ -30,6 +30,13 @@ def markup(parts):
     return Markup("".join(str(part) for part in parts))
 
 
+def varying(cells):
+    """The parameters in which some cells differ, which is what their short labels name."""
+    values = [cell.values() for cell in cells]
+    names = {name for each in values for name in each}
+    return {name for name in names if len({each.get(name) for each in values}) > 1}
+
+
 class Page:
     """A run with what all sections share. `detail` shrinks (1, 0.5 …) when a page gets too large."""
 
@@ -42,6 +49,7 @@ class Page:
         for cell in run.cells.values():
             self.works.setdefault(cell.workload, []).append(cell)
         self.cells = [cell for cells in self.works.values() for cell in cells]
+        self.labels = {cell.key: cell.label_of(varying(cells)) for cells in self.works.values() for cell in cells}
 
     def mark(self, name, text=None):
         """An allocator's name with its mark, linked to its section."""
@@ -87,18 +95,10 @@ def sentence(page, verdict):
 
 def answers(page):
     out = []
-    for name, threads, cells in by_threads(page):
-        more = f", {threads} threads" if threads != 1 else ""
-        over = f" <span class=small>{len(cells)} settings</span>" if len(cells) > 1 else ""
-        out.append(f'<dt><a href="#w-{name}">{spoken(name)}</a>{more}{over}</dt><dd>{sentence(page, verdicts.verdict(page.run, cells))}</dd>')
+    for title, cells in verdicts.uses(page.run):
+        over = f"<span class=small>{len(cells)} settings</span>" if len(cells) > 1 else ""
+        out.append(f'<dt><a href="#w-{cells[0].workload}">{escape(title)}</a>{over}</dt><dd>{sentence(page, verdicts.verdict(page.run, cells))}</dd>')
     return markup(out)
-
-
-def by_threads(page):
-    """(workload, threads, cells): who serves one thread best may not serve many at all."""
-    for name, cells in page.works.items():
-        for threads in sorted({cell.threads for cell in cells}):
-            yield name, threads, [cell for cell in cells if cell.threads == threads]
 
 
 def spoken(name):
@@ -180,7 +180,7 @@ def legend(page):
     shapes = [("o", "ours"), ("d", "peers"), ("s", "system"), ("t", "floors, not for use")]
     present = {look.shape for look in page.looks.values()}
     items = [f'<li><svg aria-hidden="true" width="14" height="12" style="--c:var(--c8)"><use href="#{shape}" x="7" y="6"/></svg> {text}' for shape, text in shapes if shape in present]
-    return Markup("<ul class=legend>") + markup(items) + Markup("<li>hollow: another API of the same allocator, or the hue’s second turn</ul>")
+    return Markup("<ul class=legend>") + markup(items) + Markup("<li>hollow: another form of the allocator of that colour, or the hue’s second turn</ul>")
 
 
 # ---- 3: the table
@@ -221,7 +221,7 @@ def grid_cell(page, cell, row, best):
 
 def grid(page):
     groups = "".join(f'<th scope=colgroup colspan={len(cells)}><a href="#w-{name}">{spoken(name)}</a>' for name, cells in page.works.items())
-    columns = "".join(f"<th scope=col>{breakable(cell.label)}" for cell in page.cells)
+    columns = "".join(f"<th scope=col>{breakable(page.labels[cell.key])}" for cell in page.cells)
     best = [best_of(page, cell) for cell in page.cells]
     body = []
     for row in page.rows:
@@ -578,7 +578,7 @@ def data(page):
         marks = ["".join(LETTER[page.run.status(cell, suite, row.name)] for row in page.rows) for suite in ("throughput", "memory")]
         times = [float(f"{cell.time(row.name).median:.4g}") if cell.time(row.name) else 0 for row in page.rows]
         cells.append({
-            "w": works.index(cell.workload), "p": cell.label, "n": len(cell.processes), "s": marks, "ns": times, "m": memory_of(page, cell),
+            "w": works.index(cell.workload), "p": page.labels[cell.key], "n": len(cell.processes), "s": marks, "ns": times, "m": memory_of(page, cell),
             "d": base64.b64encode(packed(page, cell)).decode(), "o": [page.index[row.name] for row in cell_order(page, cell)],
         })  # fmt: skip
     rows = [[row.name, row.group, page.looks[row.name].shape, int(verdicts.candidate(row))] for row in page.rows]

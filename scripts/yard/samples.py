@@ -41,6 +41,8 @@ class Row:
         self.summary = given.get("summary") or ""
         self.traits = [trait.replace("-", " ").replace("_", " ") for trait in given.get("traits") or []]
         self.missing = given.get("missing") or None
+        # The row that this one is another form of, where that stands in the registry too; see kin().
+        self.base = None
 
     def has(self, *traits):
         return all(trait in self.traits for trait in traits)
@@ -68,6 +70,16 @@ class Row:
             and not self.floor
             and not self.twin
         )
+
+
+def kin(rows):
+    """Sets each row's base, by the way rows are named: a sized or shared API, the twin for A/A, a
+    composition named from its top (arena_over_page is an arena, counting_over_arena a counter)."""
+    for row in rows.values():
+        top = row.name.partition("_over_")[0] if "_over_" in row.name else row.name
+        if row.name.endswith(("_sized", "_again", "_shared")):
+            top = row.name.rpartition("_")[0]
+        row.base = rows[top] if top != row.name and top in rows else None
 
 
 class Process:
@@ -119,10 +131,14 @@ class Cell:
     @property
     def label(self):
         """Parameters and threads, as people read them."""
-        parts = [part for part in self.params.split(";") if part]
-        if self.threads != 1:
-            parts.append(f"{self.threads} threads")
-        return ", ".join(parts)
+        return self.label_of(self.values())
+
+    def label_of(self, names):
+        """The label with some of the parameters only."""
+        shown = {name: value for name, value in self.values().items() if name in names}
+        threads = shown.pop("threads", 1)
+        parts = [str(value) if name == "file" else f"{name}={value}" for name, value in shown.items()]
+        return ", ".join(parts + ([f"{threads} threads"] if threads != 1 else []))
 
     @property
     def title(self):
@@ -130,12 +146,12 @@ class Cell:
 
     def values(self):
         """The parameters as a dictionary, numbers as numbers."""
-        found = {"threads": self.threads}
+        found = {}
         for part in self.params.split(";"):
             name, equals, value = part.partition("=")
             if equals:
                 found[name] = int(value) if value.isdigit() else value
-        return found
+        return found | {"threads": self.threads}
 
     def runs(self, row):
         """The processes in which the row was measured."""
@@ -202,6 +218,7 @@ class Run:
         self.context = context
         self.finished = bool(context.get("finished"))
         self.rows = {given["name"]: Row(given) for given in context.get("rows") or []}
+        kin(self.rows)
         self.workloads = {given["name"]: given for given in context.get("workloads") or []}
         self.cells = {}
         self.harness = []

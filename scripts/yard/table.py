@@ -80,13 +80,8 @@ def show(run, page, stream=None):
         for line in lines:
             out.print(line, overflow="fold")
     out.print()
-    threads = sorted({cell.threads for cell in run.cells.values()})
-    for workload in run.workloads:
-        for count in threads:
-            cells = [cell for cell in run.cells.values() if cell.workload == workload and cell.threads == count]
-            if cells:
-                title = workload if count == 1 else f"{workload}, {count} threads"
-                out.print(Text(f"{title}: {verdict_text(verdicts.verdict(run, cells))}"))
+    for title, cells in verdicts.uses(run):
+        out.print(Text(f"{title}: {verdict_text(verdicts.verdict(run, cells))}"))
     control = run.control()
     if control.cells:
         out.print(Text(f"libc against itself: {control.containing} of {control.cells} intervals contain 1, median half-width {100 * control.median_half_width:.2f} %"))

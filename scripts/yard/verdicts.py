@@ -3,6 +3,9 @@
 A verdict names a winner only where its interval touches nobody else's. Floors, twins and decorators
 are measured, but are no answer to "which allocator": a floor is no allocator, a twin is one that is
 there already, a decorator costs on top of what it wraps.
+
+Settings of one workload that differ in numbers (sizes, live blocks) are one use; another thread count
+or another recorded program is another use.
 """
 
 from typing import NamedTuple
@@ -62,7 +65,9 @@ def standings(run, cells, reference=samples.REFERENCE):
 
 
 def candidate(row):
-    return not row.floor and not row.twin and row.group != "decorator"
+    """Whether the row is an answer to "which allocator": a composition of one that stands there itself
+    (an arena over another child) is a way to use that one, told in its section."""
+    return not row.floor and not row.twin and row.group != "decorator" and not (row.group == "composition" and row.base)
 
 
 def leaders(found):
@@ -87,6 +92,18 @@ def verdict(run, cells, reference=samples.REFERENCE):
         fewest = min((standing.ratio.n for standing in found), default=0)
         return Verdict([], [], partial, f"an interval takes {stats.FEWEST} processes and there are {fewest}: no winner is named")
     return Verdict(first, leaders([standing for standing in found if standing.row.general]), partial, "")
+
+
+def uses(run):
+    """(title, cells) of each use that the run measured, in the run's order."""
+    found = {}
+    for cell in run.cells.values():
+        words = tuple(str(value) for value in cell.values().values() if not isinstance(value, int))
+        found.setdefault((cell.workload, words, cell.threads), []).append(cell)
+    order = list(run.workloads)
+    for (workload, words, threads), cells in sorted(found.items(), key=lambda item: order.index(item[0][0])):
+        title = ": ".join([workload.replace("_", " "), *words]) + (f", {threads} threads" if threads != 1 else "")
+        yield title, cells
 
 
 def figure(value):
