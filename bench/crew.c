@@ -10,9 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Looks at a word before a waiter gives its core away, and before it goes to sleep. */
-#define SPINS_BEFORE_YIELD 65536
-#define SPINS_BEFORE_SLEEP (SPINS_BEFORE_YIELD + 256)
+/* Looks at a word before a waiter gives its core away: many where the core is its own. */
+#define SPINS_PINNED 65536
+#define SPINS_SHARED 64
+/* Times that it gives its core away before it goes to sleep. */
+#define YIELDS_BEFORE_SLEEP 256
 
 typedef struct worker {
     hy_crew *crew;
@@ -23,7 +25,8 @@ typedef struct worker {
 struct hy_crew {
     uint32_t threads;
     bool pinned;
-    cpu_set_t cores; /* the caller's, before it was pinned */
+    _Atomic uint32_t spins; /* before a waiter yields */
+    cpu_set_t cores;        /* the caller's, before it was pinned */
     worker workers[HY_THREADS_MAX];
     hy_crew_task task; /* NULL with a new call: go home */
     void *context;
@@ -48,30 +51,31 @@ uint64_t hy_cpu_clock_ns(void) {
     return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
-static void relax(uint32_t spins) {
-    if (spins >= SPINS_BEFORE_YIELD) sched_yield();
+static void relax(hy_crew *crew, uint32_t spins) {
+    if (spins >= atomic_load_explicit(&crew->spins, memory_order_relaxed)) sched_yield();
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #endif
 }
 
 /* Spins until the word is no longer `old`. */
-static void spin_while(_Atomic uint32_t *word, uint32_t old) {
+static void spin_while(hy_crew *crew, _Atomic uint32_t *word, uint32_t old) {
     for (uint32_t spins = 0; atomic_load_explicit(word, memory_order_acquire) == old; spins++)
-        relax(spins);
+        relax(crew, spins);
 }
 
-static void spin_until(_Atomic uint32_t *word, uint32_t wanted) {
+static void spin_until(hy_crew *crew, _Atomic uint32_t *word, uint32_t wanted) {
     for (uint32_t spins = 0; atomic_load_explicit(word, memory_order_acquire) != wanted; spins++)
-        relax(spins);
+        relax(crew, spins);
 }
 
 /* As spin_while, but sleeps where it takes long. */
-static void wait_while(_Atomic uint32_t *word, uint32_t old) {
+static void wait_while(hy_crew *crew, _Atomic uint32_t *word, uint32_t old) {
     uint32_t spins = 0;
     while (atomic_load_explicit(word, memory_order_acquire) == old) {
-        if (++spins < SPINS_BEFORE_SLEEP) {
-            relax(spins);
+        uint32_t most = atomic_load_explicit(&crew->spins, memory_order_relaxed) + YIELDS_BEFORE_SLEEP;
+        if (++spins < most) {
+            relax(crew, spins);
         } else {
             syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, old, NULL, NULL, 0);
         }
@@ -90,10 +94,10 @@ static void *work(void *argument) {
     worker *self = argument;
     hy_crew *crew = self->crew;
     for (uint32_t call = 0;; call++) {
-        wait_while(&crew->call, call);
+        wait_while(crew, &crew->call, call);
         if (!crew->task) return NULL;
         atomic_fetch_add_explicit(&crew->ready, 1, memory_order_release);
-        spin_while(&crew->start, call);
+        spin_while(crew, &crew->start, call);
         crew->task(crew->context, self->index);
         note_end(crew);
     }
@@ -113,6 +117,7 @@ hy_crew *hy_crew_start(uint32_t threads) {
     hy_crew *crew = hy_alloc(hy_libc(), sizeof *crew, hy_align_of(hy_crew));
     if (!crew) return NULL;
     memset(crew, 0, sizeof *crew);
+    atomic_store(&crew->spins, SPINS_SHARED);
     for (crew->threads = 1; crew->threads < threads; crew->threads++) {
         worker *next = &crew->workers[crew->threads];
         *next = (worker){.crew = crew, .index = crew->threads};
@@ -133,12 +138,12 @@ static uint64_t run_alone(hy_crew_task task, void *context) {
 uint64_t hy_crew_run(hy_crew *crew, hy_crew_task task, void *context) {
     if (crew->threads == 1) return run_alone(task, context);
     announce(crew, task, context);
-    spin_until(&crew->ready, crew->threads - 1);
+    spin_until(crew, &crew->ready, crew->threads - 1);
     uint64_t start = hy_clock_ns();
     atomic_fetch_add_explicit(&crew->start, 1, memory_order_release);
     task(context, 0);
     note_end(crew);
-    spin_until(&crew->finished, crew->threads);
+    spin_until(crew, &crew->finished, crew->threads);
     return atomic_load(&crew->last_end_ns) - start;
 }
 
@@ -164,6 +169,7 @@ void hy_crew_pin(hy_crew *crew) {
     uint32_t step = (uint32_t)CPU_COUNT(&crew->cores) / crew->threads;
     if (step == 0) return;
     crew->pinned = true;
+    atomic_store(&crew->spins, SPINS_PINNED);
     pin_one(pthread_self(), core_at(&crew->cores, 0));
     for (uint32_t i = 1; i < crew->threads; i++)
         pin_one(crew->workers[i].thread, core_at(&crew->cores, i * step));

@@ -20,9 +20,9 @@
 #define HY_BENCH_SIZE_MIN 16
 #define HY_BENCH_SIZE_MAX ((uint64_t)1 << 20)
 
-/* The first word of the block in `slot`, of `size` bytes. */
-HY_INLINE uint64_t hy_first_word(uint64_t slot, uint64_t size) {
-    return slot | size << 32;
+/* The first word of the `serial`-th block, of `size` bytes. */
+HY_INLINE uint64_t hy_first_word(uint64_t serial, uint64_t size) {
+    return serial ^ size << 32;
 }
 
 /* Takes a word into a checksum; the order counts. */
@@ -30,26 +30,22 @@ HY_INLINE uint64_t hy_checksum_add(uint64_t checksum, uint64_t word) {
     return (checksum ^ word) * 0x9E3779B97F4A7C15u + 1;
 }
 
-/* Allocates the block of a slot and writes its first word. */
-HY_INLINE void *hy_take_block(hy_session *session, hy_allocator allocator, size_t size, uint64_t slot) {
+/* Allocates a block and writes its first word. */
+HY_INLINE void *hy_take_block(hy_session *session, hy_allocator allocator, size_t size, uint64_t serial) {
     void *ptr = hy_alloc(allocator, size, HY_BENCH_ALIGN);
     if (HY_UNLIKELY(ptr == NULL)) {
         session->refused_count++;
         return NULL;
     }
-    *(uint64_t *)ptr = hy_first_word(slot, size);
+    *(uint64_t *)ptr = hy_first_word(serial, size);
     hy_opaque(ptr);
     return ptr;
 }
 
-/* Frees the block of a slot. To verify, its first word is read back into the checksum (`forgets`: what
- * it must be is taken instead); otherwise nothing is read, and the checksum stays. */
-HY_INLINE uint64_t hy_give_block(hy_session *session, hy_allocator allocator, void *ptr, size_t size,
-    uint64_t slot, uint64_t checksum, bool verify) {
-    if (verify) {
-        bool reads = ptr && !session->forgets;
-        checksum = hy_checksum_add(checksum, reads ? *(uint64_t *)ptr : hy_first_word(slot, size));
-    }
+/* Frees a block. To verify, its first word is read back into the checksum; otherwise nothing is read. */
+HY_INLINE uint64_t hy_give_block(
+    hy_allocator allocator, void *ptr, size_t size, uint64_t checksum, bool verify) {
+    if (verify && ptr) checksum = hy_checksum_add(checksum, *(uint64_t *)ptr);
     hy_free(allocator, ptr, size, HY_BENCH_ALIGN);
     return checksum;
 }
@@ -101,7 +97,6 @@ HY_INLINE uint64_t hy_power_of_two_above(uint64_t value) {
 HY_INLINE void hy_session_start(hy_session *session, const hy_workload *workload, hy_instance *instance) {
     *session = (hy_session){.workload = workload, .instance = instance, .allocator = instance->allocator};
     session->empty = instance->row == &hy_empty_row;
-    session->forgets = instance->row->traits & HY_TRAIT_FLOOR;
 }
 
 HY_INLINE void hy_session_observe(const hy_session *session, uint64_t live_bytes) {

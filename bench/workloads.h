@@ -46,7 +46,6 @@ typedef struct hy_session {
     hy_allocator allocator;
     const hy_observer *observer; /* NULL: nobody looks */
     bool verify;                 /* work out the checksum from first words read back */
-    bool forgets;                /* a floor, which may hand out one block twice: nothing to read back */
     bool direct;                 /* the row's direct-call loop instead of the vtable */
     bool empty;                  /* no allocator at all: the harness's own cost */
     uint64_t refused_count;      /* allocations that gave NULL */

@@ -27,7 +27,7 @@ HY_INLINE uint64_t batch_free_range(
     const uint32_t *sizes = session->sizes;
     void **blocks = session->blocks;
     for (size_t i = first; i < last; i++) {
-        checksum = hy_give_block(&session->head, allocator, blocks[i], sizes[i], i, checksum, verify);
+        checksum = hy_give_block(allocator, blocks[i], sizes[i], checksum, verify);
     }
     return checksum;
 }
@@ -37,8 +37,7 @@ HY_INLINE uint64_t batch_words(const batch_session *session) {
     uint64_t checksum = 0;
     for (size_t i = 0; i < session->count; i++) {
         const uint64_t *block = session->blocks[i];
-        bool reads = block && !session->head.forgets;
-        checksum = hy_checksum_add(checksum, reads ? *block : hy_first_word(i, session->sizes[i]));
+        if (block) checksum = hy_checksum_add(checksum, *block);
     }
     return checksum;
 }

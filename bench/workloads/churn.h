@@ -52,9 +52,9 @@ HY_INLINE uint64_t churn_loop(
         uint32_t index = victims[cursor & mask];
         churn_slot *slot = &slots[index];
         if (mixed) size = sizes[cursor & mask];
-        void *fresh = hy_take_block(&session->head, allocator, size, index);
+        void *fresh = hy_take_block(&session->head, allocator, size, cursor);
         size_t old_size = mixed ? slot->size : size;
-        checksum = hy_give_block(&session->head, allocator, slot->block, old_size, index, checksum, verify);
+        checksum = hy_give_block(allocator, slot->block, old_size, checksum, verify);
         slot->block = fresh;
         if (mixed) slot->size = size;
     }

@@ -51,7 +51,7 @@ HY_INLINE uint64_t loop(pair_session *session, hy_allocator allocator, uint64_t 
     size_t size = session->size;
     for (uint64_t i = 0; i < operations; i++) {
         void *ptr = hy_take_block(&session->head, allocator, size, i);
-        checksum = hy_give_block(&session->head, allocator, ptr, size, i, checksum, verify);
+        checksum = hy_give_block(allocator, ptr, size, checksum, verify);
     }
     return checksum;
 }
@@ -71,7 +71,7 @@ static uint64_t run_with_resets(pair_session *session, uint64_t operations) {
         uint64_t end = i + session->reset_interval < operations ? i + session->reset_interval : operations;
         for (; i < end; i++) {
             void *ptr = hy_take_block(&session->head, session->head.allocator, size, i);
-            checksum = hy_give_block(&session->head, session->head.allocator, ptr, size, i, checksum, verify);
+            checksum = hy_give_block(session->head.allocator, ptr, size, checksum, verify);
         }
         hy_instance_reset(session->head.instance, HY_RESET_RETAIN_CAPACITY, 0);
     }

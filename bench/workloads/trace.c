@@ -117,7 +117,7 @@ static const char *refusal(const char *params) {
 static bool threads_fit(const char *params, uint32_t threads) {
     const loaded_trace *trace = find_trace(params);
     if (!trace || !trace->good) return false;
-    return threads == 1 || (trace->parallel && threads == hy_parallel_plan_threads(trace->parallel));
+    return threads == 1 || (trace->parallel && threads == trace->plan.thread_count);
 }
 
 static hy_session *begin(

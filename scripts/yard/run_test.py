@@ -1,0 +1,260 @@
+"""Planning, resuming, and what a run does with allocators that crash, hang, refuse or forget."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from yard import cells, common, run, targets
+
+BUILD = Path(os.environ.get("HEAPYARD_BUILD", common.ROOT / "build" / "debug"))
+BENCH = BUILD / "bench" / "heapyard-bench"
+PLUGIN = f"crash={BUILD / 'bench' / 'libcrash_plugin.so'}"
+
+
+def cell(params, rows, threads=1, tier="quick", **changes):
+    given = {"params": params, "threads": threads, "tier": tier, "live_bytes": 1000, "live_blocks": 10, "epoch_ns": 100_000, "warm_ns": 25_000}
+    return given | {"rows": rows} | changes
+
+
+def listing():
+    rows = [{"name": name, "group": "source"} for name in ("libc", "libc_again", "arena", "pool")]
+    rows.append({"name": "jemalloc", "group": "peer", "missing": "install libjemalloc2"})
+    both = ["libc", "libc_again"]
+    return {
+        "rows": rows,
+        "workloads": [
+            {"name": "pair", "summary": "s", "operation": "o", "cells": [cell("size=16", both + ["arena", "pool"]), cell("size=64", both + ["arena"], threads=2, tier="standard")]},
+            {"name": "window", "summary": "s", "operation": "o", "cells": [cell("size=64", both + ["pool"]), cell("size=4096", both + ["pool"], tier="full")]},
+        ],
+    }  # fmt: skip
+
+
+def labels(plan):
+    return [(one.workload, one.params, one.threads) for one in plan.cells]
+
+
+def test_tiers_choose_cells():
+    assert labels(cells.make(listing(), "quick")) == [("pair", "size=16", 1), ("window", "size=64", 1)]
+    assert len(cells.make(listing(), "standard").cells) == 3
+    assert len(cells.make(listing(), "full").cells) == 4
+
+
+def test_libc_and_its_twin_always_take_part():
+    plan = cells.make(listing(), "quick", allocators="arena")
+    assert plan.rows == ("libc", "libc_again", "arena")
+    assert labels(plan) == [("pair", "size=16", 1)]
+
+
+def test_filters_take_globs():
+    assert cells.make(listing(), "quick", allocators="a*,p*").rows == ("libc", "libc_again", "arena", "pool")
+    assert labels(cells.make(listing(), "standard", threads="2")) == [("pair", "size=64", 2)]
+    assert labels(cells.make(listing(), "quick", workloads="win*")) == [("window", "size=64", 1)]
+
+
+@pytest.mark.parametrize(
+    "filters, words",
+    [
+        ({"allocators": "aren"}, "no allocator 'aren'; did you mean 'arena'"),
+        ({"workloads": "windw"}, "no workload 'windw'; did you mean 'window'"),
+        ({"threads": "3"}, "no thread count '3'"),
+        ({"allocators": "jemalloc"}, "jemalloc is not in this build: install libjemalloc2"),
+        ({"allocators": "arena", "workloads": "window"}, "leave no cell"),
+    ],
+)
+def test_filters_that_match_nothing_are_usage_errors(filters, words):
+    with pytest.raises(common.Failure, match=words) as caught:
+        cells.make(listing(), "quick", **filters)
+    assert caught.value.code == common.Exit.USAGE
+
+
+def test_large_live_sets_are_dealt_into_groups_with_the_references_in_each():
+    rows = ["libc", "libc_again", "a", "b", "c"]
+    assert cells.deal(rows, 100, 1 << 30) == (tuple(rows),)
+    groups = cells.deal(rows, 100, 600)
+    assert groups == tuple(("libc", "libc_again", name) for name in "abc")
+
+
+def test_a_plan_fits_its_time():
+    given = listing()
+    given["workloads"][0]["cells"] = [cell(f"size={size}", [f"row{i}" for i in range(40)] + ["libc"], epoch_ns=2_000_000) for size in range(30)]
+    given["rows"] += [{"name": f"row{i}"} for i in range(40)]
+    plan = cells.make(given, "standard")
+    assert plan.processes >= cells.PROCESSES_MIN
+    assert all(rounds >= cells.ROUNDS_MIN for rounds in plan.rounds.values())
+    small = cells.make(listing(), "standard")
+    assert small.processes == 30 and max(small.rounds.values()) == 60
+    assert small.seconds < 600
+
+
+def bench():
+    return run.Bench(BENCH, [PLUGIN])
+
+
+def small_plan(tmp_path, allocators, processes=2):
+    """One cell, few rounds, over the crash plugin's rows."""
+    plan = cells.make(bench().listing(), "quick", allocators=allocators, workloads="pair", threads="1")
+    one = plan.cells[:1]
+    return plan._replace(cells=one, rounds={one[0]: 3}, processes=processes, memory_processes=1)
+
+
+def execute(plan, path, seed=1):
+    folder = run.Folder(path, {"rows": []})
+    with folder:
+        run.Runner(plan, bench(), folder, seed, run.Progress(1, out=open(os.devnull, "w"))).run()
+    return folder, [json.loads(line) for line in (path / run.SAMPLES).read_text().splitlines()]
+
+
+def failures(lines, suite="throughput"):
+    return {line["row"]: line for line in lines if line["kind"] == "failed" and line["suite"] == suite}
+
+
+def measured(lines):
+    return {(line["process"], row) for line in lines if line["kind"] == "samples" for row in line["rows"]}
+
+
+def test_a_crash_costs_only_its_own_row(tmp_path):
+    _, lines = execute(small_plan(tmp_path, "segfault@crash,sound@crash"), tmp_path / "run")
+    failed = failures(lines)
+    assert set(failed) == {"segfault@crash"}
+    assert "SIGSEGV" in failed["segfault@crash"]["why"]
+    assert measured(lines) == {(process, row) for process in (0, 1) for row in ("libc", "libc_again", "sound@crash")}
+    assert set(failures(lines, "memory")) == {"segfault@crash"}
+    assert {line["row"] for line in lines if line["kind"] == "memory"} == {"libc", "libc_again", "sound@crash"}
+
+
+def test_the_command_of_a_failure_shows_it_again(tmp_path):
+    _, lines = execute(small_plan(tmp_path, "segfault@crash", processes=1), tmp_path / "run")
+    for suite in ("throughput", "memory"):
+        command = failures(lines, suite)["segfault@crash"]["command"]
+        again = subprocess.run(command, shell=True, cwd=common.ROOT, capture_output=True)
+        assert again.returncode in (-signal.SIGSEGV, 128 + signal.SIGSEGV)
+
+
+def test_a_hang_costs_only_its_own_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "HANG_SECONDS", 2)
+    monkeypatch.setattr(run, "HANG_FACTOR", 0)
+    monkeypatch.setattr(run, "MEMORY_HANG_SECONDS", 4)
+    _, lines = execute(small_plan(tmp_path, "hang@crash,sound@crash", processes=1), tmp_path / "run")
+    failed = failures(lines)
+    assert set(failed) == {"hang@crash"} and "hung" in failed["hang@crash"]["why"]
+    assert (0, "sound@crash") in measured(lines)
+
+
+def test_refusals_and_wrong_contents_are_failures(tmp_path):
+    _, lines = execute(small_plan(tmp_path, "refuse@crash,sound@crash", processes=1), tmp_path / "run")
+    assert "refused" in failures(lines)["refuse@crash"]["why"]
+    plan = cells.make(bench().listing(), "quick", allocators="forget@crash,sound@crash", workloads="window", threads="1")
+    plan = plan._replace(rounds=dict.fromkeys(plan.cells, 3), processes=1)
+    folder = run.Folder(tmp_path / "other", {})
+    with folder:
+        run.Runner(plan, bench(), folder, 1, run.Progress(1, out=open(os.devnull, "w"))).throughput(plan.cells[0], 0)
+    lines = [json.loads(line) for line in (tmp_path / "other" / run.SAMPLES).read_text().splitlines()]
+    assert set(failures(lines)) == {"forget@crash"} and "checksum" in failures(lines)["forget@crash"]["why"]
+
+
+def test_a_run_goes_on_where_it_stopped(tmp_path):
+    plan = small_plan(tmp_path, "sound@crash")
+    path = tmp_path / "run"
+    _, whole = execute(plan, path)
+    kept = [line for line in whole if line.get("process") == 0 and line["kind"] == "samples"]
+    text = "".join(json.dumps(line) + "\n" for line in kept)
+    (path / run.SAMPLES).write_text(text + '{"kind":"samples","workl')  # a kill cuts the last line
+    _, again = execute(plan, path)
+    assert again[: len(kept)] == kept
+    assert measured(again) == measured(whole)
+    assert sorted(line["process"] for line in again if line["kind"] == "samples") == [0, 1]
+    _, third = execute(plan, path)
+    assert third == again
+
+
+def test_an_unfinished_run_is_found_by_what_it_measures(tmp_path):
+    for name, key, finished in (("2026-01-01", "a", False), ("2026-01-02", "a", True), ("2026-01-03", "b", False)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / run.RUN).write_text(json.dumps({"resume_key": key, "finished": finished}))
+    (tmp_path / "2026-01-04").mkdir()
+    (tmp_path / "2026-01-04" / run.RUN).write_text("{")
+    assert run.unfinished(tmp_path, "a").name == "2026-01-01"
+    assert run.unfinished(tmp_path, "c") is None
+
+
+def script(*arguments, **options):
+    return subprocess.run(
+        [str(common.ROOT / "scripts" / "bench"), "--bench", str(BENCH), *arguments], capture_output=True, text=True, **options
+    )
+
+
+def test_the_script_names_what_is_wrong(tmp_path):
+    for arguments, words in (
+        (["--allocators", "aren"], "did you mean 'arena'"),
+        (["--workloads", "x"], "no workload 'x'"),
+        (["--nonsense"], "--nonsense"),
+        (["--plugin", "crash=/nowhere.so"], "/nowhere.so"),
+    ):
+        done = script("--out", str(tmp_path), *arguments)
+        assert done.returncode == 2, done.stderr
+        assert words in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_script_run_with_a_crash_ends_with_1_and_a_page(tmp_path):
+    done = script("--quick", "--out", str(tmp_path), "--plugin", PLUGIN, "--allocators", "segfault@crash,sound@crash", "--workloads", "pair")
+    assert done.returncode == 1, done.stderr
+    assert "SIGSEGV" in done.stderr and "again:" in done.stderr
+    latest = tmp_path / "latest"
+    assert json.loads((latest / run.RUN).read_text())["finished"] is True
+    assert "failed" in (latest / "index.html").read_text()
+    assert "sound@crash" in (latest / "results.csv").read_text()
+
+
+def test_an_interrupted_script_keeps_what_it_has_and_goes_on(tmp_path):
+    command = ["--quick", "--out", str(tmp_path), "--allocators", "raw_libc", "--workloads", "pair"]
+    process = subprocess.Popen(
+        [str(common.ROOT / "scripts" / "bench"), "--bench", str(BENCH), *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_for_line(tmp_path)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    folder = (tmp_path / "latest").resolve()
+    assert json.loads((folder / run.RUN).read_text())["finished"] is False
+    done = script(*command)
+    assert done.returncode == 0, done.stderr
+    assert f"going on with the unfinished run {folder.name}" in done.stdout
+    assert json.loads((folder / run.RUN).read_text())["finished"] is True
+
+
+def wait_for_line(out, seconds=60):
+    """Until the first result is on disk."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if any(path.stat().st_size for path in out.glob(f"*/{run.SAMPLES}")):
+            return
+        os.sched_yield()
+    raise AssertionError("no result appeared")
+
+
+def test_targets_file_is_legal():
+    found = targets.read()
+    assert len(found) > 10
+    names = {row["name"] for row in bench().listing()["rows"]} | {"empty"}
+    for target in found:
+        assert target.row.partition(":")[0] in names
+        assert target.reference.partition(":")[0] in names
+
+
+def test_targets_are_judged_by_median_and_interval():
+    target = targets.Target("a", targets.Cell("pair", "x"), "b", targets.Cell("pair", "x"), 1.1, "")
+    verdict = lambda *ratio: targets.Outcome(target, targets.stats.Estimate(*ratio, 30)).verdict  # noqa: E731
+    assert verdict(1.0, 0.9, 1.2) == "held"
+    assert verdict(1.2, 1.05, 1.3) == "unclear"
+    assert verdict(1.3, 1.2, 1.4) == "short"
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))
