@@ -250,6 +250,50 @@ static void every_flipped_bit_is_found(void **state) {
     }
 }
 
+/* CRC-32 as the format says, by bits: written anew, so that the two implementations check each other. */
+static uint32_t plain_crc32(uint32_t crc, const uint8_t *bytes, size_t count) {
+    crc = ~crc;
+    for (size_t i = 0; i < count; i++) {
+        crc ^= bytes[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = (crc >> 1) ^ (0xEDB88320u & (0u - (crc & 1)));
+    }
+    return ~crc;
+}
+
+static uint32_t get_u32(const uint8_t *bytes) {
+    return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+}
+
+/* Damage that a checksum covers up must still be found, or at least harm nothing. */
+static void damage_under_a_right_checksum_is_safe(void **state) {
+    fixture *f = *state;
+    write_sample(f, 2000);
+    size_t chunk = 16 + get_u32(f->bytes + 12) + 4;
+    size_t header = 28, body = chunk + header + 4;
+    assert_int_equal(get_u32(f->bytes + chunk), 0x4B435948);
+    assert_int_equal(get_u32(f->bytes + chunk + 24), f->size - body);
+    hy_sample_random random = {.state = 3};
+    uint8_t *damaged = malloc(f->size);
+    assert_non_null(damaged);
+    for (int round = 0; round < 3000; round++) {
+        memcpy(damaged, f->bytes, f->size);
+        size_t places = 1 + hy_sample_next(&random, 4);
+        for (size_t i = 0; i < places; i++) {
+            size_t at = chunk + 4 + hy_sample_next(&random, round % 2 ? 20 : f->size - chunk - 4);
+            if (at < chunk + 24 || at >= body) damaged[at] = (uint8_t)hy_sample_next(&random, 256);
+        }
+        uint32_t crc = plain_crc32(plain_crc32(0, damaged + chunk, header), damaged + body, f->size - body);
+        for (int i = 0; i < 4; i++)
+            damaged[chunk + header + (size_t)i] = (uint8_t)(crc >> (8 * i));
+        hy_trace_error error;
+        size_t count;
+        (void)decode(damaged, f->size, round % 3 == 0, &count, &error);
+        assert_null(strstr(error.message, "checksum"));
+    }
+    free(damaged);
+}
+
 static void more_than_was_promised_is_damage(void **state) {
     fixture *f = *state;
     write_sample(f, 300);
@@ -320,6 +364,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_partial_read_is_the_beginning, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_unfinished_trace_is_refused_unless_partial, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_flipped_bit_is_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(damage_under_a_right_checksum_is_safe, set_up, tear_down),
         cmocka_unit_test_setup_teardown(more_than_was_promised_is_damage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_missing_file_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(survives_every_refused_allocation, set_up, tear_down),
