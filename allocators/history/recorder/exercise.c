@@ -178,7 +178,8 @@ static int in_handler(void) {
 
 static void *kill_in_the_middle(void *context) {
     (void)context;
-    for (int i = 0; i < 50000; i++) free(atomic_exchange(&handed[i % 64], malloc(100)));
+    for (int i = 0; i < 50000; i++)
+        free(atomic_exchange(&handed[i % 64], malloc(100)));
     (void)kill(getpid(), SIGKILL);
     return NULL;
 }
