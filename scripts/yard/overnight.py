@@ -94,7 +94,7 @@ class AflSlice:
 
     def command(self, seconds):
         return [
-            "afl-fuzz", "-i", self.seeds, "-o", self.folder, "-F", self.corpus, "-M", "main", "-V", str(max(1, round(seconds))),
+            "afl-fuzz", "-i", self.seeds, "-o", self.folder, "-M", "main", "-F", self.corpus, "-V", str(max(1, round(seconds))),
             "-t", "2000", "-m", "none", "-G", str(fuzzing.MAX_LENGTH), "--", self.binary,
         ]  # fmt: skip
 
