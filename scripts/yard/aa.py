@@ -47,8 +47,9 @@ def judge(holding, half_width, count):
     return common.Exit.GOOD if good else common.Exit.CONFIRMED
 
 
-def run_cells(bench, count):
-    plan = cell_plans.make(bench.listing(), "standard", "libc,libc_again", memory_bytes=context.memory_available_bytes())
+def run_cells(bench, count, workloads, threads):
+    available = context.memory_available_bytes()
+    plan = cell_plans.make(bench.listing(), "standard", ",".join(cell_plans.REFERENCES), workloads, threads, available)
     progress = run.Progress(count * PROCESSES * sum(cell_plans.process_seconds(c, (1, 2), plan.rounds[c]) for c in plan.cells) / len(plan.cells))
     ratios = []
     for number, cell in zip(range(count), itertools.cycle(plan.cells)):
@@ -59,8 +60,10 @@ def run_cells(bench, count):
     return ratios
 
 
-def run_and_print(bench, count):
-    ratios = run_cells(bench, count)
+def run_and_print(bench, count, workloads, threads):
+    if count < 1:
+        raise common.usage_error(f"--aa {count}: how many cells? {CELLS_MIN} tell enough")
+    ratios = run_cells(bench, count, workloads, threads)
     holding = sum(ratio.lo <= 1 <= ratio.hi for ratio in ratios) / count
     half_width = float(numpy.median([(ratio.hi - ratio.lo) / 2 / ratio.median for ratio in ratios]))
     print(f"{count} cells of libc against libc_again, {PROCESSES} processes each")

@@ -151,8 +151,7 @@ class Folder:
 def describe(plan, listing, bench, arguments, seed):
     """run.json of a run that begins. `arguments` are scripts/bench's own, without those that do not
     change what is measured."""
-    rows = {cell_plans.REFERENCES, plan.rows}
-    chosen = set().union(*rows)
+    chosen = set(plan.rows)
     workloads = []
     for workload in listing["workloads"]:
         cells = [cell for cell in plan.cells if cell.workload == workload["name"]]
