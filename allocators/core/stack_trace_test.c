@@ -202,6 +202,8 @@ static void printing_names_each_frame(void **state) {
         lines++;
     assert_int_equal(lines, count);
     assert_non_null(strstr(text, "stack_trace_test+0x"));
+    assert_non_null(strstr(text, "#0"));
+    assert_non_null(strstr(text, " in printing_names_each_frame+0x"));
     assert_non_null(strstr(text, "libcmocka"));
     free(text);
 }
