@@ -3,10 +3,11 @@
 
 #include <string.h>
 
-extern const hy_property hy_conform_property, hy_canary_property;
+extern const hy_property hy_conform_property, hy_trace_file_property, hy_canary_property;
 
 static const hy_property *const properties[] = {
     &hy_conform_property,
+    &hy_trace_file_property,
     &hy_canary_property,
 };
 

@@ -1,0 +1,106 @@
+"""What the fuzzing scripts make of names, logs, counters and findings."""
+
+import json
+import struct
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from yard import common, fuzzing, overnight
+
+FUZZER = """#!/bin/sh
+printf 'row\\tlibc\\tsource\\t\\n'
+printf 'row\\tarena\\tstrategy\\t\\n'
+printf 'row\\tjemalloc\\tpeer\\t%s\\n' "$MISSING"
+printf 'property\\tconform\\trows\\tit conforms\\n'
+printf 'cell\\tconform\\tlibc\\n'
+printf 'cell\\tconform\\tarena\\n'
+[ -n "$MISSING" ] || printf 'cell\\tconform\\tjemalloc\\n'
+printf 'property\\ttrace_file\\tonce\\tany bytes\\n'
+printf 'property\\tcanary\\tmust_fail\\tit must fail\\n'
+"""
+
+
+@pytest.fixture
+def fuzzers(tmp_path, monkeypatch):
+    """A build with sanitizers that has no peer, and one without that has it."""
+    for preset, missing in (("fuzz", "install libjemalloc2"), ("fuzz-plain", "")):
+        path = tmp_path / preset
+        path.write_text(FUZZER.replace("$MISSING", missing))
+        path.chmod(0o755)
+    monkeypatch.setattr(fuzzing, "fuzzer", lambda preset="fuzz": tmp_path / preset)
+    return tmp_path
+
+
+def names(cells):
+    return [(cell.name, cell.binary.name) for cell in cells]
+
+
+def test_all_cells_and_peers_from_the_build_without_sanitizers(fuzzers):
+    assert names(fuzzing.choose_cells()) == [
+        ("conform libc", "fuzz"),
+        ("conform arena", "fuzz"),
+        ("conform jemalloc", "fuzz-plain"),
+        ("trace_file", "fuzz"),
+    ]
+
+
+def test_a_filter_of_allocators_leaves_out_what_needs_none(fuzzers):
+    assert names(fuzzing.choose_cells("arena")) == [("conform arena", "fuzz")]
+
+
+def test_the_canary_runs_only_when_it_is_named(fuzzers):
+    assert names(fuzzing.choose_cells(None, "canary")) == [("canary", "fuzz")]
+
+
+@pytest.mark.parametrize(
+    ("allocators", "properties", "said"),
+    [("arean", None, "did you mean arena"), (None, "conforms", "did you mean conform")],
+)
+def test_unknown_names_are_usage_errors_with_the_nearest(fuzzers, allocators, properties, said):
+    with pytest.raises(common.Failure) as failure:
+        fuzzing.choose_cells(allocators, properties)
+    assert failure.value.code == common.Exit.USAGE and said in str(failure.value)
+
+
+def test_a_row_missing_everywhere_says_what_to_install(fuzzers):
+    (fuzzers / "fuzz-plain").write_text(FUZZER.replace("$MISSING", "install libjemalloc2"))
+    with pytest.raises(common.Failure) as failure:
+        fuzzing.choose_cells("jemalloc")
+    assert failure.value.code == common.Exit.USAGE and "install libjemalloc2" in str(failure.value)
+
+
+def test_equal_bugs_have_equal_kinds():
+    one = "finding: overlap: block 0 [0x7e9000000028, +17) lies on block 1 [0x7e9000000038, +1) (row arena, operation 2 resize)"
+    two = "finding: overlap: block 12 [0x7e9000001028, +170) lies on block 3 [0x7e9000000038, +10) (row arena, operation 20 realloc)"
+    other = "finding: leak: 12 bytes at 0x7e9000001028 were not given back to the child (1 blocks in all) (row arena, operation 20 end)"
+    assert fuzzing.kind_of(one) == fuzzing.kind_of(two) != fuzzing.kind_of(other)
+
+
+def test_counts_of_a_run_that_never_began_are_zero(tmp_path):
+    assert fuzzing.read_counts(tmp_path / "none") == (0, 0)
+    (tmp_path / "counts").write_bytes(struct.pack("QQ", 7, 70))
+    assert fuzzing.read_counts(tmp_path / "counts") == (7, 70)
+
+
+def test_an_unfinished_night_goes_on_and_a_finished_one_does_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(overnight, "STATE", tmp_path / "state.json")
+    assert overnight.load_state(8) == overnight.fresh_state(8)
+    state = overnight.fresh_state(8) | {"used_seconds": 100.0, "next": 3}
+    overnight.save_state(state)
+    assert overnight.load_state(8)["next"] == 3
+    overnight.save_state(state | {"finished": True})
+    assert overnight.load_state(8)["used_seconds"] == 0.0
+    assert json.loads((tmp_path / "state.json").read_text())["finished"]
+
+
+def test_a_finding_met_again_is_kept_once(capsys):
+    total, more = overnight.new_tally(), overnight.new_tally()
+    more["findings"] = [["fuzz/out/findings/x", "finding: overlap"]]
+    more["executions"] = 5
+    overnight.add_tally(total, more)
+    overnight.add_tally(total, more)
+    assert total["executions"] == 10 and len(total["findings"]) == 1
+    assert capsys.readouterr().out.count("FOUND") == 1
