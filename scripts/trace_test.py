@@ -262,6 +262,8 @@ def test_wrong_words_and_files_are_told_in_one_line(tmp_path):
     one_line(call(TRACE, "stats", tmp_path / "newer.hyt"), "version 2", "version 1")
     one_line(replay(sample, "libcc"), "libcc", "did you mean libc")
     one_line(replay(sample, "arena", "parallel"), "arena", "not thread-safe")
+    one_line(replay(sample, "floor_null"), "floor_null", "measured against")
+    one_line(replay(sample, "pool"), "pool", "bytes at once")
     one_line(replay(sample, "libc", "fast"), "fast", "exact or parallel")
     one_line(call(TRACE, "replay", sample), "--allocator")
     one_line(call(TRACE, "stats", sample, "--jsn"), "--jsn")

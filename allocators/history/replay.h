@@ -16,7 +16,8 @@
  * granted is done as hy_realloc where the replayed one can't: sizes are the history's always. A reset
  * becomes a free of every live block.
  *
- * Own cost: at most 3 ns per operation (measured against floor_null by the test of the bench).
+ * Own cost: `scripts/trace replay FILE --own-cost` tells it, with the recorded program's zeroing and its
+ * touching of pages.
  * The parallel mode stands in parallel.h.
  */
 #ifndef HEAPYARD_REPLAY_H

@@ -18,6 +18,7 @@ typedef struct replay_request {
     bool parallel;
     bool partial;
     bool json;
+    bool own_cost;
     unsigned repeat;
     size_t threads;
     uint64_t peak_bytes;
@@ -60,6 +61,8 @@ static int parse(int argc, char **argv, replay_request *out) {
             out->partial = true;
         } else if (is_flag(argv, i, "--json")) {
             out->json = true;
+        } else if (is_flag(argv, i, "--own-cost")) {
+            out->own_cost = true;
         } else if (argv[i][0] == '-') {
             return usage_error("replay: %s: no such option; see heapyard-trace replay --help", argv[i]);
         } else if (out->path) {
@@ -69,8 +72,9 @@ static int parse(int argc, char **argv, replay_request *out) {
         }
     }
     if (!out->path) return usage_error("replay: which trace? Give its file");
-    return out->allocator ? STATUS_GOOD
-                          : usage_error("replay: on which allocator? --allocator libc, for one");
+    return out->allocator || out->own_cost
+               ? STATUS_GOOD
+               : usage_error("replay: on which allocator? --allocator libc, for one");
 }
 
 /* The row, if it can replay anything at all. */
@@ -150,8 +154,12 @@ static void print_result(const replay_request *asked) {
 }
 
 /* A replay that did something else than the trace says is a finding, not a figure. */
-static int judge(const replay_request *asked) {
+static int judge(const replay_request *asked, bool is_small) {
     const hy_replay_result *result = &asked->result;
+    if (result->refused > 0 && is_small) {
+        return usage_error("replay: %s holds less than the trace needs: it refused %" PRIu64 " requests",
+            asked->allocator, result->refused);
+    }
     if (result->refused > 0) {
         (void)usage_error(
             "replay: %s refused %" PRIu64 " of the requests", asked->allocator, result->refused);
@@ -164,12 +172,59 @@ static int judge(const replay_request *asked) {
     return STATUS_CONFIRMED;
 }
 
+/* Rows that can't hold what the trace holds, or hand out what isn't there. */
+static int check_row(const replay_request *asked, const hy_row *row, const hy_plan *plan) {
+    if (row->traits & (HY_TRAIT_FLOOR | HY_TRAIT_REFUSES_ALL)) {
+        return usage_error(
+            "replay: %s is there to be measured against and serves no program", asked->allocator);
+    }
+    if ((row->traits & HY_TRAIT_FIXED_BLOCK) && plan->greatest_size > row->default_block_size) {
+        return usage_error("replay: %s: the trace asks for %" PRIu64 " bytes at once, %s gives at most %zu",
+            asked->path, plan->greatest_size, asked->allocator, row->default_block_size);
+    }
+    if (hy_align_compare(plan->greatest_align, row->greatest_align) <= 0) return STATUS_GOOD;
+    return usage_error("replay: %s: the trace asks for alignment %zu, %s gives at most %zu", asked->path,
+        hy_align_bytes(plan->greatest_align), asked->allocator, hy_align_bytes(row->greatest_align));
+}
+
+/* An allocator that does nothing: every block is one and the same. */
+static void *same_alloc(void *self, size_t size, hy_align align) {
+    (void)size, (void)align;
+    return self;
+}
+
+static bool same_resize(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    (void)self, (void)ptr, (void)old_size, (void)new_size, (void)align;
+    return true;
+}
+
+static void *same_remap(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    (void)old_size, (void)new_size, (void)align, (void)ptr;
+    return self;
+}
+
+/* What the replay costs without an allocator: its own loop, tags and zeroing, and the empty calls. */
+static int run_own_cost(replay_request *asked, const hy_plan *plan) {
+    static const hy_vtable same = {same_alloc, same_resize, same_remap, hy_ignore_free};
+    size_t size = (size_t)hy_align_forward(plan->greatest_size + 1, plan->greatest_align);
+    void *block = hy_alloc(hy_libc(), size, plan->greatest_align);
+    hy_allocator subject = {block, &same};
+    uint64_t best = UINT64_MAX;
+    bool good = block != NULL;
+    for (unsigned i = 0; i < asked->repeat && good; i++) {
+        good = hy_replay_timed(plan, subject, hy_libc(), &asked->result);
+        if (asked->result.elapsed_ns < best) best = asked->result.elapsed_ns;
+    }
+    hy_free(hy_libc(), block, size, plan->greatest_align);
+    if (!good) return out_of_memory(asked);
+    (void)printf("own cost     %.2f ns per operation\n", (double)best / (double)plan->operations);
+    return STATUS_GOOD;
+}
+
 static int run_on_row(
     replay_request *asked, const hy_row *row, const hy_history *history, const hy_plan *plan) {
-    if (hy_align_compare(plan->greatest_align, row->greatest_align) > 0) {
-        return usage_error("replay: %s: the trace asks for alignment %zu, %s gives at most %zu", asked->path,
-            hy_align_bytes(plan->greatest_align), asked->allocator, hy_align_bytes(row->greatest_align));
-    }
+    int fits = check_row(asked, row, plan);
+    if (fits != STATUS_GOOD) return fits;
     hy_instance instance;
     if (!hy_instance_make(&instance, row, NULL)) {
         (void)usage_error("replay: %s can't be made here", asked->allocator);
@@ -182,7 +237,7 @@ static int run_on_row(
     hy_instance_destroy(&instance);
     if (status != STATUS_GOOD) return status;
     print_result(asked);
-    return judge(asked);
+    return judge(asked, row->traits & HY_TRAIT_FIXED_CAPACITY);
 }
 
 static int run(int argc, char **argv) {
@@ -191,7 +246,7 @@ static int run(int argc, char **argv) {
     hy_history history;
     hy_trace_info info;
     int status = parse(argc, argv, &asked);
-    if (status == STATUS_GOOD) status = find_row(&asked, &row);
+    if (status == STATUS_GOOD && !asked.own_cost) status = find_row(&asked, &row);
     if (status != STATUS_GOOD || !open_trace(asked.path, asked.partial, &history, &info, &status))
         return status;
     hy_plan plan;
@@ -203,6 +258,8 @@ static int run(int argc, char **argv) {
     } else if (plan.operations == 0) {
         (void)usage_error("%s: holds no operation to replay", asked.path);
         status = STATUS_NOTHING;
+    } else if (asked.own_cost) {
+        status = run_own_cost(&asked, &plan);
     } else {
         status = run_on_row(&asked, row, &history, &plan);
     }
@@ -212,7 +269,7 @@ static int run(int argc, char **argv) {
 }
 
 const trace_command replay_command = {.name = "replay",
-    .usage = "FILE --allocator ROW [--mode exact|parallel] [--repeat N] [--partial] [--json]",
+    .usage = "FILE --allocator ROW|--own-cost [--mode exact|parallel] [--repeat N] [--partial] [--json]",
     .help =
         "Does on an allocator what the recorded program did, and prints operations, peak of live bytes, a\n"
         "checksum of what was read back, and the best time.\n"
@@ -220,5 +277,6 @@ const trace_command replay_command = {.name = "replay",
         "(default)\n"
         "  --mode parallel  each thread its own operations; a free waits only for its own allocation\n"
         "  --repeat N       timed runs\n"
+        "  --own-cost       on no allocator at all: what the replay itself costs\n"
         "  --partial        take what is whole of a trace that was cut or not finished\n",
     .run = run};
