@@ -181,7 +181,7 @@ $('grid').addEventListener('pointerover', event => {
 
 /* ---- axes, as charts.py has them */
 function axis(values, always, pad, limit) {
-  const all = values.filter(v => v > 0).map(v => limit ? Math.min(Math.max(v, 1 / limit), limit) : v).concat(always);
+  const all = values.filter(v => v > 0).map(v => limit ? Math.min(v, limit) : v).concat(always);
   let lo = Math.min(...all), hi = Math.max(...all);
   if (hi / lo <= 1.3) { lo /= 1.2; hi *= 1.2; }
   lo = Math.log10(lo); hi = Math.log10(hi);
@@ -274,7 +274,7 @@ function drawScatter() {
   const svg = $('scatter-plot'), dots = all.filter(([row, t, , m]) => t && m && shown(row));
   if (!svg) return;
   const width = svg.clientWidth || 1000, height = svg.clientHeight || 460;
-  const ax = axis(dots.map(d => d[1]), 1, 0.04, D.limit), ay = axis(dots.map(d => d[3]), 1, 0.09, D.limit);
+  const ax = axis(dots.map(d => d[1]), 1, 0.1, D.limit), ay = axis(dots.map(d => d[3]), 1, 0.1, D.limit);
   const bad = ([row]) => (row === S.ref ? 0 : D.rows[row][3] ? 1 : 2);
   dots.sort((a, b) => bad(a) - bad(b) || a[1] - b[1]);
   const most = Math.max(3, Math.min(6, Math.floor(width / 70)));

@@ -14,11 +14,11 @@ STEPS = (1, 2, 5)
 
 class Axis:
     """From values to per cent of the chart's length, and the ticks worth showing. `always` stays
-    visible whatever the data. Values beyond a `limit`, or below its inverse, don't widen the axis."""
+    visible whatever the data. Values above a `limit` don't widen the axis."""
 
     def __init__(self, values, log=True, always=None, pad=0.04, limit=None):
         values = [value for value in values if value is not None and (value > 0 or not log)]
-        values = [min(max(value, 1 / limit), limit) for value in values] if limit else values
+        values = [min(value, limit) for value in values] if limit else values
         values += [always] if always is not None else []
         lo, hi = (min(values), max(values)) if values else (1, 1)
         self.log, self.always = log, always

@@ -22,8 +22,8 @@ REFERENCE = samples.REFERENCE
 # A log ratio is packed as a 16-bit whole number of 1/2000: 0.05 %, up to a factor of ten million.
 PACK_SCALE = 2000
 PACK_NONE = -32768
-# Ratios beyond this stand at the edge of a chart, with their number, rather than squeeze all others.
-AXIS_LIMIT = 8
+# Ratios above this stand at the edge of a chart, with their number, rather than squeeze all others.
+AXIS_LIMIT = 4
 
 
 def markup(parts):
@@ -130,8 +130,8 @@ def scatter(page, found, width=1000, height=460):
     dots = [entry for entry in found if entry[1] and entry[3]]
     if not dots:
         return Markup("<p class=n>Memory was not measured in this run against libc, so there is no such chart.</p>")
-    x_axis = charts.Axis([entry[1] for entry in dots], always=1, limit=AXIS_LIMIT)
-    y_axis = charts.Axis([entry[3] for entry in dots], always=1, pad=0.09, limit=AXIS_LIMIT)
+    x_axis = charts.Axis([entry[1] for entry in dots], always=1, pad=0.1, limit=AXIS_LIMIT)
+    y_axis = charts.Axis([entry[3] for entry in dots], always=1, pad=0.1, limit=AXIS_LIMIT)
     order = sorted(dots, key=lambda entry: (entry[0].name != REFERENCE, entry[0].floor, not verdicts.candidate(entry[0]), entry[1]))
     places = [(x_axis.inside(entry[1]), y_axis.inside(entry[3])) for entry in order]
     names = [entry[0].name + beyond(x_axis, entry[1], y_axis, entry[3]) for entry in order]
@@ -168,12 +168,14 @@ def means_table(page, found):
     return Markup("<caption>Geometric means of ratios to <span class=ref>libc</span>, over the settings that each can run</caption>" + head) + markup(rows)
 
 
-def tradeoff_intro(page):
-    found = [cell for cell in page.cells if cell.live_peak >= samples.LEAST_LIVE_BYTES]
-    return (
+def tradeoff_intro(page, found):
+    count = sum(cell.live_peak >= samples.LEAST_LIVE_BYTES for cell in page.cells)
+    absent = [row.name for row, time, _, memory, _ in found if time and not memory and verdicts.candidate(row)]
+    text = (
         "One mark is one allocator: its geometric mean over the settings that it can run, so two that can’t run the same ones compare only "
-        f"roughly. Memory is peak RSS above the start of the process, over the {len(found)} settings that hold at least 1 MiB live."
+        f"roughly. Memory is peak RSS above the start of the process, over the {count} settings that hold at least 1 MiB live."
     )
+    return text + (f" Not in the chart, as they run none of those: {', '.join(absent)}." if absent and count else "")
 
 
 def legend(page):
@@ -265,10 +267,11 @@ def strip_row(page, cell, axis, row, best):
 
 
 def cell_order(page, cell):
-    """The rows of a cell's chart: fastest first, then those that failed."""
-    timed = [row for row in page.rows if cell.time(row.name)]
+    """The rows of a cell's chart: fastest first, then what can't be compared, then what failed."""
+    compared = [row for row in page.rows if cell.ratio(row.name, REFERENCE)]
+    alone = [row for row in page.rows if cell.time(row.name) and row not in compared]
     failed = [row for row in page.rows if ("throughput", row.name) in cell.failures]
-    return sorted(timed, key=lambda row: cell.time(row.name).median) + failed
+    return sorted(compared, key=lambda row: cell.ratio(row.name, REFERENCE).median) + alone + failed
 
 
 def cell_figure(page, cell, axis):
@@ -321,7 +324,7 @@ def curve(page, workload, number, name, rest, points):
             lines[row.name] = line
     if not lines:
         return ""
-    limit = AXIS_LIMIT * max(ns for _, ns in lines.get(REFERENCE) or next(iter(lines.values())))
+    limit = 2 * AXIS_LIMIT * max(ns for _, ns in lines.get(REFERENCE) or next(iter(lines.values())))
     outside = [name for name, line in lines.items() if min(ns for _, ns in line) > limit]
     for row_name in outside:
         del lines[row_name]
@@ -448,15 +451,15 @@ def fact(name, value):
 
 
 def paired(before_after, show):
-    """"0.3 before, 1.0 after" of a context field that was taken twice."""
+    """"before 0.3; after 1.0" of a context field that was taken twice."""
     given = before_after or {}
-    return ", ".join(f"{show(given[when])} {when}" for when in ("before", "after") if given.get(when) is not None)
+    return "; ".join(f"{when} {show(given[when])}" for when in ("before", "after") if given.get(when) is not None)
 
 
 def pressure_text(pressure):
     if not isinstance(pressure, dict):
         return str(pressure)
-    return " ".join(f"{name} {value:g} %" if isinstance(value, (int, float)) else f"{name} {value}" for name, value in pressure.items() if value is not None)
+    return ", ".join(f"{name} {value:g} %" if isinstance(value, (int, float)) else f"{name} {value}" for name, value in pressure.items() if value is not None)
 
 
 def process_counts(page):
@@ -470,7 +473,7 @@ def process_counts(page):
         return str(min(values)) if min(values) == max(values) else f"{min(values)} to {max(values)}"
 
     text = f"{extent(counts)} processes a setting, {extent(rounds)} interleaved rounds in each"
-    return text + (f"; memory: {extent(memory)} fresh processes a setting and allocator" if memory else "")
+    return text + (f"; memory: {extent(memory)} fresh {'process' if max(memory) == 1 else 'processes'} a setting and allocator" if memory else "")
 
 
 def control_text(page):
@@ -605,10 +608,10 @@ def render(run, detail=1.0):
     return environment.get_template("page.html").render(
         title=f"{len(page.rows)} allocators, {(run.context.get('started') or '')[:10]}",
         css=Markup(environment.get_template("page.css").render()), js=Markup(script), row_css=Markup(looks.css(page.looks)),
-        finished=run.finished, unfinished=unfinished(page), failures=[row for cell in page.cells for row in cell.failures],
+        finished=run.finished, unfinished=unfinished(page), check_level=run.context.get("check_level") or 0, failures=[row for cell in page.cells for row in cell.failures],
         lead=lead(page), answers=answers(page), scatter=scatter(page, found), means=means_table(page, found), legend=legend(page),
         answers_note="Who can run only some of a workload’s settings is named in its section." if partial else "",
-        tradeoff_intro=tradeoff_intro(page), table=grid(page), cell_count=len(page.cells),
+        tradeoff_intro=tradeoff_intro(page, found), table=grid(page), cell_count=len(page.cells),
         workloads=markup(workload_section(page, name, cells) for name, cells in page.works.items()),
         allocators=markup(card(page, row) for row in page.rows), method=method(page), folder=run.folder.name, data=data(page),
     )  # fmt: skip

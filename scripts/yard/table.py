@@ -13,7 +13,7 @@ from rich.text import Text
 from yard import samples, stats, verdicts
 
 WIDTH = 100
-NAME, NUMBER = 22, 27
+NAME, NUMBER = 24, 26
 
 
 def console(stream=None):
@@ -27,7 +27,7 @@ def console(stream=None):
 def entry(name, ratio, best):
     """"* arena                 0.228 [0.225, 0.231]", padded to a column."""
     bounds = "(no interval)" if ratio.lo is None else f"[{verdicts.figure(ratio.lo)}, {verdicts.figure(ratio.hi)}]"
-    text = f"{'*' if best else ' '} {name[:NAME - 1]:<{NAME}}{verdicts.figure(ratio.median):>6} {bounds}"
+    text = f"{'*' if best else ' '} {name[: NAME - 1]:<{NAME}}{verdicts.figure(ratio.median):>6} {bounds}"
     style = "bold green" if best else "dim" if ratio.lo is not None and ratio.contains(1.0) else ""
     return Text(f"{text:<{2 + NAME + NUMBER - 3}}", style=style)
 
