@@ -142,12 +142,12 @@ def _resolve(tree, path, included):
 
 
 def layers(tree):
-    """Includes point downwards. Tests and programs (command/, *main.c) stand above all, but not across the yards."""
+    """Includes point downwards. Tests, their data and programs (command/, *main.c) stand above all, but not across."""
     for path in tree.under("allocators", "bench", "fuzz", suffixes=(".c", ".h", ".cc")):
         own = _layer(tree, path)
         if own is None or path == "allocators/include/heapyard/heapyard.h":
             continue
-        above_all = re.search(r"(_test\.c|[/_]main\.c)$|/command/", path)
+        above_all = re.search(r"(_test\.c|[/_]main\.c)$|/(command|testdata)/", path)
         for number, line in tree.lines(path):
             match = INCLUDE.match(line)
             target = match and _resolve(tree, path, match.group(1))
