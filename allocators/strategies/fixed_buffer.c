@@ -13,10 +13,10 @@
  * ones keep theirs until reset; remembering more than one would cost every block a header). A block that
  * needs none, which is the common one, pays a comparison for it and no store.
  *
- * The shared view changes `next` alone, by compare-and-swap, so it has no place for padding and keeps
- * it. A free or resize that loses the race lost it to a newer block, and is then no longer about
- * the newest one. A block that `next` ends at twice (freed and made again in between) is again the newest:
- * the swap is right whoever made it.
+ * The shared view changes `next` alone, by compare-and-swap, and notes the newest block's padding in its
+ * upper bits. A free or resize that finds another end there lost the race to a newer block, and is then no
+ * longer about the newest one. A live block's end stands there only while it is the newest, whatever came
+ * and went in between: the swap is right also where the word is the same for the second time.
  *
  * Cost: O(1); shared, O(1) and retries while other threads win. Overhead: alignment only.
  * Thread-safe: by choice of the view.
@@ -59,16 +59,42 @@ void hy_fixed_buffer_reset(hy_fixed_buffer *fixed) {
     start_over(fixed);
 }
 
+/* The shared view's word: where the next block may start, and how much padding the block before it has.
+ * What is too much to be noted is kept until reset. */
+static uintptr_t pack(uintptr_t next, uintptr_t padding) {
+#ifdef HY_FIXED_BUFFER_ADDRESS_BITS
+    if (padding <= UINTPTR_MAX >> HY_FIXED_BUFFER_ADDRESS_BITS)
+        return next | padding << HY_FIXED_BUFFER_ADDRESS_BITS;
+#endif
+    (void)padding;
+    return next;
+}
+
+static uintptr_t address_of(uintptr_t word) {
+    return word & HY_FIXED_BUFFER_ADDRESS_MASK;
+}
+
+static uintptr_t padding_of(uintptr_t word) {
+#ifdef HY_FIXED_BUFFER_ADDRESS_BITS
+    return word >> HY_FIXED_BUFFER_ADDRESS_BITS;
+#else
+    return word & 0;
+#endif
+}
+
 /* Whether what is remembered of padding can be true. */
 static bool padding_holds(const hy_fixed_buffer *fixed) {
     if (fixed->options.fatal) return fixed->padded == UINTPTR_MAX;
     if (fixed->padded == 0) return true;
-    return fixed->base <= fixed->before && fixed->before < fixed->padded && fixed->padded < fixed->next;
+    return fixed->base <= fixed->before && fixed->before < fixed->padded &&
+           fixed->padded < address_of(fixed->next);
 }
 
 bool hy_fixed_buffer_check(const hy_fixed_buffer *fixed) {
-    return fixed->base <= fixed->next && fixed->next <= fixed->end && padding_holds(fixed) &&
-           fixed->view <= HY_FIXED_BUFFER_SHARED;
+    uintptr_t next = address_of(fixed->next), padding = padding_of(fixed->next);
+    if (padding != 0 && fixed->view == HY_FIXED_BUFFER_PLAIN) return false;
+    return fixed->base <= next && next <= fixed->end && padding <= next - fixed->base &&
+           padding_holds(fixed) && fixed->view <= HY_FIXED_BUFFER_SHARED;
 }
 
 HY_COLD void hy_fixed_buffer_enter(hy_fixed_buffer *fixed, hy_fixed_buffer_view view) {
@@ -123,45 +149,53 @@ HY_SLOT bool hy_fixed_buffer_resize(hy_fixed_buffer *fixed, void *ptr, size_t ol
     return true;
 }
 
+static uintptr_t load(const hy_fixed_buffer *fixed) {
+    return __atomic_load_n(&fixed->next, __ATOMIC_RELAXED);
+}
+
+/* Acquire: what its former owner wrote into a block happened before it was freed, and is seen.
+ * Release: what this one wrote happens before the next one has it. */
+static bool swap(hy_fixed_buffer *fixed, uintptr_t *word, uintptr_t wanted) {
+    return __atomic_compare_exchange_n(&fixed->next, word, wanted, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
 HY_SLOT void *hy_fixed_buffer_shared_alloc(hy_fixed_buffer *fixed, size_t size, hy_align align) {
     hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_SHARED);
-    uintptr_t next = __atomic_load_n(&fixed->next, __ATOMIC_RELAXED), end = fixed->end, start, stop;
+    uintptr_t word = load(fixed), end = fixed->end, start, stop;
+    if (end > HY_FIXED_BUFFER_ADDRESS_MASK) return hy_fixed_buffer_exhausted(fixed);
     do {
-        if (!hy_bump_start(next, align, &start) || HY_ADD_OVERFLOWS(start, size, &stop) || stop > end) {
+        if (!hy_bump_start(address_of(word), align, &start) || HY_ADD_OVERFLOWS(start, size, &stop) ||
+            stop > end) {
             return hy_fixed_buffer_exhausted(fixed);
         }
-        /* Acquire: what its former owner wrote into these bytes happened before they were freed. */
-    } while (!__atomic_compare_exchange_n(
-        &fixed->next, &next, hy_bump_after(stop, end), true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+    } while (!swap(fixed, &word, pack(hy_bump_after(stop, end), start - address_of(word))));
     hy_unpoison((void *)start, size);
     return (void *)start;
 }
 
 HY_SLOT void hy_fixed_buffer_shared_free(hy_fixed_buffer *fixed, void *ptr, size_t size) {
     hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_SHARED);
-    uintptr_t start = (uintptr_t)ptr, after = hy_bump_after(start + size, fixed->end);
+    uintptr_t start = (uintptr_t)ptr, after = hy_bump_after(start + size, fixed->end), word = load(fixed);
     /* Poisoned before it is given back: afterwards another thread may own it. */
     hy_poison(ptr, size);
     if (fixed->options.fatal) return;
-    __atomic_compare_exchange_n(&fixed->next, &after, start, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+    while (address_of(word) == after) {
+        if (swap(fixed, &word, pack(start - padding_of(word), 0))) return;
+    }
 }
 
 bool hy_fixed_buffer_shared_resize(hy_fixed_buffer *fixed, void *ptr, size_t old_size, size_t new_size) {
     hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_SHARED);
-    uintptr_t start = (uintptr_t)ptr, before = hy_bump_after(start + old_size, fixed->end), after;
-    if (new_size <= old_size) {
-        mark_resized(ptr, old_size, new_size);
-        if (!fixed->options.fatal && new_stop(fixed, start, new_size, &after)) {
-            __atomic_compare_exchange_n(
-                &fixed->next, &before, after, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
-        }
-        return true;
-    }
+    uintptr_t start = (uintptr_t)ptr, before = hy_bump_after(start + old_size, fixed->end), after,
+              word = load(fixed);
+    bool grows = new_size > old_size, swapped = false;
     if (!new_stop(fixed, start, new_size, &after)) return false;
-    if (!__atomic_compare_exchange_n(&fixed->next, &before, after, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-        return false;
-    mark_resized(ptr, old_size, new_size);
-    return true;
+    if (!grows) mark_resized(ptr, old_size, new_size);
+    if (!grows && fixed->options.fatal) return true;
+    while (!swapped && address_of(word) == before)
+        swapped = swap(fixed, &word, pack(after, padding_of(word)));
+    if (grows && swapped) mark_resized(ptr, old_size, new_size);
+    return swapped || !grows;
 }
 
 HY_SLOT void *hy_fixed_buffer_slot_alloc(void *self, size_t size, hy_align align) {

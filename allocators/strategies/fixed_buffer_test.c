@@ -210,6 +210,25 @@ static void views_change_at_a_reset(void **state) {
     hy_fixed_buffer_deinit(&fixed);
 }
 
+/* Found by fuzzing: what aligned a freed block stayed, and kept the one below from growing. */
+static void the_shared_view_gives_padding_back(void **state) {
+    (void)state;
+    hy_fixed_buffer fixed;
+    hy_fixed_buffer_init(&fixed, buffer, sizeof buffer);
+    hy_allocator shared = hy_fixed_buffer_shared_allocator(&fixed);
+    char *first = hy_alloc(shared, 2, HY_ALIGN_8);
+    char *second = hy_alloc(shared, 1, HY_ALIGN_8);
+    assert_ptr_equal(second, first + 8);
+    assert_true(hy_resize(shared, second, 1, 3, HY_ALIGN_8));
+    assert_true(hy_fixed_buffer_check(&fixed));
+    hy_free(shared, second, 3, HY_ALIGN_8);
+    assert_int_equal(hy_fixed_buffer_used(&fixed), 2);
+    assert_true(hy_resize(shared, first, 2, 40, HY_ALIGN_8));
+    hy_free(shared, first, 40, HY_ALIGN_8);
+    assert_int_equal(hy_fixed_buffer_used(&fixed), 0);
+    hy_fixed_buffer_deinit(&fixed);
+}
+
 /* Four threads make blocks, mark them as theirs, free or resize some, and check that nobody else wrote
  * into one that lives. */
 #define THREADS 4
@@ -282,6 +301,7 @@ int main(void) {
         cmocka_unit_test(the_front_end_keeps_what_is_freed),
         cmocka_unit_test(misuse_and_exhaustion_end_the_program),
         cmocka_unit_test(views_change_at_a_reset),
+        cmocka_unit_test(the_shared_view_gives_padding_back),
         cmocka_unit_test(many_threads_share_one_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

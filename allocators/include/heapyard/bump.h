@@ -67,7 +67,6 @@ HY_INLINE HY_WARN_UNUSED void *hy_bump_alloc(hy_bump *bump, size_t size, hy_alig
     /* Reading `end` only here keeps gcc 12 from joining the conditions, which costs four instructions. */
     if (HY_UNLIKELY(stop > (uintptr_t)bump->end)) return NULL;
     bump->next = (char *)hy_bump_after(stop, (uintptr_t)bump->end);
-    HY_ASSUME(start != 0);
     hy_unpoison((void *)start, size);
     return (void *)start;
 }

@@ -5,7 +5,7 @@
  * another one does nothing until reset, shrinking it only succeeds.
  *
  * Two views of one buffer: hy_fixed_buffer_allocator for one thread, hy_fixed_buffer_shared_allocator
- * for many. The second allocates without a lock; it keeps alignment padding. A buffer is used through
+ * for many. The second allocates without a lock. A buffer is used through
  * one of them between two resets: at check levels 1 and 2 the other's next call is told as misuse.
  *
  * Ownership: the buffer stays the caller's and must outlive the blocks. In builds with AddressSanitizer,
@@ -28,6 +28,15 @@ typedef struct hy_fixed_buffer_options {
     bool fatal; /* frees are no-ops, exhaustion ends the program */
 } hy_fixed_buffer_options;
 
+/* The bits of `next` that are an address. Where pointers have 64 bits, a process's own addresses leave the
+ * upper 16 free; without them the shared view keeps all padding. */
+#if UINTPTR_MAX > 0xffffffff
+#define HY_FIXED_BUFFER_ADDRESS_BITS 48
+#define HY_FIXED_BUFFER_ADDRESS_MASK (((uintptr_t)1 << HY_FIXED_BUFFER_ADDRESS_BITS) - 1)
+#else
+#define HY_FIXED_BUFFER_ADDRESS_MASK UINTPTR_MAX
+#endif
+
 /* Through which view a buffer is used since its last reset. */
 typedef enum hy_fixed_buffer_view {
     HY_FIXED_BUFFER_UNUSED,
@@ -36,7 +45,8 @@ typedef enum hy_fixed_buffer_view {
 } hy_fixed_buffer_view;
 
 typedef struct hy_fixed_buffer {
-    uintptr_t next;   /* the first byte that is not handed out; the shared view's only variable */
+    uintptr_t next;   /* the first byte that is not handed out; the shared view's only variable, and with
+                         the newest block's padding in its upper bits there */
     uintptr_t end;    /* behind the buffer's last byte */
     uintptr_t padded; /* the newest block that needed padding; 0: none; with options.fatal, UINTPTR_MAX */
     uintptr_t before; /* where its padding begins */
@@ -78,7 +88,7 @@ HY_INLINE size_t hy_fixed_buffer_capacity(const hy_fixed_buffer *fixed) {
 }
 
 HY_INLINE size_t hy_fixed_buffer_used(const hy_fixed_buffer *fixed) {
-    return __atomic_load_n(&fixed->next, __ATOMIC_RELAXED) - fixed->base;
+    return (__atomic_load_n(&fixed->next, __ATOMIC_RELAXED) & HY_FIXED_BUFFER_ADDRESS_MASK) - fixed->base;
 }
 
 /* Whether ptr, or every byte of [ptr, ptr + size), lies in the buffer, handed out or not. An empty
