@@ -40,8 +40,8 @@ class Form(NamedTuple):
 
 
 FORMS = {
-    "quick": Form("quick", 3000, (30, 60, 120), 100, 2),
-    "standard": Form("quick", 6000, (30, 60, 120, 240), 200, 3),
+    "quick": Form("quick", 3000, (30, 60, 120, 240), 100, 2),
+    "standard": Form("quick", 6000, (30, 60, 120, 240, 480), 200, 3),
     "full": Form("standard", 12000, (40, 80, 160, 320), 0, 5),
 }
 
