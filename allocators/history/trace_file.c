@@ -197,7 +197,8 @@ bool hy_trace_write_over(const char *victim, const char *path, const hy_history 
     size_t bad;
     if (!hy_history_check(history, &bad)) {
         error->op = bad;
-        return refuse(error, "%s: not written: operation %zu of the history is not legal", path, bad);
+        return refuse(error, "%s: not written: operation %zu of the history is not legal%s", path, bad,
+            bad == 0 ? ", or there was no memory to check it" : "");
     }
     hy_buffer bytes;
     hy_buffer_init(&bytes, history->allocator);
