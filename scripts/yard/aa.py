@@ -54,7 +54,10 @@ def run_cells(bench, count, workloads, threads):
     ratios = []
     for number, cell in zip(range(count), itertools.cycle(plan.cells)):
         rounds = min(ROUNDS, plan.rounds[cell])
-        ratios.append(measure_cell(bench, cell, rounds))
+        try:
+            ratios.append(measure_cell(bench, cell, rounds))
+        except KeyboardInterrupt:
+            break
         progress.step(PROCESSES * cell_plans.process_seconds(cell, (1, 2), rounds), f"{cell.label} ({number + 1} of {count})")
     progress.end()
     return ratios
@@ -64,9 +67,11 @@ def run_and_print(bench, count, workloads, threads):
     if count < 1:
         raise common.usage_error(f"--aa {count}: how many cells? {CELLS_MIN} tell enough")
     ratios = run_cells(bench, count, workloads, threads)
-    holding = sum(ratio.lo <= 1 <= ratio.hi for ratio in ratios) / count
+    if not ratios:
+        return common.Exit.NOTHING_MEASURED
+    holding = sum(ratio.contains(1) for ratio in ratios) / len(ratios)
     half_width = float(numpy.median([(ratio.hi - ratio.lo) / 2 / ratio.median for ratio in ratios]))
-    print(f"{count} cells of libc against libc_again, {PROCESSES} processes each")
+    print(f"{len(ratios)} cells of libc against libc_again, {PROCESSES} processes each")
     print(f"intervals that hold 1: {100 * holding:.1f} % (wanted {100 * HOLDING_LEAST:.0f} to {100 * HOLDING_MOST:.0f} %)")
     print(f"median half-width: {100 * half_width:.2f} % (wanted at most {100 * HALF_WIDTH_MOST:.0f} %)")
-    return judge(holding, half_width, count)
+    return judge(holding, half_width, len(ratios))
