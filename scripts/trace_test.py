@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import resource
+import select
 import signal
 import subprocess
 from pathlib import Path
@@ -192,6 +193,24 @@ def test_finish_takes_what_a_killed_recording_left(tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.hyt").read_bytes() == (tmp_path / "b.hyt").read_bytes()
     assert not folder.exists()
+
+
+def test_a_process_that_outlives_the_recorded_one_can_be_finished_later(tmp_path):
+    # The child reads until the test closes the pipe; its parent has ended by then.
+    reading, writing = os.pipe()
+    done = call(TRACE, "record", "--out", tmp_path / "a.hyt", "--", "/bin/sh", "-c",
+                "/usr/bin/python3 -c 'import os; os.write(1, b\"up\\n\"); os.read(0, 1); print(list(range(9)))' <&3 3<&- >out 2>&1 &"
+                " until grep -q up out 2>/dev/null; do :; done", cwd=tmp_path, preexec_fn=lambda: os.dup2(reading, 3), pass_fds=(3,))
+    assert done.returncode == 0 and "still runs" in done.stderr, done.stderr
+    folder = next(tmp_path.glob("a.hyt.spools.*"))
+    pid = int(next(folder.glob("*.spool")).name.split(".")[0])
+    child = os.pidfd_open(pid)
+    os.close(writing)
+    os.close(reading)
+    select.select([child], [], [], 60)
+    done = call(TRACE, "finish", "--out", tmp_path / "b.hyt", folder)
+    assert done.returncode == 0, done.stderr
+    assert stats(tmp_path / "b.hyt")["end"] == "exit" and not folder.exists()
 
 
 def test_spools_of_any_content_are_refused_or_read(tmp_path):

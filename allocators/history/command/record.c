@@ -151,11 +151,13 @@ static void finish_spool(recording *in, const folder *all, const spool_name *spo
         info.finished = true;
         (void)snprintf(info.end, sizeof info.end, "exec");
     }
+    bool runs = good && !info.finished && header.end == HY_SPOOL_RUNNING && kill((pid_t)header.pid, 0) == 0;
+    if (runs) (void)snprintf(info.end, sizeof info.end, "process %" PRIu32 " was still running", header.pid);
     if (in->dated) stamp_date(&info, header.started_ns);
     if (good && history.count > 0) {
         good = hy_trace_write(path, &history, &info, &error);
         /* Where the spools have filled the disk, the trace takes the place of its own spool. */
-        if (!good && error.full && !in->keep) {
+        if (!good && error.full && !in->keep && !runs) {
             good = hy_trace_write_over(spool->path, path, &history, &info, &error);
         }
         if (good) {
@@ -168,6 +170,9 @@ static void finish_spool(recording *in, const folder *all, const spool_name *spo
     if (!good) {
         (void)usage_error("%s", error.message);
         in->failures++;
+    } else if (runs) {
+        (void)usage_error("process %" PRIu32 " still runs; `heapyard-trace finish %s` when it has ended",
+            header.pid, in->spools);
     } else if (!in->keep) {
         (void)unlink(spool->path);
     }
