@@ -210,7 +210,7 @@ static void views_change_at_a_reset(void **state) {
     hy_fixed_buffer_deinit(&fixed);
 }
 
-/* Found by fuzzing: what aligned a freed block stayed, and kept the one below from growing. */
+/* What aligned a freed block would else keep the one below it from growing. */
 static void the_shared_view_gives_padding_back(void **state) {
     (void)state;
     hy_fixed_buffer fixed;
