@@ -342,9 +342,26 @@ def shell_options(tree):
             yield Finding(path, 1, "the script goes on after a failure", "set -euo pipefail (bash) or set -eu (sh)")
 
 
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
+
+
+def links(tree):
+    """What a document links to in the project is there."""
+    for path in tree.paths:
+        if not path.endswith(".md"):
+            continue
+        for number, line in tree.lines(path):
+            for target in LINK.findall(line):
+                if "://" in target:
+                    continue
+                wanted = posixpath.normpath(str(Path(path).parent / target))
+                if not (tree.root / wanted).exists():
+                    yield Finding(path, number, f"the link {target} leads nowhere", "make it, or link to what is there")
+
+
 RULES = [
     top_level, file_sizes, layers, orphans, umbrella, subjects, function_lengths, forbidden_words, whitespace,
-    openings, shell_options,
+    openings, shell_options, links,
 ]  # fmt: skip
 
 

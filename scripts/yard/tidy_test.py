@@ -104,6 +104,10 @@ PLANTED = {
     "a path of one machine": ({"README.md": "# a yard\nsee /home/someone/yard\n"}, "README.md", 2, "one machine"),
     "blanks at the end": ({"scripts/run": "#!/bin/sh\nset -eu \necho hello\n"}, "scripts/run", 2, "blanks"),
     "carriage return": ({"README.md": "# a yard\r\n"}, "README.md", 1, "blanks"),
+    "a link that leads nowhere": (
+        {"README.md": "# a yard\n[here](scripts/run#part) ![not here](reports/none.png) [there](https://example.org/x)\n"},
+        "README.md", 2, "reports/none.png leads nowhere",
+    ),
     "no newline at the end": ({"README.md": "# a yard"}, "README.md", 1, "newline"),
     "no opening": ({"allocators/core/bits.c": "#include \"bits.h\"\n"}, "allocators/core/bits.c", 1, "open with its name"),
     "a script that goes on": ({"scripts/run": "#!/bin/sh\necho hello\n"}, "scripts/run", 1, "goes on"),
