@@ -5,13 +5,11 @@
  * Algorithm: a bump whose newest block can be freed and resized.
  *
  *   buffer |block|block|pad|newest|                |
- *          ^base       |   ^padded^next            ^end
- *                      ^before
+ *          ^base       ^before    ^next            ^end
  *
  * The newest block is told by its end. Padding can't fool that test: it belongs to the block behind
- * it, and goes when that block goes, as long as that block is the last one made that needed any (older
- * ones keep theirs until reset; remembering more than one would cost every block a header). A block that
- * needs none, which is the common one, pays a comparison for it and no store.
+ * it, and goes when that block goes, as long as that block is also the last one that was made (older
+ * ones keep theirs until reset; remembering more than one would cost every block a header).
  *
  * The shared view changes `next` alone, by compare-and-swap, and notes the newest block's padding in its
  * upper bits. A free or resize that finds another end there lost the race to a newer block, and is then no
@@ -30,7 +28,6 @@
 /* Nothing is handed out, through no view. */
 static void start_over(hy_fixed_buffer *fixed) {
     fixed->next = fixed->before = fixed->base;
-    fixed->padded = fixed->options.fatal ? UINTPTR_MAX : 0;
     fixed->view = HY_FIXED_BUFFER_UNUSED;
 }
 
@@ -82,19 +79,12 @@ static uintptr_t padding_of(uintptr_t word) {
 #endif
 }
 
-/* Whether what is remembered of padding can be true. */
-static bool padding_holds(const hy_fixed_buffer *fixed) {
-    if (fixed->options.fatal) return fixed->padded == UINTPTR_MAX;
-    if (fixed->padded == 0) return true;
-    return fixed->base <= fixed->before && fixed->before < fixed->padded &&
-           fixed->padded < address_of(fixed->next);
-}
-
 bool hy_fixed_buffer_check(const hy_fixed_buffer *fixed) {
     uintptr_t next = address_of(fixed->next), padding = padding_of(fixed->next);
     if (padding != 0 && fixed->view == HY_FIXED_BUFFER_PLAIN) return false;
     return fixed->base <= next && next <= fixed->end && padding <= next - fixed->base &&
-           padding_holds(fixed) && fixed->view <= HY_FIXED_BUFFER_SHARED;
+           fixed->base <= fixed->before && fixed->before <= fixed->end &&
+           fixed->view <= HY_FIXED_BUFFER_SHARED;
 }
 
 HY_COLD void hy_fixed_buffer_enter(hy_fixed_buffer *fixed, hy_fixed_buffer_view view) {
@@ -107,11 +97,8 @@ HY_COLD void hy_fixed_buffer_enter(hy_fixed_buffer *fixed, hy_fixed_buffer_view 
     }
 }
 
-HY_NOINLINE void hy_fixed_buffer_give_padding(hy_fixed_buffer *fixed, uintptr_t start) {
-    if (fixed->options.fatal) return;
-    HY_ASSERT(fixed->padded == start, "a block is the newest, but one that was made after it lives");
-    fixed->next = fixed->padded == start ? fixed->before : start;
-    fixed->padded = 0;
+HY_NOINLINE void hy_fixed_buffer_give_padding(hy_fixed_buffer *fixed) {
+    fixed->next = fixed->before;
 }
 
 HY_COLD void *hy_fixed_buffer_exhausted(const hy_fixed_buffer *fixed) {

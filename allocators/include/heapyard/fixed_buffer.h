@@ -48,8 +48,7 @@ typedef struct hy_fixed_buffer {
     uintptr_t next;   /* the first byte that is not handed out; the shared view's only variable, and with
                          the newest block's padding in its upper bits there */
     uintptr_t end;    /* behind the buffer's last byte */
-    uintptr_t padded; /* the newest block that needed padding; 0: none; with options.fatal, UINTPTR_MAX */
-    uintptr_t before; /* where its padding begins */
+    uintptr_t before; /* `next` as it was before the newest block was made: at or below its padding */
     uintptr_t base;
     uint32_t view; /* an hy_fixed_buffer_view, kept at check levels 1 and 2 */
     hy_fixed_buffer_options options;
@@ -59,7 +58,7 @@ typedef struct hy_fixed_buffer {
  * never handed out is not poisoned then. A macro because it must be a constant expression. */
 #define HY_FIXED_BUFFER_INIT(array)                                                                          \
     {                                                                                                        \
-        (uintptr_t)(array), (uintptr_t)(array) + sizeof(array), 0, 0, (uintptr_t)(array), 0, {               \
+        (uintptr_t)(array), (uintptr_t)(array) + sizeof(array), (uintptr_t)(array), (uintptr_t)(array), 0, { \
             false                                                                                            \
         }                                                                                                    \
     }
@@ -107,8 +106,9 @@ HY_API bool hy_fixed_buffer_check(const hy_fixed_buffer *fixed);
 
 /* Tells misuse where the buffer is in use through the other view, else notes this one. */
 HY_API void hy_fixed_buffer_enter(hy_fixed_buffer *fixed, hy_fixed_buffer_view view);
-/* The newest block, which is at or below `padded`, goes with its padding, or stays for good. */
-HY_API void hy_fixed_buffer_give_padding(hy_fixed_buffer *fixed, uintptr_t start);
+/* The newest block goes, and what aligned it. A call, lest the compiler chooses between the two values
+ * of `next` without a branch: each block's address would then wait for the last one's free. */
+HY_API void hy_fixed_buffer_give_padding(hy_fixed_buffer *fixed);
 /* NULL, or with options.fatal the end of the program. */
 HY_API void *hy_fixed_buffer_exhausted(const hy_fixed_buffer *fixed);
 
@@ -122,12 +122,6 @@ HY_INLINE void hy_fixed_buffer_use(hy_fixed_buffer *fixed, hy_fixed_buffer_view 
 #endif
 }
 
-/* Remembers where the newest block's padding begins. */
-HY_INLINE void hy_fixed_buffer_note_padding(hy_fixed_buffer *fixed, uintptr_t before, uintptr_t start) {
-    fixed->before = before;
-    fixed->padded = start | ((uintptr_t)0 - (uintptr_t)fixed->options.fatal);
-}
-
 /* A block, or NULL where there is no room for it. Requires: size > 0. */
 HY_INLINE HY_WARN_UNUSED void *hy_fixed_buffer_alloc(hy_fixed_buffer *fixed, size_t size, hy_align align) {
     hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_PLAIN);
@@ -136,8 +130,9 @@ HY_INLINE HY_WARN_UNUSED void *hy_fixed_buffer_alloc(hy_fixed_buffer *fixed, siz
     if (HY_UNLIKELY(HY_ADD_OVERFLOWS(start, size, &stop))) return hy_fixed_buffer_exhausted(fixed);
     /* Reading `end` only here keeps gcc 12 from joining the conditions, which costs four instructions. */
     if (HY_UNLIKELY(stop > fixed->end)) return hy_fixed_buffer_exhausted(fixed);
+    /* Always, though it is seldom needed: whether it is can't be foretold with sizes of all kinds. */
+    fixed->before = next;
     fixed->next = hy_bump_after(stop, fixed->end);
-    if (HY_UNLIKELY(start != next)) hy_fixed_buffer_note_padding(fixed, next, start);
     HY_ASSUME(start != 0);
     hy_unpoison((void *)start, size);
     return (void *)start;
@@ -145,15 +140,17 @@ HY_INLINE HY_WARN_UNUSED void *hy_fixed_buffer_alloc(hy_fixed_buffer *fixed, siz
 
 /* Ends a block. The newest one's bytes, those that aligned it included, can be used again.
  *
- * A block whose end is `next` is the newest that is left, and every other one lies below it. It can't lie
- * below `padded`: `next` does not go below that block's end before that block itself is freed. */
+ * A block whose end is `next` is the newest that is left. `before` belongs to the newest that was made:
+ * where it lies at or below this block they are the same one (an older block ends at or below `before`),
+ * and what aligned it goes back with it. */
 HY_INLINE void hy_fixed_buffer_free(hy_fixed_buffer *fixed, void *ptr, size_t size) {
     hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_PLAIN);
     uintptr_t start = (uintptr_t)ptr;
     hy_poison(ptr, size);
     if (HY_UNLIKELY(hy_bump_after(start + size, fixed->end) != fixed->next)) return;
-    if (HY_UNLIKELY(start <= fixed->padded)) {
-        hy_fixed_buffer_give_padding(fixed, start);
+    if (HY_UNLIKELY(fixed->options.fatal)) return;
+    if (HY_UNLIKELY(fixed->before < start)) {
+        hy_fixed_buffer_give_padding(fixed);
     } else {
         fixed->next = start;
     }
