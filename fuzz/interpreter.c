@@ -6,8 +6,8 @@
 #include "fuzz/model.h"
 #include <heapyard/typed.h>
 
-#define LIVE_MAX ((uint64_t)4 << 20)   /* bytes live at once */
-#define SERVED_MAX ((uint64_t)1 << 20) /* a growing row must serve up to here… */
+#define LIVE_MAX ((uint64_t)512 << 10) /* bytes live at once */
+#define SERVED_MAX LIVE_MAX            /* a growing row must serve up to here… */
 #define SERVED_ALIGN_LOG2_MAX 16       /* …at alignments up to here */
 #define WEIGHT_OF_BLOCK 64             /* what any row may add to a block beside its alignment */
 #define FOOTPRINT_FACTOR 4
@@ -100,7 +100,7 @@ static bool affordable(uint64_t size, uint8_t align_log2) {
     bool bounded = is_bounded();
     if (!bounded && align_log2 > SERVED_ALIGN_LOG2_MAX && align_log2 <= run.greatest.log2) return false;
     if (hy_model_live_bytes() + size <= LIVE_MAX && size <= LIVE_MAX) return true;
-    return bounded ? size > LIVE_MAX : size > PTRDIFF_MAX;
+    return size > (bounded ? HY_CHILD_REGION_BYTES : (size_t)PTRDIFF_MAX);
 }
 
 static bool child_refused(void) {

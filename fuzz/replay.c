@@ -199,9 +199,10 @@ static int run(const arguments *given) {
     return found ? FOUND : counts->executions ? GOOD : NOTHING;
 }
 
+/* Processor time, so that what else the machine does is not counted. */
 static double now(void) {
     struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
@@ -217,8 +218,9 @@ static int speed(const arguments *given) {
             hy_target_run(&target, inputs.items[i].bytes, inputs.items[i].size);
     }
     hy_inputs_free(&inputs);
-    printf("%s: %.0f executions/s, %.0f operations/s\n", target.row ? target.row->name : "-",
-        (double)target.counts->executions / elapsed, (double)target.counts->operations / elapsed);
+    printf("%s: %.0f executions and %.0f operations a second of processor time\n",
+        target.row ? target.row->name : "-", (double)target.counts->executions / elapsed,
+        (double)target.counts->operations / elapsed);
     return GOOD;
 }
 

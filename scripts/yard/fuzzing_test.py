@@ -98,7 +98,7 @@ def test_an_unfinished_night_goes_on_and_a_finished_one_does_not(tmp_path, monke
 
 def test_a_finding_met_again_is_kept_once(capsys):
     total, more = overnight.new_tally(), overnight.new_tally()
-    more["findings"] = [["fuzz/out/findings/x", "finding: overlap"]]
+    more["findings"] = [["fuzz/out/findings/x", "finding: overlap"], ["fuzz/out/findings/x", "finding: overlap again"]]
     more["executions"] = 5
     overnight.add_tally(total, more)
     overnight.add_tally(total, more)

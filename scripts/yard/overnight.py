@@ -166,6 +166,7 @@ def add_tally(total, more):
     known = {folder for folder, _ in total["findings"]}
     for folder, line in more["findings"]:
         if folder not in known:
+            known.add(folder)
             total["findings"].append([folder, line])
             print(f"FOUND {line}\n  {folder}", flush=True)
 
