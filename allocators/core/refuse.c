@@ -11,6 +11,6 @@ void *hy_refuse_remap(void *self, void *ptr, size_t old_size, size_t new_size, h
     return NULL;
 }
 
-void hy_ignore_free(void *self, void *ptr, size_t size, hy_align align) {
+HY_SLOT void hy_ignore_free(void *self, void *ptr, size_t size, hy_align align) {
     (void)self, (void)ptr, (void)size, (void)align;
 }

@@ -24,7 +24,7 @@ HY_INLINE void *take(floor_bump *floor, size_t size) {
     return ptr;
 }
 
-static void *alloc(void *self, size_t size, hy_align align) {
+HY_SLOT static void *alloc(void *self, size_t size, hy_align align) {
     (void)align;
     floor_bump *floor = self;
     if (HY_UNLIKELY(floor->next > floor->last)) floor->next = floor->start;
