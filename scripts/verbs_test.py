@@ -1,5 +1,6 @@
 """The Makefile's verbs pass their variables on as flags, and .ci/run keeps the status of what it runs."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,9 +13,12 @@ VERBS = [
     "gate", "gate-proof", "docs", "install", "help", "clean",
 ]  # fmt: skip
 
+# The tests run below make test; what that make hands down must not change the makes that are tested.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+
 
 def make(*arguments):
-    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(["make", *arguments], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
 
 def test_make_alone_is_help_and_names_every_verb():
@@ -79,7 +83,7 @@ def fixture_submission(tmp_path):
 def submit(tree, **statuses):
     for name, status in statuses.items():
         (tree / "scripts" / f"{name}.status").write_text(str(status))
-    return subprocess.run([tree / ".ci" / "run"], cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    return subprocess.run([tree / ".ci" / "run"], cwd="/", env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
 
 def test_a_good_submission_ends_on_the_tests_closing_lines(submission):
