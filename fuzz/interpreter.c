@@ -277,8 +277,11 @@ static void block_changed(uint32_t slot, void *ptr, uint64_t size) {
     } else if (size) {
         add_weight(size, block.align_log2);
     }
-    if ((uintptr_t)ptr != block.address) run.top = 0;
     hy_model_change(slot, ptr, size);
+    if ((uintptr_t)ptr != block.address) {
+        run.top = run.serial = hy_model_at(slot)->serial;
+        hy_model_note_used(slot, run.stats_before.used_bytes);
+    }
     run.changes_serial = run.serial;
     if (size < block.size) run.shrunk_serial = run.serial;
 }

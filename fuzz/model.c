@@ -190,6 +190,7 @@ void hy_model_change(uint32_t slot, void *ptr, uint64_t new_size) {
     hy_model_block *block = &model.blocks[slot];
     uint64_t old_size = block->size;
     take_out(slot);
+    if (block->address != (uintptr_t)ptr) block->serial = ++model.serial;
     block->address = (uintptr_t)ptr;
     block->size = new_size;
     insert(slot);

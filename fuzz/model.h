@@ -25,7 +25,7 @@ typedef struct hy_model_block {
     uintptr_t address;
     uint64_t size;
     uint64_t key;       /* of its content */
-    uint64_t serial;    /* the order of the allocations, from 1 */
+    uint64_t serial;    /* the order in which blocks came to lie where they are, from 1 */
     size_t used_before; /* what the row said of itself before this block, for whoever wants it */
     uint8_t align_log2;
     bool live;
@@ -47,8 +47,8 @@ void hy_model_verify_near(const void *ptr);
 /* The slot's block ended; its content was looked at before. O(live). */
 void hy_model_remove(uint32_t slot);
 
-/* The block lives with new_size, perhaps elsewhere: what was kept is looked at, the rest filled.
- * O(live). */
+/* The block lives with new_size, perhaps elsewhere: what was kept is looked at, the rest filled. One that
+ * moved is the newest from now on: whoever moved it allocated its new place. O(live). */
 void hy_model_change(uint32_t slot, void *ptr, uint64_t new_size);
 
 /* All blocks ended. */

@@ -33,6 +33,22 @@ static void test_contents_are_followed(void **unused) {
     assert_int_equal(hy_model_live_bytes(), 0);
 }
 
+/* Wherever a block is moved to, its new place was allocated after every other block. */
+static void test_moved_block_is_newest(void **unused) {
+    (void)unused;
+    hy_model_begin();
+    hy_model_add(0, memory, 1, HY_ALIGN_1);
+    hy_model_add(1, memory + 1, 1, HY_ALIGN_1);
+    hy_model_change(0, memory, 1);
+    assert_int_equal(hy_model_newest(), 1);
+    memory[2] = memory[0];
+    hy_model_change(0, memory + 2, 8);
+    assert_int_equal(hy_model_newest(), 0);
+    hy_model_add(2, memory + 10, 1, HY_ALIGN_1);
+    assert_int_equal(hy_model_newest(), 2);
+    hy_model_clear();
+}
+
 /* Each wrong, by number. */
 static void wrong(const void *argument) {
     hy_model_begin();
@@ -85,6 +101,7 @@ static void test_each_wrong_is_told(void **unused) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_contents_are_followed),
+        cmocka_unit_test(test_moved_block_is_newest),
         cmocka_unit_test(test_each_wrong_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
