@@ -290,9 +290,7 @@ static size_t least(size_t a, size_t b, size_t c) {
     return smaller < c ? smaller : c;
 }
 
-/* Insertions, deletions and replacements between two names; what is longer than any name counts as
- * cut off there. */
-static size_t edit_distance(const char *left, const char *right) {
+size_t hy_name_distance(const char *left, const char *right) {
     size_t costs[NAME_MAX_BYTES + 1];
     size_t right_size = strnlen(right, NAME_MAX_BYTES);
     for (size_t j = 0; j <= right_size; j++)
@@ -315,7 +313,7 @@ const char *hy_registry_suggest(const char *name) {
     const char *best = rows[0]->name;
     size_t best_distance = SIZE_MAX;
     for (size_t i = 0; i < count; i++) {
-        size_t distance = edit_distance(name, rows[i]->name);
+        size_t distance = hy_name_distance(name, rows[i]->name);
         if (distance >= best_distance) continue;
         best = rows[i]->name;
         best_distance = distance;

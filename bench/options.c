@@ -7,36 +7,12 @@
 #include <string.h>
 
 #define NAMES_MAX 64
-#define NAME_SIZE_MAX 64
-
-static size_t least_of(size_t a, size_t b, size_t c) {
-    size_t smaller = a < b ? a : b;
-    return smaller < c ? smaller : c;
-}
-
-/* Insertions, deletions and replacements between two names. */
-static size_t edit_distance(const char *left, const char *right) {
-    size_t costs[NAME_SIZE_MAX + 1];
-    size_t right_size = strnlen(right, NAME_SIZE_MAX);
-    for (size_t j = 0; j <= right_size; j++)
-        costs[j] = j;
-    for (size_t i = 0; left[i]; i++) {
-        size_t diagonal = costs[0];
-        costs[0] = i + 1;
-        for (size_t j = 0; j < right_size; j++) {
-            size_t replaced = diagonal + (left[i] != right[j]);
-            diagonal = costs[j + 1];
-            costs[j + 1] = least_of(replaced, costs[j] + 1, diagonal + 1);
-        }
-    }
-    return costs[right_size];
-}
 
 const char *hy_nearest_name(const char *typed, const char *const *names, size_t count) {
     const char *best = "";
     size_t best_distance = SIZE_MAX;
     for (size_t i = 0; i < count; i++) {
-        size_t distance = edit_distance(typed, names[i]);
+        size_t distance = hy_name_distance(typed, names[i]);
         if (distance >= best_distance) continue;
         best = names[i];
         best_distance = distance;
