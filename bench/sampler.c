@@ -11,6 +11,11 @@
 #define SLOW_FACTOR 8
 /* The same where all must run the same segments: only those that would hold up everybody. */
 #define SLOW_FACTOR_SEGMENTS 50
+/* A slow candidate's own count is at least this, where that takes at most so many epochs' time. An epoch
+ * of one or two operations would time the scheduler: with threads its time is wall time, and whoever
+ * is descheduled once in it makes all of its operations look a thousand times slower. */
+#define SLOW_OPERATIONS_MIN 64
+#define SLOW_EPOCHS_MAX 64
 #define CALIBRATION_OPERATIONS 64
 #define CALIBRATION_TRIES 3
 
@@ -113,6 +118,17 @@ static uint64_t median_of(uint64_t *values, size_t count) {
     return values[count / 2];
 }
 
+static uint64_t smaller(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+uint64_t hy_sample_operations(const hy_workload *workload, uint64_t fitting, uint64_t common) {
+    uint64_t slow_factor = workload->keeps_place ? SLOW_FACTOR_SEGMENTS : SLOW_FACTOR;
+    if (fitting * slow_factor >= common) return common;
+    uint64_t least = smaller(smaller(common, SLOW_OPERATIONS_MIN), fitting * SLOW_EPOCHS_MAX);
+    return fitting > least ? fitting : least;
+}
+
 /* Gives all candidates their operations per epoch. */
 static bool calibrate_all(sampling *run) {
     uint64_t *fitting = hy_alloc_n(hy_libc(), uint64_t, run->count);
@@ -126,11 +142,9 @@ static bool calibrate_all(sampling *run) {
         fitting[fitting_count++] = run->samples[i].operations;
     }
     uint64_t common = fitting_count ? median_of(fitting, fitting_count) : 0;
-    uint64_t slow_factor = run->plan->workload->keeps_place ? SLOW_FACTOR_SEGMENTS : SLOW_FACTOR;
     for (size_t i = 0; i < run->count; i++) {
-        hy_samples *samples = &run->samples[i];
-        bool near = samples->operations * slow_factor >= common;
-        if (near || run->plan->same_operations) samples->operations = common;
+        uint64_t own = hy_sample_operations(run->plan->workload, run->samples[i].operations, common);
+        run->samples[i].operations = run->plan->same_operations ? common : own;
     }
     hy_free_n(hy_libc(), fitting, run->count);
     return true;

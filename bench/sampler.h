@@ -9,8 +9,8 @@
  * processes are made elsewhere, from these raw numbers.
  *
  * All candidates run the same number of operations per epoch, chosen so that the median candidate
- * takes the epoch's time; only those that are far slower run fewer. The warm-up before each epoch
- * brings the candidate's working set back into the caches that its neighbours have used.
+ * takes the epoch's time; only those that are far slower run fewer, but never one or two. The warm-up before
+ * each epoch brings the candidate's working set back into the caches that its neighbours have used.
  */
 #ifndef HEAPYARD_SAMPLER_H
 #define HEAPYARD_SAMPLER_H
@@ -45,6 +45,10 @@ typedef struct hy_samples {
 /* How long an epoch of this cell is, and the warm-up before it. */
 uint64_t hy_sample_epoch_ns(const hy_workload *workload, const hy_cell *cell, const hy_demand *demand);
 uint64_t hy_sample_warm_ns(const hy_workload *workload, const hy_demand *demand, uint64_t epoch_ns);
+
+/* The operations of a candidate's epoch. fitting: as many as take the epoch's time, at least 1; common: those
+ * of the median candidate. */
+uint64_t hy_sample_operations(const hy_workload *workload, uint64_t fitting, uint64_t common);
 
 /* Measures the candidates (named, applicable). samples: one for each. False: no memory or no threads;
  * what is wrong with one candidate alone stands in its samples->error. */

@@ -131,6 +131,19 @@ static void test_epochs_grow_with_the_live_set(void **state) {
     assert_int_equal(hy_sample_warm_ns(trace, &large, many), 0);
 }
 
+/* mmap for each operation, two threads, others on the machine: one operation fitted an epoch, and its
+ * time was that of a time slice, hundreds of thousands of times libc's. */
+static void test_slow_candidates_get_enough_operations(void **state) {
+    (void)state;
+    const hy_workload *window = hy_workload_find("window");
+    assert_int_equal(hy_sample_operations(window, 8000, 7000), 7000);
+    assert_int_equal(hy_sample_operations(window, 1000, 7000), 7000);
+    assert_int_equal(hy_sample_operations(window, 1, 7000), 64);
+    assert_int_equal(hy_sample_operations(window, 300, 7000), 300);
+    assert_int_equal(hy_sample_operations(window, 1, 20), 20);
+    assert_int_equal(hy_sample_operations(window, 1, 3), 3);
+}
+
 typedef struct crew_count {
     uint64_t ran[HY_THREADS_MAX];
 } crew_count;
@@ -162,6 +175,7 @@ int main(void) {
         cmocka_unit_test(test_where_names_the_candidate),
         cmocka_unit_test(test_what_refuses_is_told_and_costs_only_itself),
         cmocka_unit_test(test_epochs_grow_with_the_live_set),
+        cmocka_unit_test(test_slow_candidates_get_enough_operations),
         cmocka_unit_test(test_a_crew_runs_every_task_once_in_each_thread),
     };
     return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);
