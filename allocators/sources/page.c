@@ -148,6 +148,12 @@ static char *move_pages(hy_page_source *source, char *ptr, size_t old_bytes, siz
     return NULL;
 }
 
+/* Valgrind 3.19 takes the new pages' rights from whatever lies, after the move, where its table had the
+ * old block: where that is a hole or a reserved range, it would take every write to them for wrong. */
+static void open_grown(char *ptr, size_t old_bytes, size_t new_bytes) {
+    if (new_bytes > old_bytes) hy_unpoison(ptr + old_bytes, new_bytes - old_bytes);
+}
+
 void *hy_page_remap(hy_page_source *source, void *ptr, size_t old_size, size_t new_size, hy_align align) {
     if (hy_page_resize(source, ptr, old_size, new_size)) return ptr;
     size_t old_bytes, new_bytes;
@@ -159,6 +165,7 @@ void *hy_page_remap(hy_page_source *source, void *ptr, size_t old_size, size_t n
         return NULL;
     }
     count_resized(source, old_bytes, new_bytes);
+    open_grown(moved, old_bytes, new_bytes);
     close_rest(moved, new_size, new_bytes);
     return moved;
 }

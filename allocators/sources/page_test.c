@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "allocators/conformance/dies.h"
+#include "allocators/core/os.h"
 
 static hy_page_source source;
 
@@ -76,6 +77,28 @@ static void aligns_above_a_page_also_after_remap(void **state) {
         hy_free(allocator, behind, hy_page_size(), HY_ALIGN_1);
         assert_int_equal(held(), 0);
     }
+}
+
+/* From between ranges that may not be touched: Valgrind must not take what grew for a part of them. */
+static void moves_from_between_reserved_ranges(void **state) {
+    (void)state;
+    if (HY_TSAN) skip();
+    hy_allocator allocator = fresh(false);
+    hy_align align = hy_align_from_log2(14);
+    size_t page = hy_page_size(), span = hy_align_bytes(align);
+    char *reserved = hy_os_reserve(3 * span), *ptr = hy_alloc(allocator, page, align);
+    assert_true(reserved && ptr);
+    stamp(ptr, page);
+    char *between = (char *)(((uintptr_t)reserved + span) & ~(uintptr_t)(span - 1));
+    assert_true(hy_os_move_to(ptr, page, page, between));
+    char *moved = grow(allocator, between, page, 3 * page, align);
+    assert_true(moved && moved != between && hy_align_check_pointer(moved, align));
+    assert_stamped(moved, page);
+    stamp(moved, 3 * page);
+    assert_stamped(moved, 3 * page);
+    hy_free(allocator, moved, 3 * page, align);
+    assert_true(hy_os_unmap(reserved, 3 * span));
+    assert_int_equal(held(), 0);
 }
 
 static void shrink_gives_tail_pages_back(void **state) {
@@ -164,6 +187,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(holds_whole_pages),
         cmocka_unit_test(aligns_above_a_page_also_after_remap),
+        cmocka_unit_test(moves_from_between_reserved_ranges),
         cmocka_unit_test(shrink_gives_tail_pages_back),
         cmocka_unit_test(extremes_are_refused),
         cmocka_unit_test(huge_pages_begin_at_huge_pages),
