@@ -11,3 +11,7 @@ uint32_t hy_thread_number_take(void) {
     hy_thread_number_plus_one = number + 1;
     return number;
 }
+
+uint32_t hy_thread_numbers_taken(void) {
+    return atomic_load_explicit(&numbers_taken, memory_order_relaxed);
+}

@@ -13,6 +13,9 @@ extern _Thread_local uint32_t hy_thread_number_plus_one __attribute__((tls_model
 
 HY_COLD uint32_t hy_thread_number_take(void);
 
+/* How many numbers were given out: those below. */
+uint32_t hy_thread_numbers_taken(void);
+
 HY_INLINE uint32_t hy_thread_number(void) {
     uint32_t known = hy_thread_number_plus_one;
     return HY_LIKELY(known != 0) ? known - 1 : hy_thread_number_take();

@@ -148,11 +148,11 @@ typedef struct hy_counting_shared {
     hy_counting_shard shards[HY_COUNTING_SHARDS + 1]; /* the last one is shared */
 } hy_counting_shared;
 
-/* The struct is about 20 KiB. */
+/* The struct has a shard for each of HY_COUNTING_SHARDS threads: sizeof tells. */
 HY_API void hy_counting_shared_init(hy_counting_shared *counting, hy_allocator child);
 
 /* The sum over all threads. May be called while others allocate: then each counter is one that it
- * had, but not all at the same moment. O(threads × buckets). Thread-safe. */
+ * had, but not all at the same moment. O(threads seen × buckets). Thread-safe. */
 HY_API hy_counts hy_counting_shared_counts(const hy_counting_shared *counting);
 
 /* As the vtable's slots; thread-safe where the child is. No lock, no atomic read-modify-write but for
