@@ -1,6 +1,6 @@
 /* os.h: what the allocators ask of the operating system; one file per system implements it.
  *
- * Every size and address is a multiple of the page. All of it is thread-safe, and none of it
+ * Every size and address of pages is a multiple of the page. All of it is thread-safe, and none of it
  * touches malloc. The public side, hy_page_size and its bounds, is <heapyard/os.h>.
  */
 #ifndef HEAPYARD_CORE_OS_H
@@ -38,5 +38,9 @@ bool hy_os_move_to(void *ptr, size_t old_size, size_t new_size, void *target);
 
 /* Asks for huge pages, as far as the system likes. */
 void hy_os_advise_huge(void *ptr, size_t size);
+
+/* The bounds of the mapping that holds an address: *low <= address < *high. False: the system can't
+ * tell; nothing is written. Async-signal-safe; errno stays. O(mappings of the process). */
+bool hy_os_mapping_of(uintptr_t address, uintptr_t *low, uintptr_t *high);
 
 #endif

@@ -1,6 +1,8 @@
-/* os_linux.c: pages from Linux. */
+/* os_linux.c: pages from Linux, and what /proc tells of them. */
 #include "allocators/core/os.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -58,4 +60,56 @@ bool hy_os_move_to(void *ptr, size_t old_size, size_t new_size, void *target) {
 
 void hy_os_advise_huge(void *ptr, size_t size) {
     madvise(ptr, size, MADV_HUGEPAGE);
+}
+
+/* One "low-high perms …" line of /proc/self/maps at a time, whatever pieces read(2) gives it in. */
+typedef struct maps_line {
+    uintptr_t low, high;
+    enum { LOW, HIGH, REST } part;
+} maps_line;
+
+static int hex_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return -1;
+}
+
+/* Takes the next byte of the file; true at the end of a line, whose range is then in *line. */
+static bool maps_take(maps_line *line, char c) {
+    if (line->part == LOW && c == '-')
+        line->part = HIGH;
+    else if (line->part == HIGH && c == ' ')
+        line->part = REST;
+    else if (line->part == LOW && hex_digit(c) >= 0)
+        line->low = line->low << 4 | (unsigned)hex_digit(c);
+    else if (line->part == HIGH && hex_digit(c) >= 0)
+        line->high = line->high << 4 | (unsigned)hex_digit(c);
+    return c == '\n';
+}
+
+static bool find_in_maps(int file, uintptr_t address, uintptr_t *low, uintptr_t *high) {
+    char bytes[1024];
+    maps_line line = {0};
+    ssize_t got;
+    while ((got = read(file, bytes, sizeof bytes)) > 0) {
+        for (ssize_t i = 0; i < got; i++) {
+            if (!maps_take(&line, bytes[i])) continue;
+            if (line.low <= address && address < line.high) {
+                *low = line.low;
+                *high = line.high;
+                return true;
+            }
+            line = (maps_line){0};
+        }
+    }
+    return false;
+}
+
+bool hy_os_mapping_of(uintptr_t address, uintptr_t *low, uintptr_t *high) {
+    int errno_before = errno;
+    int file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    bool is_found = file >= 0 && find_in_maps(file, address, low, high);
+    if (file >= 0) close(file);
+    errno = errno_before;
+    return is_found;
 }

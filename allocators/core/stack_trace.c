@@ -3,23 +3,20 @@
  * Frame pointers form a linked list on the stack: [fp] is the caller's frame pointer, [fp + 1 word]
  * the address to return to. Code built without them uses the register for whatever it likes, so
  * every value is checked before it is followed: it must lie in the mapping that holds the stack we
- * run on, above the frame before it, and be aligned. That mapping is read from /proc/self/maps with
- * plain system calls, once per thread and again when the thread runs on a stack that is not in it (a
- * fibre, or the main stack after it has grown). Where the mapping can't be told (no /proc, another
- * system), only the direct caller is known.
+ * run on, above the frame before it, and be aligned. The system is asked for that mapping once per
+ * thread and again when the thread runs on a stack that is not in it (a fibre, or the main stack after
+ * it has grown). Where it can't tell, only the direct caller is known.
  *
  * The library's own code lies in a section of its own (own_section.sh, HY_INLINE), whose ends the linker
  * names; frames in it are dropped from the front. A build that has no such section drops none.
  *
- * Cost: two loads a frame; about 20 µs the first time in a thread. Source: the platform's ABI.
+ * Cost: two loads a frame; the first time in a thread, a question to the system. Source: the platform's ABI.
  */
 #include "allocators/core/object_symbols.h"
+#include "allocators/core/os.h"
 #include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <heapyard/stack_trace.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include <unwind.h>
 
 #if defined(__x86_64__) || defined(__aarch64__)
@@ -32,62 +29,11 @@ typedef struct range {
     uintptr_t low, high;
 } range;
 
-/* One "low-high perms …" line at a time, whatever pieces read(2) gives it in. */
-typedef struct maps_line {
-    uintptr_t low, high;
-    enum { LOW, HIGH, REST } part;
-} maps_line;
-
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return -1;
-}
-
-/* Takes the next byte of the file; true at the end of a line, whose range is then in *line. */
-static bool maps_take(maps_line *line, char c) {
-    if (line->part == LOW && c == '-')
-        line->part = HIGH;
-    else if (line->part == HIGH && c == ' ')
-        line->part = REST;
-    else if (line->part == LOW && hex_digit(c) >= 0)
-        line->low = line->low << 4 | (unsigned)hex_digit(c);
-    else if (line->part == HIGH && hex_digit(c) >= 0)
-        line->high = line->high << 4 | (unsigned)hex_digit(c);
-    return c == '\n';
-}
-
-static bool find_in(int file, uintptr_t address, range *out) {
-    char bytes[1024];
-    maps_line line = {0};
-    ssize_t got;
-    while ((got = read(file, bytes, sizeof bytes)) > 0) {
-        for (ssize_t i = 0; i < got; i++) {
-            if (!maps_take(&line, bytes[i])) continue;
-            *out = (range){line.low, line.high};
-            if (line.low <= address && address < line.high) return true;
-            line = (maps_line){0};
-        }
-    }
-    return false;
-}
-
-static HY_COLD bool find_mapping(uintptr_t address, range *out) {
-    int errno_before = errno;
-    int file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-    range found = {0};
-    bool is_found = file >= 0 && find_in(file, address, &found);
-    if (file >= 0) close(file);
-    if (is_found) *out = found;
-    errno = errno_before;
-    return is_found;
-}
-
 static _Thread_local range known_stack __attribute__((tls_model("initial-exec")));
 
 static bool on_known_stack(uintptr_t address) {
     if (known_stack.low <= address && address < known_stack.high) return true;
-    return find_mapping(address, &known_stack);
+    return hy_os_mapping_of(address, &known_stack.low, &known_stack.high);
 }
 
 extern const char section_begin[] __asm__("__start_hy_code") __attribute__((weak, visibility("hidden")));

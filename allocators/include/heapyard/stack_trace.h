@@ -13,11 +13,11 @@
 HY_BEGIN_DECLS
 
 /* Writes up to `capacity` return addresses to `frames`, innermost first, and returns how many.
- * Walks frame pointers: a few nanoseconds a frame; code built without them ends the trace early, and
+ * Walks frame pointers, two loads a frame; code built without them ends the trace early, and
  * never crashes it. Thread-safe, allocates nothing, async-signal-safe. */
 HY_API size_t hy_stack_capture(void **frames, size_t capacity);
 
-/* As hy_stack_capture by the platform's full unwinder: slower (about 1 µs), complete. The first call
+/* As hy_stack_capture by the platform's full unwinder: slower, complete. The first call
  * in a process may load a library. */
 HY_API size_t hy_stack_capture_full(void **frames, size_t capacity);
 
