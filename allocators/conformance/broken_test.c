@@ -37,7 +37,8 @@ typedef struct broken {
     pthread_t maker;
 } broken;
 
-static fault planted; /* in the next instance */
+static fault planted;          /* in the next instance */
+static hy_allocator last_made; /* the newest instance */
 
 static void *alloc(void *self, size_t size, hy_align align) {
     broken *b = self;
@@ -93,7 +94,7 @@ static void *make(const hy_row *row, const hy_config *config, hy_allocator *out)
     if (!b) return NULL;
     *b = (broken){.child = config->child, .fault = planted, .maker = pthread_self()};
     if (planted == FAULT_OTHER_THREADS_SHARE) b->shared = hy_alloc(hy_libc(), 8192, HY_ALIGN_64);
-    *out = (hy_allocator){b, &vtable};
+    *out = last_made = (hy_allocator){b, &vtable};
     return b;
 }
 
@@ -228,6 +229,21 @@ static void no_fault_is_none_found(void **state) {
     }
 }
 
+/* Whatever still uses the instance of a failed check (a thread of its own, an exit handler) finds all that
+ * it stands on. */
+static void failed_instance_still_stands(void **state) {
+    (void)state;
+    const plant small = {"serves", FAULT_REFUSES_LARGE, 0, "libc"};
+    hy_row row = row_of(&small);
+    planted = small.fault;
+    char why[HY_CONFORMANCE_WHY] = "";
+    assert_false(hy_conformance_run(check_named(small.check), &row, why));
+    assert_non_null(strstr(why, "refused"));
+    void *ptr = hy_alloc(last_made, 24, HY_ALIGN_8);
+    assert_non_null(ptr);
+    hy_free(last_made, ptr, 24, HY_ALIGN_8);
+}
+
 static void every_check_has_a_fault(void **state) {
     (void)state;
     size_t count;
@@ -244,6 +260,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_fault_is_found),
         cmocka_unit_test(no_fault_is_none_found),
+        cmocka_unit_test(failed_instance_still_stands),
         cmocka_unit_test(every_check_has_a_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

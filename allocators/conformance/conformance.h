@@ -8,8 +8,9 @@
  *   for (size_t i = 0; i < count; i++) {
  *       char why[HY_CONFORMANCE_WHY];
  *       if (!hy_conformance_applies(&checks[i], row)) continue;
- *       if (!hy_conformance_run(&checks[i], row, why)) printf("%s: %s: %s\n", row->name, checks[i].name,
- * why);
+ *       if (hy_conformance_run(&checks[i], row, why)) continue;
+ *       printf("%s: %s: %s\n", row->name, checks[i].name, why);
+ *       break;
  *   }
  *
  * Which checks apply follows from the row's traits. A row that stands on a child is made over its default
@@ -33,9 +34,10 @@ typedef struct hy_conformance {
     size_t max_size;        /* requests up to this must be served while little is live */
     uint8_t max_align_log2; /* alignments up to this are asked for */
     bool has_child;
-    hy_instance child;          /* of the row's default child */
-    hy_counting_shared counter; /* between the row and it */
-    char *why;                  /* HY_CONFORMANCE_WHY bytes */
+    hy_instance child;            /* of the row's default child */
+    hy_counting_shared counter;   /* between the row and it */
+    char *why;                    /* HY_CONFORMANCE_WHY bytes */
+    struct hy_conformance *older; /* where the check failed: what failed before it */
 } hy_conformance;
 
 typedef struct hy_conformance_check {
@@ -54,7 +56,9 @@ const hy_conformance_check *hy_conformance_checks(size_t *count);
 bool hy_conformance_applies(const hy_conformance_check *check, const hy_row *row);
 
 /* Makes an instance of the row, runs the check, frees what is live, destroys it and looks whether the
- * child got everything back. False: `why` (HY_CONFORMANCE_WHY bytes) says what is wrong. */
+ * child got everything back. False: `why` (HY_CONFORMANCE_WHY bytes) says what is wrong; an instance that
+ * failed may be broken, and stays behind untouched to the end of the process. Ask no more of that row.
+ * Not thread-safe. */
 bool hy_conformance_run(const hy_conformance_check *check, const hy_row *row, char *why);
 
 /* For checks: writes why, returns false. */
