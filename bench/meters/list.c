@@ -46,6 +46,16 @@ static void print_traits(FILE *out, const hy_row *row, const char *separator, co
     }
 }
 
+/* A composition's layers from the top down; a row that is no composition is its only layer. */
+static void print_stack(FILE *out, const hy_row *row) {
+    const char *const only[] = {row->name, NULL};
+    const char *const *layer = row->stack ? row->stack : only;
+    for (size_t i = 0; layer[i]; i++) {
+        if (i) fputc(',', out);
+        hy_json_string(out, layer[i]);
+    }
+}
+
 static void print_row_json(FILE *out, const hy_row *row) {
     fputc('{', out);
     hy_json_text(out, "name", row->name, true);
@@ -60,6 +70,8 @@ static void print_row_json(FILE *out, const hy_row *row) {
     fputs(row->direct ? "true" : "false", out);
     fputs(",\"traits\":[", out);
     print_traits(out, row, ",", "\"");
+    fputs("],\"stack\":[", out);
+    print_stack(out, row);
     fputs("]}", out);
 }
 
