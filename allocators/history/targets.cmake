@@ -8,7 +8,7 @@ target_link_libraries(heapyard-trace PRIVATE heapyard_yard hy_options)
 if(HY_SANITIZE)
   message(STATUS "libheapyard-record.so and its tests: left out of sanitizer builds")
 else()
-  add_library(heapyard-record SHARED history/recorder/recorder.c)
+  add_library(heapyard-record SHARED history/recorder/recorder.c history/recorder/next.c)
   target_include_directories(heapyard-record PRIVATE ${CMAKE_SOURCE_DIR})
   target_compile_definitions(heapyard-record PRIVATE _GNU_SOURCE)
   target_compile_options(heapyard-record PRIVATE -O2 -Wall -Wextra -Wpedantic -Wshadow -Wconversion

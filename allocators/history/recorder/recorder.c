@@ -21,15 +21,15 @@
  *   closed files
  *            a program may close every file it finds: the descriptor is checked to be still ours
  *            before it is used, and else opened anew.
- *   start-up dlsym may allocate before we know whom to call: that comes from a small buffer here.
+ *   start-up dlsym may allocate before we know whom to call: next.h serves that.
  *
- * Thread-safe. Cost: tens of nanoseconds a call, more where threads contend for the counter, and the
- * kernel's for the pages of the spool. Not seen: allocators that a program calls by names of their own
- * (jemalloc's sdallocx, an operator new that the program brings along).
+ * Thread-safe. Cost: two atomic steps and three stores a call, more where threads contend for the
+ * counter, and the kernel's for the pages of the spool. Not seen: allocators that a program calls by names of
+ * their own (jemalloc's sdallocx, an operator new that the program brings along).
  */
+#include "allocators/history/recorder/next.h"
 #include "allocators/history/spool.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -54,75 +54,6 @@
 #define PATH_SIZE 4096
 #define MALLOC_ALIGN_LOG2 0
 #define PAGE_LOG2 12
-
-/* ---- the allocator behind us ---- */
-
-typedef struct next_functions {
-    void *(*malloc)(size_t);
-    void (*free)(void *);
-    void *(*calloc)(size_t, size_t);
-    void *(*realloc)(void *, size_t);
-    void *(*memalign)(size_t, size_t);
-    void *(*aligned_alloc)(size_t, size_t);
-    int (*posix_memalign)(void **, size_t, size_t);
-    void *(*valloc)(size_t);
-    void *(*pvalloc)(size_t);
-} next_functions;
-
-/* What serves while dlsym looks the real ones up. */
-typedef struct early_memory {
-    _Alignas(64) unsigned char bytes[16384];
-    atomic_size_t used;
-} early_memory;
-
-static next_functions next;
-static early_memory early;
-static atomic_int next_state; /* 0 unknown, 1 being looked up, 2 known */
-
-static bool is_early(const void *block) {
-    return (uintptr_t)block - (uintptr_t)early.bytes < sizeof early.bytes;
-}
-
-/* Blocks from here are never given back and start zeroed. Each has its size in front. */
-static void *early_alloc(size_t size) {
-    if (size > sizeof early.bytes) return NULL;
-    size_t whole = ((size + 15) & ~(size_t)15) + 16;
-    size_t at = atomic_fetch_add(&early.used, whole);
-    if (at + whole > sizeof early.bytes) return NULL;
-    memcpy(early.bytes + at, &size, sizeof size);
-    return early.bytes + at + 16;
-}
-
-static size_t early_size(const void *block) {
-    size_t size;
-    memcpy(&size, (const unsigned char *)block - 16, sizeof size);
-    return size;
-}
-
-/* dlsym gives an object pointer; this is how POSIX has it become a function's. */
-static void find(const char *name, void *function) {
-    void *symbol = dlsym(RTLD_NEXT, name);
-    memcpy(function, &symbol, sizeof symbol);
-}
-
-/* True once the real functions are known. False only within the look-up itself, which happens in the
- * process's very first call, before there are threads. */
-static bool next_ready(void) {
-    if (atomic_load_explicit(&next_state, memory_order_acquire) == 2) return true;
-    int expected = 0;
-    if (!atomic_compare_exchange_strong(&next_state, &expected, 1)) return expected == 2;
-    find("malloc", &next.malloc);
-    find("free", &next.free);
-    find("calloc", &next.calloc);
-    find("realloc", &next.realloc);
-    find("memalign", &next.memalign);
-    find("aligned_alloc", &next.aligned_alloc);
-    find("posix_memalign", &next.posix_memalign);
-    find("valloc", &next.valloc);
-    find("pvalloc", &next.pvalloc);
-    atomic_store_explicit(&next_state, 2, memory_order_release);
-    return true;
-}
 
 /* ---- the state of a process ---- */
 
@@ -551,48 +482,48 @@ static void *allocated(hy_spool_kind kind, unsigned align_log2, void *block, siz
 }
 
 EXPORT void *malloc(size_t size) {
-    if (!next_ready()) return early_alloc(size);
-    return allocated(HY_SPOOL_ALLOC, MALLOC_ALIGN_LOG2, next.malloc(size), size);
+    if (!hy_next_ready()) return hy_early_alloc(size);
+    return allocated(HY_SPOOL_ALLOC, MALLOC_ALIGN_LOG2, hy_next.malloc(size), size);
 }
 
 EXPORT void *calloc(size_t count, size_t size) {
     size_t total;
-    if (!next_ready()) return __builtin_mul_overflow(count, size, &total) ? NULL : early_alloc(total);
-    void *block = next.calloc(count, size);
+    if (!hy_next_ready()) return __builtin_mul_overflow(count, size, &total) ? NULL : hy_early_alloc(total);
+    void *block = hy_next.calloc(count, size);
     if (__builtin_mul_overflow(count, size, &total)) total = SIZE_MAX;
     return allocated(HY_SPOOL_CALLOC, MALLOC_ALIGN_LOG2, block, total);
 }
 
 EXPORT void free(void *block) {
-    if (!block || is_early(block) || !next_ready()) return;
+    if (!block || hy_early_holds(block) || !hy_next_ready()) return;
     process_state *state = recording();
     if (state) {
         int saved = errno;
         record(state, HY_SPOOL_FREE, 0, block, 0);
         errno = saved;
     }
-    next.free(block);
+    hy_next.free(block);
 }
 
 /* A block of the start-up buffer moves to the real heap. */
 static void *realloc_early(void *old, size_t size) {
     void *block = malloc(size);
     if (!block) return NULL;
-    size_t known = early_size(old);
+    size_t known = hy_early_size(old);
     memcpy(block, old, known < size ? known : size);
     return block;
 }
 
 EXPORT void *realloc(void *old, size_t size) {
     if (!old) return malloc(size);
-    if (is_early(old)) return realloc_early(old, size);
-    (void)next_ready();
+    if (hy_early_holds(old)) return realloc_early(old, size);
+    (void)hy_next_ready();
     process_state *state = recording();
-    if (!state) return next.realloc(old, size);
+    if (!state) return hy_next.realloc(old, size);
     int saved = errno;
     record(state, HY_SPOOL_REALLOC_BEGIN, MALLOC_ALIGN_LOG2, old, size);
     errno = saved;
-    void *block = next.realloc(old, size);
+    void *block = hy_next.realloc(old, size);
     saved = errno;
     /* NULL: refused, and the old block lives; or, for size 0, it has ended. */
     record(state, HY_SPOOL_REALLOC_END, MALLOC_ALIGN_LOG2, block, size);
@@ -618,30 +549,30 @@ static unsigned stored_log2(size_t align) {
 }
 
 EXPORT void *memalign(size_t align, size_t size) {
-    if (!next_ready()) return NULL;
-    return allocated(HY_SPOOL_ALLOC, stored_log2(align), next.memalign(align, size), size);
+    if (!hy_next_ready()) return NULL;
+    return allocated(HY_SPOOL_ALLOC, stored_log2(align), hy_next.memalign(align, size), size);
 }
 
 EXPORT void *aligned_alloc(size_t align, size_t size) {
-    if (!next_ready()) return NULL;
-    return allocated(HY_SPOOL_ALLOC, stored_log2(align), next.aligned_alloc(align, size), size);
+    if (!hy_next_ready()) return NULL;
+    return allocated(HY_SPOOL_ALLOC, stored_log2(align), hy_next.aligned_alloc(align, size), size);
 }
 
 EXPORT int posix_memalign(void **out, size_t align, size_t size) {
-    if (!next_ready()) return ENOMEM;
-    int result = next.posix_memalign(out, align, size);
+    if (!hy_next_ready()) return ENOMEM;
+    int result = hy_next.posix_memalign(out, align, size);
     if (result == 0) (void)allocated(HY_SPOOL_ALLOC, stored_log2(align), *out, size);
     return result;
 }
 
 EXPORT void *valloc(size_t size) {
-    if (!next_ready()) return NULL;
-    return allocated(HY_SPOOL_ALLOC, PAGE_LOG2, next.valloc(size), size);
+    if (!hy_next_ready()) return NULL;
+    return allocated(HY_SPOOL_ALLOC, PAGE_LOG2, hy_next.valloc(size), size);
 }
 
 EXPORT void *pvalloc(size_t size) {
-    if (!next_ready()) return NULL;
-    return allocated(HY_SPOOL_ALLOC, PAGE_LOG2, next.pvalloc(size), size);
+    if (!hy_next_ready()) return NULL;
+    return allocated(HY_SPOOL_ALLOC, PAGE_LOG2, hy_next.pvalloc(size), size);
 }
 
 /* Ends that no destructor sees. exit() doesn't come through here. */

@@ -1,0 +1,43 @@
+/* next.h: the allocator behind the recorder: whichever one the program would have without it.
+ *
+ * Its functions are looked up at the process's first call. dlsym may allocate before we know whom to
+ * call: that comes from a small buffer here, whose blocks are never given back and start zeroed.
+ * Thread-safe; allocates nothing.
+ */
+#ifndef HEAPYARD_RECORDER_NEXT_H
+#define HEAPYARD_RECORDER_NEXT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct hy_next_functions {
+    atomic_int state; /* 0 unknown, 1 being looked up, 2 known */
+    void *(*malloc)(size_t);
+    void (*free)(void *);
+    void *(*calloc)(size_t, size_t);
+    void *(*realloc)(void *, size_t);
+    void *(*memalign)(size_t, size_t);
+    void *(*aligned_alloc)(size_t, size_t);
+    int (*posix_memalign)(void **, size_t, size_t);
+    void *(*valloc)(size_t);
+    void *(*pvalloc)(size_t);
+} hy_next_functions;
+
+extern hy_next_functions hy_next;
+
+bool hy_next_look_up(void);
+
+/* True once the real functions are known. False only within the look-up itself, which happens in the
+ * process's very first call, before there are threads. */
+static inline bool hy_next_ready(void) {
+    return atomic_load_explicit(&hy_next.state, memory_order_acquire) == 2 || hy_next_look_up();
+}
+
+/* What serves meanwhile. NULL: the buffer is full. */
+void *hy_early_alloc(size_t size);
+bool hy_early_holds(const void *block);
+/* The size that the block was asked for with. */
+size_t hy_early_size(const void *block);
+
+#endif
