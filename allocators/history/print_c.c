@@ -281,7 +281,7 @@ static void print_constants(FILE *out, const hy_print_job *job) {
     fprintf(out, "#define CHILD_RESIZE_REFUSAL %ldL\n", refusal(manners->resize_refusal));
     fprintf(out, "#define CHILD_REMAP_REFUSAL %ldL\n", refusal(manners->remap_refusal));
     fprintf(out, "#define FOOTPRINT_STEP ((size_t)%zd)\n", footprint ? (ptrdiff_t)job->step : -1);
-    fprintf(out, "#define FOOTPRINT_BYTES ((size_t)%zu)\n\n", job->bytes);
+    fprintf(out, "#define FOOTPRINT_BYTES ((size_t)%zuu)\n\n", footprint ? job->bytes : SIZE_MAX);
 }
 
 static void print_make(FILE *out, const hy_print_job *job) {

@@ -28,4 +28,16 @@ endif()
 if(BUILD_TESTING)
   # A recorded program with threads that hand blocks over to each other.
   target_compile_definitions(replay_test PRIVATE HY_TEST_TRACE="${CMAKE_SOURCE_DIR}/corpus/traces/git-grep.hyt")
+  # A reproducer is compiled as its reader would, in the way of this build.
+  set(flags -std=gnu17 -g -Wall -Wextra -Werror)
+  if(HY_SANITIZE)
+    list(APPEND flags -fsanitize=${HY_SANITIZE})
+  endif()
+  if(HY_COVERAGE)
+    list(APPEND flags --coverage)
+  endif()
+  list(JOIN flags " " flags)
+  target_compile_definitions(print_c_test PRIVATE
+    HY_TEST_COMPILE="${CMAKE_C_COMPILER} ${flags} -I${CMAKE_CURRENT_SOURCE_DIR}/include -I${CMAKE_SOURCE_DIR}"
+    HY_TEST_LINK="$<TARGET_FILE:heapyard_yard> $<TARGET_FILE:heapyard> -lzstd -lpthread -ldl")
 endif()
