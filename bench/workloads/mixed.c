@@ -66,18 +66,6 @@ static uint64_t epoch(hy_session *session, uint64_t operations, uint64_t *done) 
     return churn_epoch(session, operations, done, true);
 }
 
-static uint64_t live_bytes(hy_session *session) {
-    return churn_live_bytes(session);
-}
-
-static void free_all(hy_session *session) {
-    churn_free_all(session);
-}
-
-static void end(hy_session *session) {
-    churn_end(session);
-}
-
 static const hy_cell cells[] = {
     {"largest=8192;smallest=16;window=10000", 1, HY_TIER_QUICK},
     {"largest=8192;smallest=16;window=10000", 2, HY_TIER_STANDARD},
@@ -97,7 +85,7 @@ const hy_workload hy_mixed_workload = {
     .begin = begin,
     .fill = fill,
     .epoch = epoch,
-    .live_bytes = live_bytes,
-    .free_all = free_all,
-    .end = end,
+    .live_bytes = churn_live_bytes,
+    .free_all = churn_free_all,
+    .end = churn_end,
 };

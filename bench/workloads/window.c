@@ -35,18 +35,6 @@ static uint64_t epoch(hy_session *session, uint64_t operations, uint64_t *done) 
     return churn_epoch(session, operations, done, false);
 }
 
-static uint64_t live_bytes(hy_session *session) {
-    return churn_live_bytes(session);
-}
-
-static void free_all(hy_session *session) {
-    churn_free_all(session);
-}
-
-static void end(hy_session *session) {
-    churn_end(session);
-}
-
 static const hy_cell cells[] = {
     {"size=64;window=1000", 1, HY_TIER_QUICK},
     {"size=4096;window=1000", 1, HY_TIER_STANDARD},
@@ -69,7 +57,7 @@ const hy_workload hy_window_workload = {
     .begin = begin,
     .fill = fill,
     .epoch = epoch,
-    .live_bytes = live_bytes,
-    .free_all = free_all,
-    .end = end,
+    .live_bytes = churn_live_bytes,
+    .free_all = churn_free_all,
+    .end = churn_end,
 };
