@@ -142,7 +142,7 @@ typedef struct composed {
     hy_instance layers[STACK_MAX];
 } composed;
 
-static const hy_row *row_near(const hy_row *row, const char *name) {
+const hy_row *hy_registry_near(const hy_row *row, const char *name) {
     if (!row->origin) return hy_registry_find(name);
     for (size_t i = 0; i < row->origin->row_count; i++) {
         if (strcmp(row->origin->rows[i]->name, name) == 0) return row->origin->rows[i];
@@ -162,7 +162,7 @@ static size_t layers_to_make(const hy_row *row, const hy_config *config) {
     size_t depth = 0;
     while (row->stack[depth])
         depth++;
-    const hy_row *lowest = row_near(row, row->stack[depth - 1]);
+    const hy_row *lowest = hy_registry_near(row, row->stack[depth - 1]);
     return config->child.vtable && lowest && !lowest->default_child ? depth - 1 : depth;
 }
 
@@ -174,7 +174,7 @@ static void *composed_make(const hy_row *row, const hy_config *config, hy_alloca
     size_t depth = layers_to_make(row, config);
     hy_config layer = *config;
     while (depth-- > 0) {
-        const hy_row *layer_row = row_near(row, row->stack[depth]);
+        const hy_row *layer_row = hy_registry_near(row, row->stack[depth]);
         layer.options = depth == 0 ? config->options : 0;
         if (!layer_row || !hy_instance_make(&stack->layers[stack->count], layer_row, &layer)) {
             unmake_layers(stack);
@@ -337,7 +337,7 @@ static void destroy_below(hy_instance *instance) {
 }
 
 static bool make_default_child(hy_instance *instance, const hy_row *row, hy_config *config) {
-    const hy_row *child_row = row_near(row, row->default_child);
+    const hy_row *child_row = hy_registry_near(row, row->default_child);
     hy_config child_config = *config;
     child_config.options = 0;
     hy_instance child;

@@ -50,21 +50,12 @@ static void set_limits(hy_conformance *c) {
     c->max_align_log2 = (uint8_t)least_of(row->greatest_align.log2, GREATEST_ALIGN_LOG2_ASKED);
 }
 
-/* The row's default child is of the row's own origin, as hy_instance_make chooses it. */
-static const hy_row *default_child_of(const hy_row *row) {
-    if (!row->origin) return hy_registry_find(row->default_child);
-    for (size_t i = 0; i < row->origin->row_count; i++) {
-        if (strcmp(row->origin->rows[i]->name, row->default_child) == 0) return row->origin->rows[i];
-    }
-    return NULL;
-}
-
 static bool set_up(hy_conformance *c, const hy_row *row) {
     c->row = row;
     c->has_child = false;
     hy_config config = {0};
     if (row->default_child) {
-        const hy_row *child_row = default_child_of(row);
+        const hy_row *child_row = hy_registry_near(row, row->default_child);
         if (!child_row || !hy_instance_make(&c->child, child_row, NULL)) {
             return hy_conformance_fail(c, "its default child %s can't be made", row->default_child);
         }
