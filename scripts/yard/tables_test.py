@@ -35,6 +35,8 @@ def test_cells_are_escaped_and_traits_are_in_words():
     assert "| `arena` | strategy | a \\| b |" in tables.allocators(LISTING)
     assert "| `arena` | free the newest | 4 KiB |" in tables.traits(LISTING)
     assert "| `jemalloc` | threads |  |" in tables.traits(LISTING)
+    any_align = {**LISTING, "rows": [{**LISTING["rows"][0], "greatest_align_log2": 63}]}
+    assert "| `arena` | free the newest | any |" in tables.traits(any_align)
 
 
 def test_what_is_installed_here_does_not_show():
