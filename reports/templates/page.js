@@ -6,15 +6,16 @@
 const D = JSON.parse(document.getElementById('data').textContent);
 const $ = id => document.getElementById(id);
 const root = document.documentElement;
-root.classList.add('on');
 
-/* ---- numbers: one 16-bit log ratio a process and row */
-const NONE = -32768, ROWS = D.rows.length;
-for (const cell of D.cells) {
-  const text = atob(cell.d), bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  const view = new DataView(bytes.buffer);
-  cell.v = Array.from({ length: bytes.length / 2 }, (_, i) => view.getInt16(2 * i, true));
+/* ---- numbers: one 16-bit log ratio a process and row, unpacked where they are asked for */
+const NONE = -32768;
+function unpacked(cell) {
+  if (!cell.v) {
+    const text = atob(cell.d), bytes = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+    cell.v = new Int16Array(bytes.buffer);
+  }
+  return cell.v;
 }
 /* The interpolated sign-test interval: depth and weight by number of values (see stats.py). */
 const RANKS = new Map();
@@ -37,43 +38,50 @@ function rank(n) {
 function estimate(logs) {
   const n = logs.length;
   if (!n) return null;
-  logs.sort((a, b) => a - b);
+  logs.sort();
   const mid = Math.exp((logs[(n - 1) >> 1] + logs[n >> 1]) / 2), place = rank(n);
-  if (!place) return { mid, lo: null, hi: null, n };
+  if (!place) return { mid, lo: null, hi: null };
   const [depth, weight] = place, inner = Math.min(depth, n - 1);
-  return { mid, n, lo: Math.exp((1 - weight) * logs[depth - 1] + weight * logs[inner]),
+  return { mid, lo: Math.exp((1 - weight) * logs[depth - 1] + weight * logs[inner]),
     hi: Math.exp((1 - weight) * logs[n - depth] + weight * logs[n - 1 - inner]) };
 }
-const SAME = { mid: 1, lo: 1, hi: 1, n: 0 };
+const SAME = { mid: 1, lo: 1, hi: 1 };
 function timeRatio(cell, row, ref) {
-  const logs = [];
+  const v = unpacked(cell), logs = new Float64Array(cell.n);
+  let n = 0;
   for (let p = 0; p < cell.n; p++) {
-    const a = cell.v[row * cell.n + p], b = cell.v[ref * cell.n + p];
-    if (a !== NONE && b !== NONE) logs.push((a - b) / D.scale);
+    const a = v[row * cell.n + p], b = v[ref * cell.n + p];
+    if (a !== NONE && b !== NONE) logs[n++] = (a - b) / D.scale;
   }
-  return row === ref && logs.length ? SAME : estimate(logs);
+  return row === ref && n ? SAME : estimate(logs.subarray(0, n));
 }
 function memoryRatio(cell, row, ref) {
   const a = cell.m[row], b = cell.m[ref];
   if (!a || !b) return null;
   if (row === ref) return SAME;
   const whole = a.length === 3 && b.length === 3;
-  return { mid: a[0] / b[0], lo: whole ? a[1] / b[2] : null, hi: whole ? a[2] / b[1] : null, n: 0 };
+  return { mid: a[0] / b[0], lo: whole ? a[1] / b[2] : null, hi: whole ? a[2] / b[1] : null };
 }
 const METRICS = [['time', 'time', timeRatio, 0], ['memory', 'peak memory', memoryRatio, 1]];
+/* One setting's ratios by row, computed once. */
 const known = new Map();
-function ratios(metric, ref) {
-  const key = metric + '/' + ref;
-  if (!known.has(key)) {
+function ratios(metric, ref, i) {
+  const key = metric + ref + '/' + i;
+  let found = known.get(key);
+  if (!found) {
     const of = METRICS.find(m => m[0] === metric)[2];
-    known.set(key, D.cells.map(cell => D.rows.map((_, row) => of(cell, row, ref))));
+    known.set(key, found = D.rows.map((_, row) => of(D.cells[i], row, ref)));
   }
-  return known.get(key);
+  return found;
 }
 function figure(x) { return x >= 99.95 ? x.toFixed(0) : x >= 9.995 ? x.toFixed(1) : x >= 0.9995 ? x.toFixed(2) : x.toFixed(3); }
-function mean(list) {
-  const logs = list.filter(r => r && r.mid > 0).map(r => Math.log(r.mid));
-  return logs.length ? [Math.exp(logs.reduce((a, b) => a + b, 0) / logs.length), logs.length] : [null, 0];
+function mean(metric, ref, cols, row) {
+  let sum = 0, count = 0;
+  for (const i of cols) {
+    const r = ratios(metric, ref, i)[row];
+    if (r && r.mid > 0) { sum += Math.log(r.mid); count++; }
+  }
+  return count ? [Math.exp(sum / count), count] : [null, 0];
 }
 function leadersOf(column) {
   const bound = column.map((r, row) => [r, row]).filter(([r, row]) => r && r.lo !== null && D.rows[row][3]).sort((a, b) => a[0].mid - b[0].mid);
@@ -111,7 +119,7 @@ function address() {
   const text = q.toString().replaceAll('%2C', ',');
   return text ? '#' + text : '#';
 }
-function write() { history.replaceState(null, '', address()); }
+function write() { if (location.hash !== address() && '#' + location.hash !== address()) history.replaceState(null, '', address()); }
 
 /* ---- pieces of markup */
 const esc = text => text.replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]);
@@ -128,60 +136,94 @@ function shade(x) {
   const level = [0.07, 0.25, 0.55, 1].filter(limit => Math.abs(Math.log2(x)) >= limit).length;
   return level ? (x < 1 ? 'm' : 'p') + level : '';
 }
+/* What a cell shows and how: "class|text". */
 function gridCell(i, row, found, best) {
-  const status = D.cells[i].s[S.metric === 'time' ? 0 : 1][row], r = found[i][row];
-  if (status === 'f') return '<td class=k><a href="#failures">failed</a>';
-  if (!r) return '<td class=k>' + (status === 'n' ? '—' : '·');
-  if (row === S.ref) return `<td${best[i].has(row) ? ' class=b' : ''}>1`;
-  const marks = [best[i].has(row) ? 'b' : '', r.lo !== null && r.lo <= 1 && r.hi >= 1 ? 'n' : shade(r.mid), r.lo === null ? 'q' : ''].filter(Boolean);
-  return `<td${marks.length ? ` class="${marks.join(' ')}"` : ''}>${r.mid < 99.5 ? r.mid.toFixed(2) : r.mid.toFixed(0)}`;
+  const status = D.cells[i].s[S.metric === 'time' ? 0 : 1][row], r = found[row];
+  if (status === 'f') return 'k|failed';
+  if (!r) return 'k|' + (status === 'n' ? '—' : '·');
+  const bold = best.has(row) ? 'b ' : '';
+  if (row === S.ref) return bold.trim() + '|1';
+  const look = r.lo !== null && r.lo <= 1 && r.hi >= 1 ? 'n' : shade(r.mid);
+  return (bold + look + (r.lo === null ? ' q' : '')).trim() + '|' + (r.mid < 99.5 ? r.mid.toFixed(2) : r.mid.toFixed(0));
 }
-function order(found, cols) {
+function order(cols) {
   const rows = D.rows.map((_, row) => row).filter(shown);
   if (!S.sort) return rows;
-  const value = S.sort === 'name' ? name : S.sort === 'mean' ? row => mean(cols.map(i => found[i][row]))[0] : row => found[+S.sort]?.[row]?.mid ?? null;
+  const value = S.sort === 'name' ? name : S.sort === 'mean' ? row => mean(S.metric, S.ref, cols, row)[0]
+    : D.cells[+S.sort] ? row => ratios(S.metric, S.ref, +S.sort)[row]?.mid ?? null : () => null;
   const sign = S.down ? -1 : 1;
   return rows.map(row => [value(row), row]).sort(([a, x], [b, y]) =>
     a === null ? (b === null ? x - y : 1) : b === null ? -1 : (a < b ? -sign : a > b ? sign : x - y)).map(([, row]) => row);
 }
-function sorter(key, label, more = '') {
-  const now = S.sort === key ? ` aria-sort=${S.down ? 'descending' : 'ascending'}` : '';
-  return `<th scope=col${more}${now}><button type=button data-sort="${key}">${label}</button>`;
-}
 function params(label) { return esc(label || '·').replace(/=/g, '=<wbr>'); }
-function drawGrid() {
-  const found = ratios(S.metric, S.ref), cols = columns(), best = found.map(leadersOf);
+/* The table's elements are made once, by the page; from then on they are moved and their text changes. */
+const GRID = $('grid'), BODY = GRID.tBodies[0];
+const trs = [...BODY.rows], tds = trs.map(tr => [...tr.cells].slice(2)), means = trs.map(tr => tr.cells[1]);
+const written = D.cells.map(() => FIRST.metric + FIRST.ref);
+function drawHead(cols) {
+  const sorter = (key, label, more = '') => `<th scope=col${more}><button type=button data-sort="${key}">${label}</button>`;
   const groups = [];
   for (const i of cols) {
     const last = groups.at(-1);
     if (last && last[0] === D.cells[i].w) last[1]++; else groups.push([D.cells[i].w, 1]);
   }
-  const what = METRICS.find(m => m[0] === S.metric)[1];
-  const head = `<caption id=caption>${S.metric === 'time' ? 'Time' : 'Peak resident memory above the start'}, ratio to <span class=ref>${name(S.ref)}</span>; below 1 is ${S.metric === 'time' ? 'faster' : 'less'}<span class=js>. Click a column to sort, ÷ to compare with another.</span></caption>`
-    + `<thead><tr>${sorter('name', 'Allocator', ' rowspan=2')}${sorter('mean', 'mean (of)', ' rowspan=2')}`
+  GRID.tHead.innerHTML = `<tr>${sorter('name', 'Allocator', ' rowspan=2')}${sorter('mean', 'mean (of)', ' rowspan=2')}`
     + groups.map(([w, n]) => `<th scope=colgroup colspan=${n}><a href="#w-${D.works[w]}">${spoken(D.works[w])}</a>`).join('')
-    + '<tr>' + cols.map(i => sorter(String(i), params(D.cells[i].p))).join('') + '<tbody>';
-  const body = order(found, cols).map(row => {
-    const [value, count] = mean(cols.map(i => found[i][row]));
-    return `<tr class="${css(row)}${row === S.ref ? ' isref' : ''}"><th scope=row>${mark(row)} <button type=button class=setref data-ref=${row} aria-label="compare with ${name(row)}">÷</button><td>${value ? figure(value) : '—'} (${count})`
-      + cols.map(i => gridCell(i, row, found, best)).join('');
-  }).join('');
-  $('grid').innerHTML = head + body;
-  $('grid').style.setProperty('--cols', cols.length);
-  $('grid').dataset.what = what;
+    + '<tr>' + cols.map(i => sorter(String(i), params(D.cells[i].p))).join('');
+  GRID.style.setProperty('--cols', cols.length);
 }
-$('grid').addEventListener('pointerover', event => {
+function markSort() {
+  GRID.tHead.querySelector('[aria-sort]')?.removeAttribute('aria-sort');
+  if (S.sort) GRID.tHead.querySelector(`[data-sort="${CSS.escape(S.sort)}"]`)?.parentNode.setAttribute('aria-sort', S.down ? 'descending' : 'ascending');
+}
+function writeColumn(i) {
+  const now = S.metric + S.ref;
+  if (written[i] === now) return;
+  written[i] = now;
+  const found = ratios(S.metric, S.ref, i), best = leadersOf(found);
+  for (let row = 0; row < trs.length; row++) {
+    const td = tds[row][i], [look, text] = gridCell(i, row, found, best).split('|'), inside = td.firstChild;
+    if (td.className !== look) td.className = look;
+    if (td.title) td.removeAttribute('title');
+    if (text === 'failed') td.innerHTML = '<a href="#failures">failed</a>';
+    else if (inside.nodeType === 3) { if (inside.data !== text) inside.data = text; } else td.textContent = text;
+  }
+}
+function writeMeans(cols) {
+  trs.forEach((_, row) => {
+    const [value, count] = mean(S.metric, S.ref, cols, row), text = `${value ? figure(value) : '—'} (${count})`;
+    if (means[row].textContent !== text) means[row].textContent = text;
+  });
+}
+function writeCaption() {
+  const time = S.metric === 'time';
+  GRID.caption.innerHTML = `${time ? 'Time' : 'Peak resident memory above the start'}, ratio to <span class=ref>${name(S.ref)}</span>; below 1 is ${time ? 'faster' : 'less'}<span class=js>. Click a column to sort, ÷ to compare with another.</span>`;
+}
+function drawGrid(changed) {
+  const cols = columns();
+  if (changed.works) {
+    drawHead(cols);
+    if (changed.works !== 'first') trs.forEach((tr, row) => tr.replaceChildren(tr.cells[0], means[row], ...cols.map(i => tds[row][i])));
+  }
+  cols.forEach(writeColumn);
+  if (changed.works === true || changed.ref || changed.metric) { writeMeans(cols); writeCaption(); }
+  if (changed.ref) trs.forEach((tr, row) => tr.classList.toggle('isref', row === S.ref));
+  if (changed.works || changed.sort) markSort();
+  const wanted = order(cols).map(row => trs[row]);
+  if (wanted.length !== BODY.rows.length || wanted.some((tr, k) => BODY.rows[k] !== tr)) BODY.replaceChildren(...wanted);
+}
+GRID.addEventListener('pointerover', event => {
   const td = event.target.closest('td');
   if (!td || td.title || td.cellIndex < 2) return;
-  const row = rowOf(td.parentNode.cells[0].querySelector('a').textContent), i = columns()[td.cellIndex - 2];
-  const r = ratios(S.metric, S.ref)[i][row], cell = D.cells[i];
+  const row = trs.indexOf(td.parentNode), i = columns()[td.cellIndex - 2];
+  const r = ratios(S.metric, S.ref, i)[row], cell = D.cells[i];
   const bounds = r && r.lo !== null ? ` [${figure(r.lo)}, ${figure(r.hi)}]` : ', no interval';
   td.title = `${name(row)}, ${D.works[cell.w]} ${cell.p}` + (r ? `: ${figure(r.mid)} × ${name(S.ref)}${bounds}` + (S.metric === 'time' && cell.ns[row] ? `, ${cell.ns[row]} ns/op` : '') : '');
 });
 
 /* ---- axes, as charts.py has them */
 function axis(values, always, pad, limit) {
-  const all = values.filter(v => v > 0).map(v => limit ? Math.min(v, limit) : v).concat(always);
+  const all = values.filter(v => v > 0 && (!limit || v <= limit)).concat(always);
   let lo = Math.min(...all), hi = Math.max(...all);
   if (hi / lo <= 1.3) { lo /= 1.2; hi *= 1.2; }
   lo = Math.log10(lo); hi = Math.log10(hi);
@@ -206,14 +248,14 @@ const dirty = new Set();
 function drawStrips(i) {
   const table = $('c' + i);
   if (!table) return;
-  const found = ratios('time', S.ref), w = D.cells[i].w, values = [];
-  D.cells.forEach((cell, k) => { if (cell.w === w) for (const r of found[k]) if (r) values.push(r.mid, r.lo || r.mid, r.hi || r.mid); });
-  const ax = axis(values, 1, 0.04, D.limit), best = leadersOf(found[i]);
+  const found = ratios('time', S.ref, i), w = D.cells[i].w, values = [];
+  D.cells.forEach((cell, k) => { if (cell.w === w) for (const r of ratios('time', S.ref, k)) if (r) values.push(r.mid, r.lo || r.mid, r.hi || r.mid); });
+  const ax = axis(values, 1, 0.04, D.limit), best = leadersOf(found);
   table.style.setProperty('--one', (ax.at(1) / 100).toFixed(4));
   table.querySelector('.ax').innerHTML = ticks(ax, 5).map(([x, v]) => `<text x="${pc(x)}"${v === 1 ? ' class=one' : ''}>${v}</text>`).join('');
   const rows = table.tBodies[0].rows;
   D.cells[i].o.forEach((row, k) => {
-    const r = found[i][row], cells = rows[k].cells;
+    const r = found[row], cells = rows[k].cells;
     rows[k].classList.toggle('b', best.has(row));
     if (cells.length < 4) return;
     cells[1].innerHTML = r ? `<svg>${r.lo !== null ? `<line x1="${pc(ax.at(r.lo))}" x2="${pc(ax.at(r.hi))}"/>` : ''}<use href="#${D.rows[row][2]}" x="${pc(ax.at(r.mid))}"/></svg>` : '';
@@ -267,9 +309,9 @@ function placeLabels(dots, width, height) {
   });
 }
 function drawScatter() {
-  const cols = columns(), time = ratios('time', S.ref), memory = ratios('memory', S.ref);
-  const all = D.rows.map((_, row) => [row, ...mean(cols.map(i => time[i][row])), ...mean(cols.map(i => memory[i][row]))]);
-  $('means').querySelector('tbody').innerHTML = all.filter(([row]) => shown(row)).map(([row, t, n, m, k]) =>
+  const cols = columns();
+  const all = D.rows.map((_, row) => [row, ...mean('time', S.ref, cols, row), ...mean('memory', S.ref, cols, row)]);
+  $('means').tBodies[0].innerHTML = all.filter(([row]) => shown(row)).map(([row, t, n, m, k]) =>
     `<tr class=${css(row)}><th scope=row>${mark(row)}<td>${t ? figure(t) : '—'}<td>${n} of ${cols.length}<td>${m ? figure(m) : '—'}<td>${k} of ${cols.length}`).join('');
   const svg = $('scatter-plot'), dots = all.filter(([row, t, , m]) => t && m && shown(row));
   if (!svg) return;
@@ -313,19 +355,18 @@ $('theme').addEventListener('change', event => { S.theme = event.target.value ==
 $('grid').addEventListener('click', event => {
   const button = event.target.closest('button');
   if (!button) return;
-  const again = button.dataset.sort !== undefined ? `[data-sort="${button.dataset.sort}"]` : `[data-ref="${button.dataset.ref}"]`;
   if (button.dataset.ref !== undefined) S.ref = +button.dataset.ref;
   else if (S.sort !== button.dataset.sort) { S.sort = button.dataset.sort; S.down = false; }
   else if (!S.down) S.down = true;
   else { S.sort = ''; S.down = false; }
   update();
-  $('grid').querySelector(again)?.focus({ preventScroll: true });
+  button.focus({ preventScroll: true });
 });
 function tableText() {
-  const found = ratios(S.metric, S.ref), cols = columns();
+  const cols = columns();
   const head = ['allocator', 'mean', ...cols.map(i => `${D.works[D.cells[i].w]} ${D.cells[i].p}`.trim())];
-  const cell = (i, row) => { const r = found[i][row]; return r ? r.mid.toPrecision(4) : { f: 'failed', n: '—', u: '', o: '' }[D.cells[i].s[S.metric === 'time' ? 0 : 1][row]]; };
-  return [head, ...order(found, cols).map(row => [name(row), mean(cols.map(i => found[i][row]))[0]?.toPrecision(4) ?? '', ...cols.map(i => cell(i, row))])];
+  const cell = (i, row) => { const r = ratios(S.metric, S.ref, i)[row]; return r ? r.mid.toPrecision(4) : { f: 'failed', n: '—', u: '', o: '' }[D.cells[i].s[S.metric === 'time' ? 0 : 1][row]]; };
+  return [head, ...order(cols).map(row => [name(row), mean(S.metric, S.ref, cols, row)[0]?.toPrecision(4) ?? '', ...cols.map(i => cell(i, row))])];
 }
 async function copy(text, what) {
   try { await navigator.clipboard.writeText(text); } catch {
@@ -343,16 +384,30 @@ $('markdown').addEventListener('click', () => {
 
 /* ---- everything follows the state */
 const hider = document.head.appendChild(document.createElement('style'));
-let drawn = {};
-function update() {
-  const key = { ref: S.ref, works: [...S.works].join(), find: S.find, hide: [...S.hidden].join(), metric: S.metric, sort: S.sort + S.down };
-  if (S.theme) root.dataset.theme = S.theme; else delete root.dataset.theme;
-  if (Object.keys(key).some(k => key[k] !== drawn[k])) drawGrid();
-  if (['ref', 'works', 'find', 'hide'].some(k => key[k] !== drawn[k])) drawScatter();
-  if (drawn.ref !== undefined ? key.ref !== drawn.ref : S.ref !== FIRST.ref) drawAllStrips();
+const keyed = () => ({ ref: S.ref, works: [...S.works].join(), find: S.find, hide: [...S.hidden].join(), metric: S.metric, sort: S.sort + S.down });
+let drawn = keyed(), late = false;
+/* The chart at once where it is seen, else when there is time. */
+function drawScatterSoon() {
+  const place = $('scatter').getBoundingClientRect();
+  if (place.bottom > 0 && place.top < innerHeight) { drawScatter(); return; }
+  if (!late) idle(() => { late = false; drawScatter(); });
+  late = true;
+}
+function update(first) {
+  const key = keyed(), changed = {};
+  for (const k in key) if (key[k] !== drawn[k]) changed[k] = true;
   drawn = key;
-  hider.textContent = D.rows.map((_, row) => shown(row) ? '' : `.cell .${css(row)},.plot .${css(row)}{display:none}`).join('');
-  for (const span of document.querySelectorAll('.ref')) span.textContent = name(S.ref);
+  if (S.theme) root.dataset.theme = S.theme; else delete root.dataset.theme;
+  if (first) changed.works ??= 'first';
+  const any = Object.keys(changed).length;
+  const seen = changed.ref || changed.find || changed.hide || changed.works === true;
+  if (seen) drawScatterSoon();
+  if (any) drawGrid(changed);
+  if (changed.ref) {
+    drawAllStrips();
+    for (const span of document.querySelectorAll('.ref')) span.textContent = name(S.ref);
+  }
+  if (changed.find || changed.hide) hider.textContent = D.rows.map((_, row) => shown(row) ? '' : `.cell .${css(row)},.plot .${css(row)}{display:none}`).join('');
   $('reference').value = S.ref; $('theme').value = S.theme || '';
   if ($('filter').value !== S.find) $('filter').value = S.find;
   for (const b of $('chips').children) press(b, S.works.has(b.dataset.key));
@@ -379,5 +434,6 @@ document.addEventListener('click', event => {
 addEventListener('hashchange', () => { read(); update(); go(); });
 let resizing = 0;
 addEventListener('resize', () => { cancelAnimationFrame(resizing); resizing = requestAnimationFrame(drawScatter); });
-read(); update(); go(); idle(buildSome);
+read(); update(true); go(); idle(buildSome);
+if (innerWidth < 900) idle(drawScatter);
 })();

@@ -18,7 +18,7 @@ class Axis:
 
     def __init__(self, values, log=True, always=None, pad=0.04, limit=None):
         values = [value for value in values if value is not None and (value > 0 or not log)]
-        values = [min(value, limit) for value in values] if limit else values
+        values = [value for value in values if value <= limit] if limit else values
         values += [always] if always is not None else []
         lo, hi = (min(values), max(values)) if values else (1, 1)
         self.log, self.always = log, always

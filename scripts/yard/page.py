@@ -61,43 +61,72 @@ class Page:
 # ---- 1: the answers
 
 
-def named(page, standing, bold=True):
-    name = page.mark(standing.row.name)
-    ratio = standing.ratio
-    text = "" if standing.row.name == REFERENCE else f", {figure(ratio.median)}&nbsp;×&nbsp;libc [{figure(ratio.lo)},&nbsp;{figure(ratio.hi)}]"
-    return Markup(f"<b>{name}</b>{text}" if bold else f"{name}{text}")
+def brief(value):
+    """A ratio in a sentence: 0.12, 0.088, 1.04."""
+    return figure(value) if value >= 9.995 else f"{value:.2f}" if value >= 0.0995 else f"{value:.2g}"
 
 
-def tie(page, leaders, bold=True):
-    """One name, or "no clear difference between" several."""
-    if len(leaders) == 1:
-        return named(page, leaders[0], bold)
-    shown = [named(page, standing, bold) for standing in leaders[:4]]
-    more = f" and {len(leaders) - 4} more" if len(leaders) > 4 else ""
-    joined = Markup("; ").join(shown) if more else Markup(" and ").join([Markup("; ").join(shown[:-1]), shown[-1]])
-    return Markup(f"no clear difference between {joined}{more}")
+def named(page, standing, forms=(), bounds=True):
+    """An allocator, its other forms that can't be told from it, its ratio, and the interval where wanted."""
+    name, ratio = page.mark(standing.row.name), standing.ratio
+    also = f" (or {', '.join(str(page.mark(row.name)) for row in forms)})" if forms else ""
+    head = Markup(f"<b>{name}</b>{also}" if bounds else f"{name}{also}")
+    if standing.row.name == REFERENCE:
+        return head
+    return head + (Markup(f", {brief(ratio.median)}&nbsp;×&nbsp;libc [{brief(ratio.lo)},&nbsp;{brief(ratio.hi)}]") if bounds else Markup(f", {brief(ratio.median)}&nbsp;×"))
+
+
+def families(leaders):
+    """Leaders with the other forms of the same allocator (its sized API) behind the better one."""
+    found = {}
+    for standing in leaders:
+        found.setdefault((standing.row.base or standing.row).name, []).append(standing)
+    return [(forms[0], [standing.row for standing in forms[1:]]) for forms in found.values()]
+
+
+SHOWN_MAX = 3
+
+
+def tie(page, leaders, bounds=True):
+    """One allocator, or "no clear difference between" several."""
+    found = families(leaders)
+    shown = [named(page, standing, forms, bounds) for standing, forms in found[:SHOWN_MAX]]
+    if len(found) == 1:
+        return shown[0]
+    more = [Markup(f"{len(found) - SHOWN_MAX} more")] if len(found) > SHOWN_MAX else []
+    listed = shown + more
+    joined = Markup("; ").join(listed[:-1]) + Markup(" and " if bounds else "; or ") + listed[-1]
+    return Markup(f"no clear difference between {joined}") if bounds else joined
 
 
 def sentence(page, verdict):
-    """The verdict in words."""
+    """The verdict in words: "arena, 0.12 × libc [0.11, 0.13]; best general-purpose: jemalloc, 0.61 ×"."""
     if not verdict.leaders:
         return Markup(f"<span class=n>{escape(verdict.why_none)}</span>")
-    parts = [tie(page, verdict.leaders)]
-    if not verdict.general:
-        return parts[0]
-    if [standing.row.name for standing in verdict.general] != [standing.row.name for standing in verdict.leaders]:
-        lead = "best general-purpose: " if len(verdict.general) == 1 else "among the general-purpose ones "
-        parts.append(Markup(f"<span class=more>{lead}{tie(page, verdict.general, bold=False)}</span>"))
-    else:
-        parts.append(Markup("<span class=more>fit for general purpose</span>"))
-    return markup(parts)
+    best = tie(page, verdict.leaders)
+    if not verdict.general or all(standing.row.general for standing in verdict.leaders):
+        return best
+    return best + Markup(f"<span class=more>; best general-purpose: {tie(page, verdict.general, bounds=False)}</span>")
+
+
+def with_threads(page, cells):
+    """What another thread count changes about a workload, after its sentence."""
+    verdict = verdicts.verdict(page.run, cells)
+    if not verdict.leaders:
+        return ""
+    return f"<span class=more>; with {cells[0].threads} threads: {tie(page, verdict.leaders, bounds=False)}</span>"
 
 
 def answers(page):
+    """One sentence a workload: over its settings with the fewest threads, then what more threads change."""
     out = []
-    for title, cells in verdicts.uses(page.run):
-        over = f"<span class=small>{len(cells)} settings</span>" if len(cells) > 1 else ""
-        out.append(f'<dt><a href="#w-{cells[0].workload}">{escape(title)}</a>{over}</dt><dd>{sentence(page, verdicts.verdict(page.run, cells))}</dd>')
+    for name, cells in page.works.items():
+        counts = sorted({cell.threads for cell in cells})
+        parts = [[cell for cell in cells if cell.threads == count] for count in counts]
+        over = f"<span class=small>{len(parts[0])} settings</span>" if len(parts[0]) > 1 else ""
+        title = spoken(name) + (f", {counts[0]} threads" if counts[0] != 1 else "")
+        text = sentence(page, verdicts.verdict(page.run, parts[0])) + markup(with_threads(page, part) for part in parts[1:])
+        out.append(f'<dt><a href="#w-{name}">{title}</a>{over}</dt><dd>{text}.</dd>')
     return markup(out)
 
 
@@ -171,9 +200,11 @@ def means_table(page, found):
 def tradeoff_intro(page, found):
     count = sum(cell.live_peak >= samples.LEAST_LIVE_BYTES for cell in page.cells)
     absent = [row.name for row, time, _, memory, _ in found if time and not memory and verdicts.candidate(row)]
+    measured = [len(records) for cell in page.cells for records in cell.memory.values()]
+    once = ", measured once each and so without an interval" if measured and max(measured) == 1 else ""
     text = (
         "One mark is one allocator: its geometric mean over the settings that it can run, so two that can’t run the same ones compare only "
-        f"roughly. Memory is peak RSS above the start of the process, over the {count} settings that hold at least 1 MiB live."
+        f"roughly. Memory is peak RSS above the start of the process, over the {count} settings that hold at least 1 MiB live{once}."
     )
     return text + (f" Not in the chart, as they run none of those: {', '.join(absent)}." if absent and count else "")
 
@@ -221,6 +252,10 @@ def grid_cell(page, cell, row, best):
     return f'<td{f" class={chr(34)}{css}{chr(34)}" if css else ""}>{ratio.median:.2f}' if ratio.median < 99.5 else f"<td class=p4>{ratio.median:.0f}"
 
 
+def other_reference(page, row):
+    return f'<button type=button class="js setref" data-ref={page.index[row.name]} aria-label="compare with {escape(row.name)}">÷</button>'
+
+
 def grid(page):
     groups = "".join(f'<th scope=colgroup colspan={len(cells)}><a href="#w-{name}">{spoken(name)}</a>' for name, cells in page.works.items())
     columns = "".join(f"<th scope=col>{breakable(page.labels[cell.key])}" for cell in page.cells)
@@ -229,8 +264,9 @@ def grid(page):
     for row in page.rows:
         mean, count = verdicts.partial_mean(page.cells, row.name, REFERENCE, verdicts.time_ratio)
         cells = "".join(grid_cell(page, cell, row, leaders) for cell, leaders in zip(page.cells, best))
-        body.append(f"<tr class={page.looks[row.name].css}><th scope=row>{page.mark(row.name)}<td>{figure(mean) if mean else '—'} ({count}){cells}")
-    caption = "<caption id=caption>Time, ratio to <span class=ref>libc</span>; below 1 is faster</caption>"
+        css = f'"{page.looks[row.name].css} isref"' if row.name == REFERENCE else page.looks[row.name].css
+        body.append(f"<tr class={css}><th scope=row>{page.mark(row.name)} {other_reference(page, row)}<td>{figure(mean) if mean else '—'} ({count}){cells}")
+    caption = "<caption id=caption>Time, ratio to <span class=ref>libc</span>; below 1 is faster<span class=js>. Click a column to sort, ÷ to compare with another.</span></caption>"
     head = f"<thead><tr><th scope=col rowspan=2>Allocator<th scope=col rowspan=2>mean (of){groups}<tr>{columns}<tbody>"
     return Markup(caption + head) + markup(body)
 
@@ -516,7 +552,7 @@ def method(page):
     return Markup(METHOD_TEXT) + Markup("<dl class=facts>") + markup(facts) + Markup("</dl>") + failures(page) + missing(page)
 
 
-METHOD_TEXT = """<p>All allocators of a setting run in one process, in short epochs whose order is drawn anew each round, so that what disturbs the machine disturbs them alike. A process gives each pair of allocators one number, the median over rounds of the logarithm of their ratio. Processes differ in memory layout; the interval is over them, by order statistics, without any assumption about the noise. Against another reference than libc the page takes the difference of two such numbers. Memory is measured in a fresh process for each number.</p>
+METHOD_TEXT = """<p>All allocators of a setting run in one process, in short epochs whose order is drawn anew each round, so that what disturbs the machine disturbs them alike. A process gives each pair of allocators one number, the median over rounds of the logarithm of their ratio. Processes differ in memory layout; the interval is over them, by order statistics, without any assumption about the noise. Against another reference than libc the page takes the difference of two such numbers. Memory is measured in a fresh process for each number; what was measured in fewer than six processes has no interval.</p>
 <p>Any number is measured again by the command under its table, narrowed by <code>ALLOCATORS=name,name</code>; <code>scripts/report --compare NAME/NAME</code> compares any two rows of this run.</p>"""
 
 

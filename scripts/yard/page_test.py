@@ -79,7 +79,26 @@ def test_touching_intervals_are_no_clear_difference(run):
     rows = list(run.rows.values())
     near = [verdicts.Standing(rows[i], stats.Estimate(m, m - 0.02, m + 0.02, 9), 1) for i, m in enumerate((0.50, 0.53, 0.60))]
     assert [leader.ratio.median for leader in verdicts.leaders(near)] == [0.50, 0.53]
-    assert plain(page.tie(page.Page(run), verdicts.leaders(near))).startswith("no clear difference between floor_null, 0.500")
+    assert plain(page.tie(page.Page(run), verdicts.leaders(near))).startswith("no clear difference between floor_null, 0.50")
+
+
+def test_one_sentence_a_workload(run):
+    shown = page.Page(run)
+    assert page.answers(shown).count("<dt>") == len(shown.works)
+    assert "with 2 threads: " in plain(page.answers(shown))
+
+
+def test_sentence_names_the_best_and_the_best_for_general_purpose(run):
+    def standing(name, median):
+        return verdicts.Standing(run.rows[name], stats.Estimate(median, median - 0.01, median + 0.01, 9), 1)
+
+    verdict = verdicts.Verdict([standing("arena", 0.12)], [standing("jemalloc", 0.61)], [], "")
+    assert plain(page.sentence(page.Page(run), verdict)) == "arena, 0.12 × libc [0.11, 0.13]; best general-purpose: jemalloc, 0.61 ×"
+
+
+def test_other_forms_of_a_leader_are_no_rivals(run):
+    leaders = [verdicts.Standing(run.rows[name], stats.Estimate(0.6, 0.59, 0.61, 9), 1) for name in ("jemalloc", "jemalloc_sized")]
+    assert plain(page.tie(page.Page(run), leaders)) == "jemalloc (or jemalloc_sized), 0.60 × libc [0.59, 0.61]"
 
 
 def test_failed_cells_and_missing_rows_are_told(run, text):
