@@ -1,6 +1,8 @@
 """Exit codes, errors, paths and files as every script of the yard has them."""
 
+import argparse
 import contextlib
+import difflib
 import enum
 import os
 import subprocess
@@ -41,6 +43,16 @@ class Failure(Exception):
 def usage_error(message):
     """For raise: a usage error (exit 2) that names the thing and the mend."""
     return Failure(Exit.USAGE, message)
+
+
+class Parser(argparse.ArgumentParser):
+    """Tells a usage error in one line, with the option that may have been meant."""
+
+    def error(self, message):
+        unknown = message.removeprefix("unrecognized arguments: ").split("=")[0].split(" ")[0]
+        near = difflib.get_close_matches(unknown, self._option_string_actions, 1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise usage_error(f"{message}{meant} (--help tells what there is)")
 
 
 def main_guard(main):

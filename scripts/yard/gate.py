@@ -7,7 +7,6 @@ RSS of fresh processes). Rules and figures stand in gate_judge.py, the measuring
 is built in gate_build.py.
 """
 
-import argparse
 import difflib
 import os
 import platform
@@ -192,7 +191,7 @@ def _facts(base, head, form_name, seed, plan, began):
 
 
 def parse_arguments(arguments):
-    parser = argparse.ArgumentParser(
+    parser = common.Parser(
         prog="gate",
         description="Compares the working tree (head) with a base commit: exact counts, instructions, time, memory.",
         epilog="Exit: 0 nothing got worse, 1 the harness failed, 2 usage, 3 a confirmed regression, "

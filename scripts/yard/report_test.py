@@ -75,11 +75,13 @@ def test_comparing_the_other_way_is_the_inverse(folder):
         (["--compare", "rpmalloc/libc"], "not in this build: install librpmalloc1"),
         (["--format", "yaml"], "invalid choice"),
         (["--nonsense"], "unrecognized arguments"),
+        (["--formt=csv"], "did you mean --format?"),
     ],
 )
 def test_bad_input_is_named_and_exits_2(folder, arguments, said):
     done = report(folder, *arguments)
     assert done.returncode == 2 and said in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_unknown_run_exits_2():
