@@ -105,7 +105,11 @@ def choose_threads(listing, filters):
     if not filters:
         return None
     known = sorted({cell["threads"] for workload in listing["workloads"] for cell in workload["cells"]})
-    return {int(name) for name in matching(filters, [str(count) for count in known], "thread count")}
+    wanted = [part.strip() for part in filters.split(",")]
+    for part in wanted:
+        if part not in map(str, known):
+            raise common.usage_error(f"no thread count '{part}'; there are {', '.join(map(str, known))}")
+    return {int(part) for part in wanted}
 
 
 def deal(rows, live_bytes, memory_bytes):
