@@ -343,7 +343,8 @@ static int run_record(int argc, char **argv) {
     }
     status = finish_all(&in);
     if (status == STATUS_NOTHING) {
-        (void)usage_error("record: %s left no record: is it linked statically, or set-uid?", argv[at]);
+        (void)usage_error(
+            "record: %s left no record: it allocates nothing, is linked statically, or is set-uid", argv[at]);
     }
     if (status != STATUS_GOOD) return status;
     return WIFSIGNALED(ended) ? 128 + WTERMSIG(ended) : WEXITSTATUS(ended);
