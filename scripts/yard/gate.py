@@ -3,11 +3,11 @@
     base, head -> plugins -> plan of cells -> tiers -> findings -> verdict, Markdown, JUnit, exit status
 
 Tiers: exact (counts, tolerance 0), instructions (callgrind), time (interleaved pairs), memory (peak
-RSS of fresh processes). Rules and figures stand in gate_judge.py, the measuring in gate_tiers.py, what
-is built in gate_build.py.
+RSS of fresh processes). Rules and figures stand in gate_judge.py, the measuring in gate_tiers.py and
+gate_time.py, which cells in gate_cells.py, what is built in gate_build.py.
 """
 
-import difflib
+import argparse
 import os
 import platform
 import random
@@ -18,31 +18,31 @@ from typing import NamedTuple
 
 from yard import common, gate_accepted, gate_build, gate_report, gate_tiers
 from yard.common import Exit, Failure
+from yard.gate_cells import make_plan
 from yard.gate_judge import FAMILY_ALPHA, TIME_FAIL, TIME_PASS, Verdict, exit_code, missing, settle_accepted
-from yard.gate_meters import Meters, cell_of, have_valgrind
+from yard.gate_meters import Meters, have_valgrind
+from yard.gate_time import TimeTier, cores
 
 TIERS = ("exact", "instructions", "time", "memory")
-# Rows that nobody regresses: foreign allocators, and the floors that are only measured against.
-GROUPS_LEFT_OUT = ("peer", "floor")
-# Under this much live at once, resident memory says nothing about an allocator.
-MEMORY_LIVE_MIN = 1 << 20
-
 
 class Form(NamedTuple):
     """How much a run does."""
 
     cells: str  # the tier of cells, as on the workloads' rows
+    every: bool  # time every cell, not only those that decide (gate_cells.py)
     microseconds: int  # of each side, in each cell, in each process
     looks: tuple  # processes in all after each look
-    slowest_ms: int  # cells that take longer are left to the counts; 0: none is
-    memory_processes: int
+    slowest_ms: int  # rows whose first cell takes longer are left to the counts; 0: none is
+    memory_processes: int  # of each side, where the first of them differ
 
 
 FORMS = {
-    "quick": Form("quick", 3000, (30, 60, 120, 240), 100, 2),
-    "standard": Form("quick", 6000, (30, 60, 120, 240, 480), 200, 3),
-    "full": Form("standard", 12000, (40, 80, 160, 320), 0, 5),
+    "quick": Form("quick", False, 3000, (12, 40, 120), 40, 3),
+    "standard": Form("quick", False, 6000, (12, 40, 160), 80, 5),
+    "full": Form("standard", True, 12000, (12, 40, 160), 0, 8),
 }
+# Processes of the memory tier for each that computes: they idle for a second.
+MEMORY_JOBS = 12
 
 
 class Progress:
@@ -78,56 +78,6 @@ class Progress:
         self.shown = now
 
 
-class Plan(NamedTuple):
-    """The cells of a comparison."""
-
-    numbered: list  # (number, cell), in base and in head
-    live_bytes: dict  # by cell
-    gone: list  # cells that base has and head hasn't
-    new: list  # rows that only head has
-
-    @property
-    def cells(self):
-        return [cell for _, cell in self.numbered]
-
-    @property
-    def countable(self):
-        """Cells of one thread: only they give the same count twice."""
-        return [cell for cell in self.cells if cell.threads == 1]
-
-    @property
-    def memorable(self):
-        return [cell for cell in self.cells if self.live_bytes[cell] >= MEMORY_LIVE_MIN]
-
-
-def _wanted(filters, known, kind):
-    """The names to keep. A name that fits nothing is a usage error."""
-    if not filters:
-        return known
-    for name in filters:
-        if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), 1, 0)
-            raise common.usage_error(f"no {kind} '{name}' in this comparison; did you mean '{near[0] if near else ''}'?")
-    return set(filters)
-
-
-def make_plan(records, allocators, workloads, threads=()):
-    """From the harness's list of cells, and the filters."""
-    records = [record for record in records if record["group"] not in GROUPS_LEFT_OUT]
-    rows = _wanted(allocators, {record["row"] for record in records}, "allocator")
-    names = _wanted(workloads, {record["workload"] for record in records}, "workload")
-    counts = _wanted(threads, {str(record["threads"]) for record in records}, "number of threads")
-    kept = [record for record in records if record["row"] in rows and record["workload"] in names]
-    kept = [record for record in kept if str(record["threads"]) in counts]
-    in_base = {record["row"] for record in kept if record["base"]}
-    return Plan(
-        [(record["number"], cell_of(record)) for record in kept if record["base"] and record["head"]],
-        {cell_of(record): record.get("live_bytes", 0) for record in kept},
-        [cell_of(record) for record in kept if not record["head"]],
-        sorted({record["row"] for record in kept} - in_base),
-    )
-
-
 class Outcome(NamedTuple):
     findings: list
     not_run: list  # tiers that couldn't run
@@ -146,19 +96,18 @@ def measure(plan, meters, tiers, form, relinked, seed, progress, jobs, valgrind)
         not_run.append("instructions")
         notes.append("The instruction tier did not run: install valgrind. The verdict is inconclusive at best.")
     if "time" in tiers:
-        time_tier = gate_tiers.TimeTier(
-            meters, relinked, seed, form.microseconds, form.looks, progress, form.slowest_ms * 1_000_000
+        time_tier = TimeTier(
+            meters, relinked, seed, form.microseconds, form.looks, progress, form.slowest_ms * 1_000_000, cores(jobs)
         )
-        findings += time_tier.run(plan.numbered)
-        slow = time_tier.left_out
+        findings += time_tier.run(plan.timed)
+        slow = time_tier.slow_rows
         if slow:
-            notes.append(f"{len(slow)} slow cells were counted and not timed: " + "; ".join(map(str, slow)))
+            notes.append(f"Timed in one cell alone, because they are slow: {', '.join(slow)}.")
         if time_tier.control_failed:
             notes.append("Head differed from its own copy: no time verdict of this run counts.")
     if "memory" in tiers:
-        quick = [cell for cell in plan.memorable if cell not in slow]
-        memory_jobs = 4 * jobs  # its processes idle for a second each
-        findings += gate_tiers.memory_tier(quick, meters, form.memory_processes, progress, memory_jobs)
+        quick = [cell for cell in plan.memorable if cell.row not in slow]
+        findings += gate_tiers.memory_tier(quick, meters, form.memory_processes, progress, MEMORY_JOBS * jobs)
     if plan.new:
         notes.append(f"New in head, nothing to compare: {', '.join(plan.new)}.")
     return Outcome(findings, not_run, notes)
@@ -182,7 +131,7 @@ def _facts(base, head, form_name, seed, plan, began):
         "kernel": platform.release(),
         "time": f"FAIL above {100 * (TIME_FAIL - 1):.0f} % by the lower bound, confirmed on relinked builds; PASS "
                 f"under {100 * (TIME_PASS - 1):.0f} % by the upper; family error {100 * FAMILY_ALPHA:.0f} % "
-                f"over {len(plan.cells)} cells",
+                f"over {len(plan.timed)} cells",
         "seed": seed,
         "load": f"{os.getloadavg()[0]:.1f}",
         "took": f"{time.monotonic() - began:.0f} s",
@@ -191,7 +140,7 @@ def _facts(base, head, form_name, seed, plan, began):
 
 
 def parse_arguments(arguments):
-    parser = common.Parser(
+    parser = argparse.ArgumentParser(
         prog="gate",
         description="Compares the working tree (head) with a base commit: exact counts, instructions, time, memory.",
         epilog="Exit: 0 nothing got worse, 1 the harness failed, 2 usage, 3 a confirmed regression, "
@@ -255,7 +204,7 @@ def run(options):
         plugins = {label: gate_build.place(file, label, room) for label, file in plugins.items()}
         form = FORMS[options.form]
         meters = Meters(head.bench, plugins, form.cells)
-        plan = make_plan(meters.cells(), options.allocators, options.workloads, options.threads)
+        plan = make_plan(meters.cells(), options.allocators, options.workloads, options.threads, form.every)
         outcome = measure(plan, meters, options.tiers, form, relinker(base, head, meters, room), seed,
                           Progress(), options.jobs, have_valgrind())
     finally:

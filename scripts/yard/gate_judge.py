@@ -1,8 +1,11 @@
 """From measurements to verdicts. Nothing here runs anything, so every rule can be tested with numbers.
 
 A finding is one metric of one cell, base against head. Time is judged by one-sided order-statistic
-bounds on the median log ratio over processes, at a share of the family's error that every comparison
-and every look at it has paid for. Counts are compared as they are.
+bounds on the median log ratio over processes. A FAIL takes two steps: a lower bound above the margin,
+then the same in fresh processes of relinked builds, which owe nothing to the first. The family's error
+is the product of both steps' errors, summed over every comparison and every look at it. A PASS takes one:
+its error is what a slowdown of exactly TIME_PASS has of going unseen in its cell, and is shared out over
+the looks. Counts are compared as they are.
 """
 
 import enum
@@ -14,7 +17,8 @@ from yard.common import Exit, worst
 
 TIME_FAIL = 1.02  # FAIL: the slowdown's lower bound is above this
 TIME_PASS = 1.05  # PASS: its upper bound is below this
-FAMILY_ALPHA = 0.01  # of a false alarm (and, apart from it, of a false pass) in a whole run
+FAMILY_ALPHA = 0.01  # of a false alarm in a whole run
+CELL_ALPHA = 0.01  # of a false pass of one cell, and of a false first step, over all looks
 CONFIRM_ALPHA = 0.01  # of the confirmation alone
 INSTRUCTIONS_REPORT = 1.001
 INSTRUCTIONS_FAIL = 1.01
@@ -157,8 +161,15 @@ def bounds(log_ratios, alpha):
 
 
 def share_of_alpha(comparisons, looks):
-    """What one look at one comparison may spend, so that the whole family stays under FAMILY_ALPHA."""
+    """What one look at one comparison may spend, so that by itself the family stays under FAMILY_ALPHA."""
     return FAMILY_ALPHA / max(1, comparisons * looks)
+
+
+def look_alpha(comparisons, looks):
+    """What one look at one comparison may spend on each bound: CELL_ALPHA over all its looks, or less
+    where the family has so many comparisons that false first steps times false confirmations would
+    come to more than FAMILY_ALPHA."""
+    return min(CELL_ALPHA / looks, share_of_alpha(comparisons, looks) / CONFIRM_ALPHA)
 
 
 def judge_time(bound):
@@ -171,7 +182,8 @@ def judge_time(bound):
 
 
 def confirm_time(first, relinked):
-    """The verdict on a FAIL after fresh processes of relinked builds: a slowdown that stays is the
+    """The verdict on a FAIL after fresh processes of relinked builds, one number for each of these,
+    because a build shifts all of its processes alike: a slowdown that stays is the
     code's; one that goes is where the linker happened to put it."""
     bound = bounds(relinked, CONFIRM_ALPHA)
     if bound.lo is not None and bound.lo > TIME_FAIL:

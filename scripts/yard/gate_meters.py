@@ -110,12 +110,13 @@ class Meters:
         records, crash = _run(command, _fixed_environment(), COUNT_TIMEOUT_S)
         return {cell_of(record): record for record in records if record["kind"] == "exact"}, crash
 
-    def instructions(self, label, row):
-        """The instruction meter on one row: {cell: record with `instructions`}, and the Crash or None.
+    def instructions(self, label, rows):
+        """The instruction meter on these rows: {cell: record with `instructions`}, and the Crash or None.
         The plugin goes by one label on both sides, so that no argument is longer on one of them."""
         with tempfile.TemporaryDirectory(prefix="gate-") as folder:
             command = [*CALLGRIND, f"--callgrind-out-file={folder}/profile", self.bench, "instructions"]
-            command += ["--tier", self.tier, "--rows", f"{row}@side", f"--plugin=side={self.plugins[label]}"]
+            command += ["--tier", self.tier, "--rows", ",".join(f"{row}@side" for row in rows)]
+            command += [f"--plugin=side={self.plugins[label]}"]
             records, crash = _run(command, _fixed_environment(), COUNT_TIMEOUT_S, cwd=folder)
             counts = read_profiles(Path(folder))
         regions = {}
@@ -134,13 +135,16 @@ class Meters:
             return None, crash
         return records[0]["peak_rss"] - records[0]["start_rss"], None
 
-    def pairs(self, numbers, control, seed, microseconds):
-        """One process over the cells of these numbers: its records, and the Crash or None."""
+    def pairs(self, numbers, control, seed, microseconds, core=None):
+        """One process over the cells of these numbers, on that core alone where one is given: its
+        records, and the Crash or None."""
         chooser = random.Random(seed)
         command = [self.bench, "pairs", "--tier", self.tier, "--seed", seed, "--microseconds", microseconds]
         command += ["--only", ",".join(map(str, numbers)), *self._loads(*self.plugins)]
         if control:
             command += ["--control", ",".join(map(str, control))]
+        if core is not None:
+            command = ["taskset", "--cpu-list", core, *command]
         return _run(command, _shaken_environment(chooser), 60 + CELL_TIMEOUT_S * len(numbers))
 
     def with_plugins(self, plugins):

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from yard import gate, gate_accepted, gate_judge, gate_report, gate_tiers  # noqa: E402
+from yard import gate, gate_accepted, gate_judge, gate_report, gate_time  # noqa: E402
 from yard.common import Exit, Failure  # noqa: E402
 from yard.gate_judge import Cell, Finding, Verdict  # noqa: E402
 from yard.gate_meters import Crash, Meters, read_profiles  # noqa: E402
 
 ROWS = ("arena", "pool", "libc")
 WORKLOADS = (("pair", "size=64"), ("window", "size=64;window=1000"))
-FORM = gate.Form("quick", 1000, (30, 60), 0, 2)
+FORM = gate.Form("quick", True, 1000, (30, 60), 0, 2)
 # Like a shared machine: a process shifts both sides, a round shifts both sides, and each has its own.
 NOISE_OF_A_ROUND = 0.02
 ROUNDS = 16
@@ -64,9 +64,13 @@ class FakeMeters:
         metrics = {"child_calls": self.counts.get((label, row), 100), "refused_count": 0}
         return {cell: {"checksum": "1", "operations": 10, "metrics": metrics} for cell in self._cells_of(row)}, None
 
-    def instructions(self, label, row):
-        count = self.counts.get((label, row), 100) * 10
-        return {cell: {"checksum": "1", "operations": 10, "instructions": count} for cell in self._cells_of(row)}, None
+    def instructions(self, label, rows):
+        counts = {row: self.counts.get((label, row), 100) * 10 for row in rows}
+        return {
+            cell: {"checksum": "1", "operations": 10, "instructions": counts[row]}
+            for row in rows
+            for cell in self._cells_of(row)
+        }, None
 
     def peak_rss(self, label, cell):
         return self.rss.get((label, cell.row), 10 << 20), None
@@ -77,7 +81,7 @@ class FakeMeters:
         other.relinked = True
         return other
 
-    def pairs(self, numbers, control, seed, microseconds):
+    def pairs(self, numbers, control, seed, microseconds, core=None):
         chooser = random.Random(seed)
         listed = {record["number"]: record for record in self.cells()}
         records = []
@@ -403,10 +407,10 @@ def test_alpha_is_shared_out():
 
 
 def test_order_is_read_as_permutation_and_reverse():
-    assert gate_tiers._interleaved("abba" + "baab", 2, 2)
-    assert not gate_tiers._interleaved("abab" + "baab", 2, 2)
-    assert not gate_tiers._interleaved("abba", 2, 2)
-    assert gate_tiers.first_places("abba" + "baab" + "abba", 2) == (3, 2)
+    assert gate_time._interleaved("abba" + "baab", 2, 2)
+    assert not gate_time._interleaved("abab" + "baab", 2, 2)
+    assert not gate_time._interleaved("abba", 2, 2)
+    assert gate_time.first_places("abba" + "baab" + "abba", 2) == (3, 2)
 
 
 def test_callgrind_profiles_are_read_by_their_names(tmp_path):
