@@ -7,7 +7,6 @@ RSS of fresh processes). Rules and figures stand in gate_judge.py, the measuring
 gate_time.py, which cells in gate_cells.py, what is built in gate_build.py.
 """
 
-import argparse
 import os
 import platform
 import random
@@ -140,7 +139,7 @@ def _facts(base, head, form_name, seed, plan, began):
 
 
 def parse_arguments(arguments):
-    parser = argparse.ArgumentParser(
+    parser = common.Parser(
         prog="gate",
         description="Compares the working tree (head) with a base commit: exact counts, instructions, time, memory.",
         epilog="Exit: 0 nothing got worse, 1 the harness failed, 2 usage, 3 a confirmed regression, "
