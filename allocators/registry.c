@@ -401,6 +401,7 @@ const char *hy_trait_name(unsigned bit) {
         "peer",
         "refuses_all",
         "floor",
+        "whole_pages",
     };
     return bit < HY_TRAIT_COUNT ? names[bit] : "unknown";
 }

@@ -234,7 +234,8 @@ const hy_row hy_page_row = {
     .group = HY_GROUP_SOURCE,
     .summary = "whole pages straight from the operating system, at any alignment",
     .header = "heapyard/page.h",
-    .traits = HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_GROW_IN_PLACE | HY_TRAIT_REAL_FREE,
+    .traits = HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_GROW_IN_PLACE | HY_TRAIT_REAL_FREE |
+              HY_TRAIT_WHOLE_PAGES,
     .greatest_align = {HY_ALIGN_LOG2_MAX},
     .make = make,
     .destroy = destroy,

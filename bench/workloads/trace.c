@@ -5,6 +5,9 @@
  * With as many threads as were recorded, every thread runs its own calls and waits only for blocks that
  * another thread hands over; an epoch is then the whole trace, and its time that of the calls alone.
  *
+ * Programs allocate small blocks by the hundred thousand: a row that gives each its own pages is left out,
+ * as it would take longer than all others together, and a gigabyte.
+ *
  * A trace is read once and its plan kept for the whole process. `file` is a name in corpus/traces, or,
  * with a slash in it, a path.
  */
@@ -253,7 +256,7 @@ const hy_workload hy_trace_workload = {
         "had several, its threads. Each block is written to as a program would.",
     .operation = "one call of the program: an allocation, a free or a change of size",
     .needs = HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE,
-    .excludes = HY_TRAIT_REFUSES_ALL,
+    .excludes = HY_TRAIT_REFUSES_ALL | HY_TRAIT_WHOLE_PAGES,
     .owns_threads = true,
     .keeps_place = true,
     .epoch_ns = SEGMENT_NS,
