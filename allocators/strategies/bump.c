@@ -2,10 +2,12 @@
  *
  * For: scratch memory inside one function or one frame of work, ended all at once; the core of the
  * other bump allocators. Not for: blocks that end one by one.
- * Algorithm: round `next` up, add the size, compare with `end`.
+ * Algorithm: round `last` up to the byte below a multiple of the alignment, which is one `or`, add the size,
+ * compare with `end`. From the first free byte, rounding would be an addition and an `and`, and each block's
+ * address waits for the one before it.
  *
  *   region |block|block|pad|block|                 |
- *                                ^next              ^end
+ *                               ^last               ^end
  *
  * Cost: O(1), eight instructions for a block. Overhead: alignment only. Thread-safe: no.
  * Source: Zig's BumpAllocator; older than any of us.
@@ -78,14 +80,14 @@ static bool owns(void *state, const void *ptr) {
 
 static bool check(void *state) {
     instance *made = state;
-    return hy_bump_check(&made->bump) && made->bump.next >= made->start.next &&
-           made->bump.end == made->start.next + made->region.capacity;
+    return hy_bump_check(&made->bump) && hy_bump_room(&made->bump) <= made->region.capacity &&
+           made->bump.end == hy_region_base(&made->region) + made->region.capacity;
 }
 
 static bool stats(void *state, hy_stats *out) {
     instance *made = state;
     out->capacity_bytes = made->region.capacity;
-    out->used_bytes = (size_t)(made->bump.next - made->start.next);
+    out->used_bytes = made->region.capacity - hy_bump_room(&made->bump);
     out->overhead_bytes = 0;
     out->high_water_bytes = SIZE_MAX;
     out->calls_count = SIZE_MAX;

@@ -42,11 +42,27 @@ static void extremes_are_refused(void **state) {
     hy_bump_deinit(&bump, region);
 }
 
+/* The byte below its start is the greatest address: nothing may wrap around to the first one. */
+static void no_region_serves_nothing(void **state) {
+    (void)state;
+    hy_bump bump;
+    hy_bump_init(&bump, NULL, 0);
+    for (unsigned log2 = 0; log2 <= HY_ALIGN_LOG2_MAX; log2++) {
+        assert_null(hy_bump_alloc(&bump, 1, hy_align_from_log2(log2)));
+        assert_null(hy_bump_alloc(&bump, SIZE_MAX, hy_align_from_log2(log2)));
+    }
+    hy_bump_restore(&bump, hy_bump_save(&bump));
+    assert_int_equal(hy_bump_room(&bump), 0);
+    assert_true(hy_bump_check(&bump));
+    hy_bump_deinit(&bump, NULL);
+}
+
 static void only_restore_gives_back(void **state) {
     (void)state;
     hy_bump bump;
     hy_bump_init(&bump, region, sizeof region);
     hy_allocator allocator = hy_bump_allocator(&bump);
+    hy_bump_mark start = hy_bump_save(&bump);
     char *first = hy_alloc(allocator, 8, HY_ALIGN_8);
     hy_bump_mark mark = hy_bump_save(&bump);
     char *second = hy_alloc(allocator, 8, HY_ALIGN_8);
@@ -55,7 +71,7 @@ static void only_restore_gives_back(void **state) {
     assert_int_equal(hy_bump_room(&bump), 32);
     hy_bump_restore(&bump, mark);
     assert_ptr_equal(hy_alloc(allocator, 8, HY_ALIGN_8), second);
-    hy_bump_restore(&bump, (hy_bump_mark){first});
+    hy_bump_restore(&bump, start);
     assert_ptr_equal(hy_alloc(allocator, 8, HY_ALIGN_8), first);
     hy_bump_deinit(&bump, region);
 }
@@ -101,6 +117,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(serves_to_the_last_byte),
         cmocka_unit_test(extremes_are_refused),
+        cmocka_unit_test(no_region_serves_nothing),
         cmocka_unit_test(only_restore_gives_back),
         cmocka_unit_test(only_the_newest_grows),
         cmocka_unit_test(misuse_is_caught),

@@ -21,13 +21,13 @@
 HY_BEGIN_DECLS
 
 typedef struct hy_bump {
-    char *next; /* the first byte that is not handed out */
+    char *last; /* the last byte that is handed out, at first the one below the region */
     char *end;  /* behind the region's last byte */
 } hy_bump;
 
 /* A place to go back to; valid until a restore to an earlier one, or deinit. */
 typedef struct hy_bump_mark {
-    char *next;
+    char *last;
 } hy_bump_mark;
 
 /* Starts on [region, region + size); region may be NULL where size is 0. The region must end in the
@@ -36,7 +36,7 @@ typedef struct hy_bump_mark {
 HY_INLINE void hy_bump_init(hy_bump *bump, void *region, size_t size) {
     HY_REQUIRE(size <= (SIZE_MAX >> (sizeof(size_t) == 8)) - (uintptr_t)region, "hy_bump_init", size,
         "the size of a region that lies in the address space");
-    bump->next = (char *)region;
+    bump->last = (char *)((uintptr_t)region - 1);
     bump->end = (char *)((uintptr_t)region + size);
     hy_poison(region, size);
 }
@@ -59,14 +59,23 @@ HY_INLINE uintptr_t hy_bump_after(uintptr_t stop, uintptr_t end) {
     return stop;
 }
 
+/* The first byte that is not handed out. */
+HY_INLINE char *hy_bump_next(const hy_bump *bump) {
+    return (char *)((uintptr_t)bump->last + 1);
+}
+
 /* A block, or NULL where the region has no room for it. Requires: size > 0. */
 HY_INLINE HY_WARN_UNUSED void *hy_bump_alloc(hy_bump *bump, size_t size, hy_align align) {
-    uintptr_t start, stop;
-    if (HY_UNLIKELY(!hy_bump_start((uintptr_t)bump->next, align, &start))) return NULL;
-    if (HY_UNLIKELY(HY_ADD_OVERFLOWS(start, size, &stop))) return NULL;
+    uintptr_t below = (uintptr_t)bump->last, last;
+    HY_IN_REGISTER(below);
+    /* The byte below the block. Where that is the greatest address, every size overflows. */
+    below |= hy_align_bytes(align) - 1;
+    if (HY_UNLIKELY(HY_ADD_OVERFLOWS(below, size, &last))) return NULL;
     /* Reading `end` only here keeps gcc 12 from joining the conditions, which costs four instructions. */
-    if (HY_UNLIKELY(stop > (uintptr_t)bump->end)) return NULL;
-    bump->next = (char *)hy_bump_after(stop, (uintptr_t)bump->end);
+    if (HY_UNLIKELY(last >= (uintptr_t)bump->end)) return NULL;
+    bump->last = (char *)(hy_bump_after(last + 1, (uintptr_t)bump->end) - 1);
+    uintptr_t start = below + 1;
+    HY_ASSUME(start != 0);
     hy_unpoison((void *)start, size);
     return (void *)start;
 }
@@ -79,9 +88,9 @@ HY_INLINE HY_WARN_UNUSED bool hy_bump_resize(hy_bump *bump, void *ptr, size_t ol
         hy_poison((char *)ptr + new_size, old_size - new_size);
         return true;
     }
-    if (hy_bump_after(start + old_size, end) != (uintptr_t)bump->next) return false;
+    if (hy_bump_after(start + old_size, end) != (uintptr_t)hy_bump_next(bump)) return false;
     if (HY_ADD_OVERFLOWS(start, new_size, &stop) || stop > end) return false;
-    bump->next = (char *)hy_bump_after(stop, end);
+    bump->last = (char *)(hy_bump_after(stop, end) - 1);
     hy_unpoison((char *)ptr + old_size, new_size - old_size);
     return true;
 }
@@ -94,32 +103,32 @@ HY_INLINE void hy_bump_free(hy_bump *bump, void *ptr, size_t size) {
 
 /* The place that a later restore goes back to. */
 HY_INLINE hy_bump_mark hy_bump_save(const hy_bump *bump) {
-    hy_bump_mark mark = {bump->next};
+    hy_bump_mark mark = {bump->last};
     return mark;
 }
 
 /* Ends every block made since the mark was saved. */
 HY_INLINE void hy_bump_restore(hy_bump *bump, hy_bump_mark mark) {
-    HY_REQUIRE(mark.next <= bump->next, "hy_bump_restore", (uintptr_t)mark.next,
-        "a mark that no restore went behind");
-    hy_poison(mark.next, (size_t)(bump->next - mark.next));
-    bump->next = mark.next;
+    HY_REQUIRE((uintptr_t)mark.last + 1 <= (uintptr_t)hy_bump_next(bump), "hy_bump_restore",
+        (uintptr_t)mark.last, "a mark that no restore went behind");
+    hy_poison((void *)((uintptr_t)mark.last + 1), (uintptr_t)bump->last - (uintptr_t)mark.last);
+    bump->last = mark.last;
 }
 
 /* Bytes between the newest block and the region's end. */
 HY_INLINE size_t hy_bump_room(const hy_bump *bump) {
-    return (size_t)(bump->end - bump->next);
+    return (uintptr_t)bump->end - (uintptr_t)hy_bump_next(bump);
 }
 
 /* Whether the two words make sense. */
 HY_INLINE bool hy_bump_check(const hy_bump *bump) {
-    return bump->next <= bump->end;
+    return (uintptr_t)hy_bump_next(bump) <= (uintptr_t)bump->end;
 }
 
 /* Gives the region back to its owner's own use. region: what init was given. */
 HY_INLINE void hy_bump_deinit(hy_bump *bump, void *region) {
     hy_unpoison(region, (size_t)(bump->end - (char *)region));
-    bump->next = bump->end = NULL;
+    hy_bump_init(bump, NULL, 0);
 }
 
 /* The vtable's slots over the functions above; self is an hy_bump. */

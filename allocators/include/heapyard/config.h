@@ -108,6 +108,11 @@
 /* A fact that the compiler can't see and may use; a caller's test of it then costs nothing. */
 #define HY_ASSUME(condition) ((condition) ? (void)0 : __builtin_unreachable())
 
+/* Has the variable in a register here: a load keeps an instruction of its own, where the compiler would
+ * make it an operand of the arithmetic that follows. Processors that pass a store's value on to a later
+ * load by renaming it, as Zen does, know plain loads only. */
+#define HY_IN_REGISTER(variable) __asm__("" : "+r"(variable))
+
 /* Whether a pointer-sized sum or product fits; the result is written only through `out`. */
 #define HY_ADD_OVERFLOWS(a, b, out) __builtin_add_overflow((a), (b), (out))
 #define HY_MUL_OVERFLOWS(a, b, out) __builtin_mul_overflow((a), (b), (out))
