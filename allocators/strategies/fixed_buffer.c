@@ -25,20 +25,15 @@
 
 #include "allocators/strategies/region.h"
 
-/* Nothing is handed out, through no view. */
-static void start_over(hy_fixed_buffer *fixed) {
-    fixed->next = fixed->before = fixed->base;
-    fixed->view = HY_FIXED_BUFFER_UNUSED;
-}
-
 void hy_fixed_buffer_init_options(
     hy_fixed_buffer *fixed, void *buffer, size_t size, hy_fixed_buffer_options options) {
     HY_REQUIRE(size <= (SIZE_MAX >> (sizeof(size_t) == 8)) - (uintptr_t)buffer, "hy_fixed_buffer_init", size,
         "the size of a buffer that lies in the address space");
     fixed->base = (uintptr_t)buffer;
     fixed->end = fixed->base + size;
+    fixed->next = fixed->base;
     fixed->options = options;
-    start_over(fixed);
+    hy_fixed_buffer_reset(fixed);
     hy_poison(buffer, size);
 }
 
@@ -49,11 +44,6 @@ void hy_fixed_buffer_init(hy_fixed_buffer *fixed, void *buffer, size_t size) {
 void hy_fixed_buffer_deinit(hy_fixed_buffer *fixed) {
     hy_unpoison((void *)fixed->base, hy_fixed_buffer_capacity(fixed));
     *fixed = (hy_fixed_buffer){0};
-}
-
-void hy_fixed_buffer_reset(hy_fixed_buffer *fixed) {
-    hy_poison((void *)fixed->base, hy_fixed_buffer_used(fixed));
-    start_over(fixed);
 }
 
 /* The shared view's word: where the next block may start, and how much padding the block before it has.
