@@ -109,8 +109,8 @@
 #define HY_ASSUME(condition) ((condition) ? (void)0 : __builtin_unreachable())
 
 /* Has the variable in a register here: a load keeps an instruction of its own, where the compiler would
- * make it an operand of the arithmetic that follows. Processors that pass a store's value on to a later
- * load by renaming it, as Zen does, know plain loads only. */
+ * make it an operand of the arithmetic that follows. A chain of allocations was some 5 % faster for it on a
+ * Zen 4. */
 #define HY_IN_REGISTER(variable) __asm__("" : "+r"(variable))
 
 /* Whether a pointer-sized sum or product fits; the result is written only through `out`. */
