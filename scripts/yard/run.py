@@ -240,11 +240,44 @@ class Progress:
             self.out.flush()
 
 
+class Pace:
+    """Keeps the throughput part within its tier's time on machines slower or busier than the plan assumes:
+    once a few processes have told how much slower, the rest get fewer rounds each. Every process still
+    measures every row, so that the number of processes, which inference rests on, stays."""
+
+    TELLING_SECONDS = 10
+
+    def __init__(self, plan):
+        self.budget = plan.tier.seconds
+        self.left = sum(
+            cell_plans.process_seconds(cell, group, plan.rounds[cell]) for cell in plan.cells for group in cell.groups
+        ) * plan.processes  # fmt: skip
+        self.planned = self.spent = 0.0
+
+    def rounds(self, cell, rounds):
+        """How many of the planned rounds the cell's next process gets."""
+        if self.budget is None or self.spent < self.TELLING_SECONDS:
+            return rounds
+        slowness = self.spent / self.planned
+        scale = max(0.0, self.budget - self.spent) / max(self.left * slowness, 1e-9)
+        return rounds if scale >= 1 else min(rounds, cell_plans.rounds_of(cell, rounds * scale))
+
+    def took(self, planned, seconds):
+        """A process with `planned` seconds' worth of rounds took so long."""
+        self.planned += planned
+        self.spent += seconds
+
+    def over(self, expected):
+        """Another process of the plan is over, measured now or found done."""
+        self.left -= expected
+
+
 class Runner:
     """Carries out a plan into a folder."""
 
     def __init__(self, plan, bench, folder, seed, progress):
         self.plan, self.bench, self.folder, self.seed, self.progress = plan, bench, folder, seed, progress
+        self.pace = Pace(plan)
         self.scratch = tempfile.TemporaryDirectory(prefix="heapyard-bench-")
 
     def run(self):
@@ -274,13 +307,17 @@ class Runner:
             new = [row for row in wanted if row not in done]
             alone = not set(new) - set(cell_plans.REFERENCES) and bool(done)
             if new and not alone:
-                self.sample(cell, process, wanted, expected)
+                rounds = self.pace.rounds(cell, self.plan.rounds[cell])
+                start = time.monotonic()
+                self.sample(cell, process, wanted, expected, rounds)
+                self.pace.took(cell_plans.process_seconds(cell, group, rounds), time.monotonic() - start)
+            self.pace.over(expected)
             self.progress.step(expected, f"{cell.label} (process {process + 1} of {self.plan.processes})", bool(new))
 
     def options(self, cell, process):
         return {"workload": cell.workload, "params": cell.params, "threads": cell.threads, "seed": self.process_seed(cell, process)}
 
-    def sample(self, cell, process, rows, expected):
+    def sample(self, cell, process, rows, expected, rounds):
         """One process; again without its culprit for as long as there is one."""
         while rows:
             measured = list(rows)
@@ -289,7 +326,7 @@ class Runner:
             where = Path(self.scratch.name) / "where"
             where.unlink(missing_ok=True)
             command = self.bench.command(
-                "sample", rows=",".join(measured), **self.options(cell, process), rounds=self.plan.rounds[cell], process=process, where=where
+                "sample", rows=",".join(measured), **self.options(cell, process), rounds=rounds, process=process, where=where
             )
             seconds = HANG_SECONDS + HANG_FACTOR * expected
             status, output, errors = call(command, seconds)

@@ -258,3 +258,17 @@ def test_targets_are_judged_by_median_and_interval():
 
 if __name__ == "__main__":
     sys.exit(pytest.main([__file__]))
+
+
+def test_a_slow_machine_gets_fewer_rounds_and_keeps_its_processes():
+    plan = cells.make(listing(), "standard")
+    pace, chosen = run.Pace(plan), plan.cells[0]
+    planned = plan.rounds[chosen]
+    assert pace.rounds(chosen, planned) == planned
+    pace.took(10.0, 20.0)
+    pace.left = pace.budget  # as slow as this, the rest would take twice what is left
+    assert cells.ROUNDS_MIN <= pace.rounds(chosen, planned) <= planned / 2
+    pace.left = pace.budget / 4
+    assert pace.rounds(chosen, planned) == planned
+    pace.left, pace.spent = 100.0, pace.budget + 1
+    assert pace.rounds(chosen, planned) == cells.ROUNDS_MIN
