@@ -218,9 +218,15 @@ static void run_alloc(hy_op op) {
     add_weight(op.size, op.align_log2);
 }
 
+/* Whether a block that ends makes room: the last one only where nothing of it was lost before. */
+static bool gives_back(const hy_model_block *block, bool was_top) {
+    bool last_counts = was_top && has(HY_TRAIT_FREE_LAST);
+    return has(HY_TRAIT_REAL_FREE) || (last_counts && block->serial > run.shrunk_serial);
+}
+
 /* What a freed block's memory must serve next: where frees count, its own like. */
 static void make_room(const hy_model_block *block, bool was_top) {
-    if (!has(HY_TRAIT_REAL_FREE) && !(was_top && has(HY_TRAIT_FREE_LAST))) return;
+    if (!gives_back(block, was_top)) return;
     run.room.size = block->size;
     run.room.align_log2 = block->align_log2;
     uint64_t back = has(HY_TRAIT_REAL_FREE | HY_TRAIT_FIXED_BLOCK)
