@@ -37,12 +37,13 @@ static bool traits_fit(const hy_workload *workload, uint32_t threads, hy_traits 
     return !(traits & workload->excludes);
 }
 
-/* A row that gives each block pages of its own, by system calls, is measured with this many live at most:
- * beyond, its epochs would take longer than everybody else's together, and its memory gigabytes. */
+/* A row that gives each block pages of its own, by system calls, is measured with this many live at most, of
+ * all threads: beyond, its epochs would take longer than everybody else's together, and its memory gigabytes.
+ */
 #define WHOLE_PAGES_BLOCKS_MAX 1000
 
-static bool pages_fit(const hy_demand *demand, const hy_row *row) {
-    return !(row->traits & HY_TRAIT_WHOLE_PAGES) || demand->live_blocks <= WHOLE_PAGES_BLOCKS_MAX;
+static bool pages_fit(const hy_demand *demand, uint32_t threads, const hy_row *row) {
+    return !(row->traits & HY_TRAIT_WHOLE_PAGES) || threads * demand->live_blocks <= WHOLE_PAGES_BLOCKS_MAX;
 }
 
 /* Blocks of one size are for one size; a floor has them large enough for all. */
@@ -61,7 +62,7 @@ bool hy_workload_applies(const hy_workload *workload, const hy_cell *cell, const
     if (!workload->demand(cell->params, &demand)) return false;
     if (workload->threads_fit && !workload->threads_fit(cell->params, cell->threads)) return false;
     return hy_align_compare(demand.greatest_align, row->greatest_align) <= 0 && sizes_fit(&demand, row) &&
-           pages_fit(&demand, row);
+           pages_fit(&demand, cell->threads, row);
 }
 
 /* A block in a region of fixed capacity may cost padding and a header; 64 bytes are more than any row
