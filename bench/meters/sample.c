@@ -84,7 +84,7 @@ static void print_row(FILE *out, const hy_cell_group *group, size_t index) {
     }
     fprintf(out, ":{\"ns_per_op\":[");
     for (uint32_t round = 0; round < group->plan.rounds; round++) {
-        fprintf(out, "%s%.4g", round ? "," : "", samples->ns_per_op[round]);
+        fprintf(out, "%s%.7g", round ? "," : "", samples->ns_per_op[round]);
     }
     fprintf(out, "],\"checksum\":\"%016llx\"}", (unsigned long long)samples->checksum);
 }
