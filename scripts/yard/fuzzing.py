@@ -108,15 +108,15 @@ def _known(wanted, known, kind):
         raise common.usage_error(f"no {kind} {name}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
-def choose_cells(allocators=None, properties=None):
+def choose_cells(allocators=None, properties=None, sanitized=False):
     """The cells that the filters leave. Rows that a build with sanitizers leaves out are taken from one
-    without; a must-fail property only where it is named."""
+    without, unless only `sanitized` ones are wanted; a must-fail property only where it is named."""
     binary = fuzzer()
     listing = read_listing(binary)
     rows, wanted = _names(allocators), _names(properties)
     _known(rows, listing.rows, "allocator")
     _known(wanted, listing.properties, "property")
-    needs_plain = any(missing and (not rows or name in rows) for name, missing in listing.rows.items())
+    needs_plain = not sanitized and any(missing and (not rows or name in rows) for name, missing in listing.rows.items())
     plain = read_listing(plain_binary := fuzzer("fuzz-plain")) if needs_plain else None
     for name in rows:
         missing = listing.rows[name] and (plain.rows[name] if plain else listing.rows[name])

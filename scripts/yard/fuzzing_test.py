@@ -47,6 +47,11 @@ def test_all_cells_and_peers_from_the_build_without_sanitizers(fuzzers):
     ]
 
 
+def test_sanitized_rows_alone_leave_the_peers_out(fuzzers):
+    assert ("conform jemalloc", "fuzz-plain") not in names(fuzzing.choose_cells(sanitized=True))
+    assert ("conform arena", "fuzz") in names(fuzzing.choose_cells(sanitized=True))
+
+
 def test_a_filter_of_allocators_leaves_out_what_needs_none(fuzzers):
     assert names(fuzzing.choose_cells("arena")) == [("conform arena", "fuzz")]
 
