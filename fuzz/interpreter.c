@@ -35,6 +35,7 @@ static struct {
     uint64_t spent;  /* at worst taken from a fixed capacity since it was last empty */
     uint64_t weight; /* of what is live, or for rows that don't reuse, of all since reset */
     uint64_t weight_peak;
+    bool reuses;             /* see layers_reuse */
     uint64_t shrunk_serial;  /* blocks older than this have seen one shrink */
     uint64_t changes_serial; /* blocks older than this have seen another one change */
     uint64_t serial;
@@ -405,7 +406,18 @@ static void expect_account(const hy_stats *now) {
             hy_child_counted()->live_bytes);
 }
 
+/* Whether what the top layer gives back serves it again. An arena below another loses every chunk that
+ * is not its newest until it is reset itself, so that no multiple bounds what it holds. */
+static bool layers_reuse(const hy_row *row) {
+    for (size_t i = 1; row->stack && row->stack[i]; i++) {
+        const hy_row *layer = hy_registry_find(row->stack[i]);
+        if (!layer || !(layer->traits & HY_TRAIT_REAL_FREE)) return false;
+    }
+    return true;
+}
+
 static void expect_footprint(void) {
+    if (!run.reuses) return;
     uint64_t layers = run.row->stack ? 2 : 1; /* each may round up */
     uint64_t bound = layers * FOOTPRINT_FACTOR * (run.weight_peak + run.config.capacity) + FOOTPRINT_REST +
                      64 * run.config.block_size;
@@ -480,6 +492,7 @@ static hy_align greatest_of(const hy_row *row, const hy_config *config) {
 
 static bool begin(const hy_row *row, const hy_bytes_header *header) {
     run.row = row;
+    run.reuses = layers_reuse(row);
     run.config = hy_interpreter_config(row, header);
     run.on_child = false;
     run.spent = run.weight = run.weight_peak = run.top = run.changes_serial = run.shrunk_serial = run.serial =
