@@ -1,6 +1,7 @@
 // page_test: looks at the report's page in Chromium, as its readers do.
 //
 //   node reports/page_test.mjs [RUN…]
+//   node reports/page_test.mjs --speed      only the times, ten times over
 //
 // The page of a made-up run at full size (50 allocators, 40 settings) and of the newest real run, where
 // there is one, is opened in light, dark, at 360 px, on paper and without scripts. Nothing may be said on
@@ -251,6 +252,10 @@ async function main() {
   const browser = await chromium.launch({ executablePath: process.env.HY_CHROMIUM || '/usr/bin/chromium', args: flags });
   try {
     const full = syntheticPage('full', '--rows', '50', '--workloads', '40');
+    if (process.argv[2] === '--speed') {
+      for (let i = 0; i < 10; i++) await speed(browser, full);
+      return;
+    }
     assert.ok(statSync(full).size <= 1e6, 'the page is larger than 1 MB');
     await agrees(browser, full);
     await controls(browser, full);
