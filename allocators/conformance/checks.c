@@ -253,24 +253,44 @@ static bool destroy_with_live_blocks(hy_conformance *c) {
     return true;
 }
 
-static size_t fill_up(hy_conformance *c, size_t size) {
+/* Takes blocks until one is refused; returns their bytes. Where no reset ends them, each keeps the address
+ * of the one before it, so that they can be freed. */
+static size_t fill_up(hy_conformance *c, size_t size, void **newest) {
     size_t served = 0;
-    while (hy_alloc(c->instance.allocator, size, HY_ALIGN_1))
+    void *ptr;
+    while ((ptr = hy_alloc(c->instance.allocator, size, HY_ALIGN_1))) {
+        if (newest) {
+            memcpy(ptr, newest, sizeof *newest);
+            *newest = ptr;
+        }
         served += size;
+    }
     return served;
 }
 
+static void free_chain(hy_conformance *c, size_t size, void *newest) {
+    while (newest) {
+        void *before;
+        memcpy(&before, newest, sizeof before);
+        hy_free(c->instance.allocator, newest, size, HY_ALIGN_1);
+        newest = before;
+    }
+}
+
 static bool fixed_capacity(hy_conformance *c) {
+    bool resets = c->row->traits & HY_TRAIT_BULK_RESET;
     size_t size = c->max_size < 4096 ? c->max_size : 4096;
-    size_t served = fill_up(c, size);
+    void *newest = NULL;
+    size_t served = fill_up(c, size, resets || size < sizeof newest ? NULL : &newest);
     HY_EXPECT(c, served > 0, "nothing is served");
     HY_EXPECT(c, served <= c->row->default_capacity, "%zu bytes are served of a capacity of %zu", served,
         c->row->default_capacity);
     HY_EXPECT(
         c, !c->row->check || hy_instance_check(&c->instance), "the row's own check fails when it is full");
-    if (!(c->row->traits & HY_TRAIT_BULK_RESET)) return true;
+    free_chain(c, size, newest);
+    if (!resets) return true;
     (void)hy_instance_reset(&c->instance, HY_RESET_RETAIN_CAPACITY, 0);
-    size_t again = fill_up(c, size);
+    size_t again = fill_up(c, size, NULL);
     HY_EXPECT(c, again == served, "%zu bytes are served after a reset, %zu were before", again, served);
     (void)hy_instance_reset(&c->instance, HY_RESET_RETAIN_CAPACITY, 0);
     return true;
