@@ -19,6 +19,7 @@ extern const hy_row hy_null_row, hy_libc_row, hy_libc_again_row, hy_raw_libc_row
 extern const hy_row hy_bump_row, hy_fixed_buffer_row, hy_fixed_buffer_shared_row, hy_arena_row, hy_pool_row;
 extern const hy_row hy_counting_row, hy_counting_shared_row, hy_failing_row, hy_headered_row,
     hy_recording_row;
+extern const hy_row hy_limited_row, hy_limited_shared_row;
 
 /* In the order of the table. */
 static const hy_row *const own_rows[] = {
@@ -40,6 +41,8 @@ static const hy_row *const own_rows[] = {
     &hy_failing_row,
     &hy_headered_row,
     &hy_recording_row,
+    &hy_limited_row,
+    &hy_limited_shared_row,
     &hy_jemalloc_row,
     &hy_jemalloc_sized_row,
     &hy_mimalloc_row,
