@@ -5,6 +5,9 @@ include(CMakePackageConfigHelpers)
 if(NOT HY_SANITIZE AND NOT HY_COVERAGE)
   add_library(heapyard_shared SHARED $<TARGET_OBJECTS:heapyard>)
   target_link_libraries(heapyard_shared PRIVATE $<BUILD_INTERFACE:hy_options> PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
+  if(HY_HAS_SYMBOLS)
+    target_link_libraries(heapyard_shared PRIVATE $<BUILD_INTERFACE:hy_symbols>)
+  endif()
   target_include_directories(heapyard_shared PUBLIC
     $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   set_target_properties(heapyard_shared PROPERTIES

@@ -1,21 +1,31 @@
-/* object_symbols.h: the names of functions that a program does not export, read from its file.
+/* object_symbols.h: the program or library that an address lies in, and the function there.
  *
- * dladdr knows only what the dynamic linker does; a static function, or any of an executable, stands in
- * the file's own symbol table, unless the file was stripped.
+ * The dynamic linker knows only what is exported; a static function, or any of an executable, stands in
+ * the file's own symbol table, unless the file was stripped. None of this calls malloc.
  */
 #ifndef HEAPYARD_CORE_OBJECT_SYMBOLS_H
 #define HEAPYARD_CORE_OBJECT_SYMBOLS_H
 
 #include <heapyard/config.h>
 
-/* The path under which the object loaded at `base` can be opened; `name` is what the linker calls it. They
- * differ for the program itself, which is named by its first argument, and that need not be a path. */
-const char *hy_object_path(const char *name, uintptr_t base);
+typedef struct hy_object {
+    const char *path; /* by which its file can be opened, also where it was called by another name */
+    const char *name; /* for people; lives as long as the object is loaded, and this struct */
+    uintptr_t base;   /* what is added to the addresses in the file; 0 where it is not relocated */
+    char program[512];
+} hy_object;
 
-/* Writes the name of the function that `address` lies in, cut off at capacity - 1 bytes, and where it
- * starts. path: the object's file; base: where it is loaded. False: no such file, no symbol table, no
- * such function; nothing is written. Maps the file for the time of the call. Thread-safe. */
-bool hy_object_symbol(
-    const char *path, uintptr_t base, uintptr_t address, char *name, size_t capacity, uintptr_t *start);
+/* False: the address is in no object that the linker loaded. Thread-safe; waits for no lock where the system
+ * has a call for that. */
+bool hy_object_of(uintptr_t address, hy_object *object);
+
+typedef struct hy_symbol {
+    char name[256];  /* cut off where it is longer */
+    uintptr_t start; /* the function's first address */
+} hy_symbol;
+
+/* Finds the function that `address` lies in. False: no such file, no symbol table, no such function; nothing
+ * is written. Maps the file for the time of the call. Thread-safe. O(symbols). */
+bool hy_object_symbol(const hy_object *object, uintptr_t address, hy_symbol *symbol);
 
 #endif

@@ -15,34 +15,54 @@ static HY_NOINLINE int a_static_function(int argument) {
     return argument + 1;
 }
 
-static uintptr_t own_base(void) {
-    Dl_info info;
-    assert_true(dladdr((void *)(uintptr_t)a_static_function, &info));
-    return (uintptr_t)info.dli_fbase;
+static hy_object own_object(void) {
+    hy_object object;
+    assert_true(hy_object_of((uintptr_t)a_static_function, &object));
+    return object;
 }
 
 static void a_static_function_has_its_name(void **state) {
     (void)state;
-    char name[64];
-    uintptr_t start = 0;
+    hy_object object = own_object();
+    hy_symbol symbol;
     uintptr_t inside = (uintptr_t)a_static_function + 1;
     assert_int_equal(a_static_function(1), 2);
-    assert_true(hy_object_symbol("/proc/self/exe", own_base(), inside, name, sizeof name, &start));
-    assert_string_equal(name, "a_static_function");
-    assert_int_equal(start, (uintptr_t)a_static_function);
-    assert_true(hy_object_symbol("/proc/self/exe", own_base(), inside, name, 5, &start));
-    assert_string_equal(name, "a_st");
+    assert_true(hy_object_symbol(&object, inside, &symbol));
+    assert_string_equal(symbol.name, "a_static_function");
+    assert_int_equal(symbol.start, (uintptr_t)a_static_function);
+}
+
+/* Its own file is stripped on most systems: the name is from the table of what it exports. */
+static void a_library_is_found(void **state) {
+    (void)state;
+    hy_object object;
+    hy_symbol symbol;
+    uintptr_t inside = (uintptr_t)dlsym(RTLD_DEFAULT, "fclose") + 1;
+    assert_true(hy_object_of(inside, &object));
+    assert_non_null(strstr(object.name, ".so"));
+    assert_true(hy_object_symbol(&object, inside, &symbol));
+    assert_non_null(strstr(symbol.name, "fclose"));
+}
+
+static void what_is_no_code_lies_in_nothing(void **state) {
+    (void)state;
+    hy_object object;
+    assert_false(hy_object_of(0, &object));
+    assert_false(hy_object_of((uintptr_t)&object, &object));
+    assert_false(hy_object_of(UINTPTR_MAX, &object));
 }
 
 static void what_is_no_function_has_none(void **state) {
     (void)state;
-    char name[64] = "unchanged";
-    uintptr_t start = 7;
-    assert_false(hy_object_symbol("/proc/self/exe", own_base(), own_base() + 1, name, sizeof name, &start));
-    assert_false(hy_object_symbol("/no/such/file", 0, 1, name, sizeof name, &start));
-    assert_false(hy_object_symbol("/proc/self/status", 0, 1, name, sizeof name, &start));
-    assert_string_equal(name, "unchanged");
-    assert_int_equal(start, 7);
+    hy_symbol symbol = {"unchanged", 7};
+    hy_object object = own_object();
+    assert_false(hy_object_symbol(&object, object.base + 1, &symbol));
+    object.path = "/no/such/file";
+    assert_false(hy_object_symbol(&object, (uintptr_t)a_static_function, &symbol));
+    object.path = "/proc/self/status";
+    assert_false(hy_object_symbol(&object, (uintptr_t)a_static_function, &symbol));
+    assert_string_equal(symbol.name, "unchanged");
+    assert_int_equal(symbol.start, 7);
 }
 
 /* Every 61st length of this program's own file, and each of its first bytes set to 0xFF. */
@@ -53,19 +73,20 @@ static void damaged_files_are_harmless(void **state) {
     assert_non_null(own);
     size_t size = fread(bytes, 1, sizeof bytes, own);
     fclose(own);
-    char path[] = "/tmp/heapyard-object-XXXXXX", name[64];
-    uintptr_t start;
+    char path[] = "/tmp/heapyard-object-XXXXXX";
+    hy_object object = {.path = path};
+    hy_symbol symbol;
     int file = mkstemp(path);
     assert_true(file >= 0);
     for (size_t cut = 0; cut < 4096; cut += 61) {
         assert_int_equal(ftruncate(file, 0), 0);
         assert_int_equal(pwrite(file, bytes, cut, 0), (ssize_t)cut);
-        assert_false(hy_object_symbol(path, 0, 4096, name, sizeof name, &start));
+        assert_false(hy_object_symbol(&object, 4096, &symbol));
     }
     for (size_t at = 4; at < 64; at++) {
         assert_int_equal(pwrite(file, bytes, size, 0), (ssize_t)size);
         assert_int_equal(pwrite(file, "\xFF", 1, (off_t)at), 1);
-        (void)hy_object_symbol(path, 0, 4096, name, sizeof name, &start);
+        (void)hy_object_symbol(&object, 4096, &symbol);
     }
     close(file);
     unlink(path);
@@ -74,6 +95,8 @@ static void damaged_files_are_harmless(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_static_function_has_its_name),
+        cmocka_unit_test(a_library_is_found),
+        cmocka_unit_test(what_is_no_code_lies_in_nothing),
         cmocka_unit_test(what_is_no_function_has_none),
         cmocka_unit_test(damaged_files_are_harmless),
     };

@@ -43,4 +43,8 @@ void hy_os_advise_huge(void *ptr, size_t size);
  * tell; nothing is written. Async-signal-safe; errno stays. O(mappings of the process). */
 bool hy_os_mapping_of(uintptr_t address, uintptr_t *low, uintptr_t *high);
 
+/* Writes bytes to a file descriptor, all of them where the system takes them. Async-signal-safe; errno stays.
+ */
+void hy_os_write(int descriptor, const char *bytes, size_t size);
+
 #endif

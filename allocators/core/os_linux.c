@@ -113,3 +113,15 @@ bool hy_os_mapping_of(uintptr_t address, uintptr_t *low, uintptr_t *high) {
     errno = errno_before;
     return is_found;
 }
+
+void hy_os_write(int descriptor, const char *bytes, size_t size) {
+    int errno_before = errno;
+    while (size > 0) {
+        ssize_t written = write(descriptor, bytes, size);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) break;
+        bytes += written;
+        size -= (size_t)written;
+    }
+    errno = errno_before;
+}

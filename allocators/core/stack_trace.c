@@ -12,12 +12,11 @@
  *
  * Cost: two loads a frame; the first time in a thread, a question to the system. Source: the platform's ABI.
  */
-#include "allocators/core/object_symbols.h"
 #include "allocators/core/os.h"
-#include <dlfcn.h>
-#include <heapyard/stack_trace.h>
-#include <stdlib.h>
-#include <unwind.h>
+#include "allocators/core/source_lines.h"
+#include "allocators/core/unwinder.h"
+#include <heapyard/check.h>
+#include <stdarg.h>
 
 #if defined(__x86_64__) || defined(__aarch64__)
 #define FRAME_POINTERS_ARE_LINKED 1
@@ -90,35 +89,99 @@ HY_NOINLINE size_t hy_stack_capture(void **frames, size_t capacity) {
     return t.count;
 }
 
-static _Unwind_Reason_Code take_frame(struct _Unwind_Context *context, void *argument) {
-    trace *t = argument;
-    uintptr_t address = (uintptr_t)_Unwind_GetIP(context);
-    return address && add_frame(t, address) ? _URC_NO_REASON : _URC_END_OF_STACK;
+static bool take_frame(void *context, uintptr_t return_address) {
+    return add_frame(context, return_address);
 }
 
 HY_NOINLINE size_t hy_stack_capture_full(void **frames, size_t capacity) {
     trace t = {frames, 0, capacity, 1, false};
-    _Unwind_Backtrace(take_frame, &t);
+    if (!hy_unwind(take_frame, &t)) return hy_stack_capture(frames, capacity);
+    __asm__ volatile("" ::: "memory"); /* not the caller's last call: the frame must be ours */
     return t.count;
 }
 
 /* The call is one byte or more before the address to return to, which may belong to the next line. */
-static void print_frame(FILE *stream, size_t index, void *address) {
-    Dl_info info;
+static size_t resolve(
+    hy_source_lines *lines, size_t index, void *address, hy_frame_sink sink, void *context) {
     uintptr_t call = (uintptr_t)address - 1;
-    fprintf(stream, "    #%zu %p", index, address);
-    if (dladdr((void *)call, &info) && info.dli_fname) {
-        char name[128];
-        uintptr_t start = (uintptr_t)info.dli_saddr, base = (uintptr_t)info.dli_fbase;
-        snprintf(name, sizeof name, "%s", info.dli_sname ? info.dli_sname : "");
-        (void)hy_object_symbol(hy_object_path(info.dli_fname, base), base, call, name, sizeof name, &start);
-        if (name[0]) fprintf(stream, " in %s+0x%zx", name, (size_t)((uintptr_t)address - start));
-        fprintf(stream, " (%s+0x%zx)", info.dli_fname, (size_t)(call - base));
+    hy_frame frame = {.index = index, .address = address};
+    hy_object object;
+    hy_symbol symbol;
+    if (hy_object_of(call, &object)) {
+        frame.object = object.name;
+        frame.object_offset = call - object.base;
+        if (hy_object_symbol(&object, call, &symbol)) {
+            frame.function = symbol.name;
+            frame.function_offset = (uintptr_t)address - symbol.start;
+        }
+        size_t told = hy_source_lines_find(lines, &object, call, &frame, sink, context);
+        if (told > 0) return told;
     }
-    fputc('\n', stream);
+    sink(context, &frame);
+    return 1;
+}
+
+void hy_stack_resolve(void *const *frames, size_t count, hy_frame_sink sink, void *context) {
+    hy_source_lines lines;
+    hy_source_lines_begin(&lines);
+    size_t index = 0;
+    for (size_t i = 0; i < count; i++)
+        index += resolve(&lines, index, frames[i], sink, context);
+    hy_source_lines_end(&lines);
+}
+
+/* Appends to a line of `capacity` bytes of which `*size` are written; what has no room is cut off. */
+HY_PRINTF(4, 5) static void append(char *line, size_t capacity, size_t *size, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int wanted = vsnprintf(line + *size, capacity - *size, format, arguments);
+    va_end(arguments);
+    if (wanted <= 0) return;
+    size_t room = capacity - *size - 1;
+    *size += (size_t)wanted < room ? (size_t)wanted : room;
+}
+
+size_t hy_frame_format(const hy_frame *frame, char *line, size_t capacity) {
+    HY_REQUIRE(capacity >= 2, "hy_frame_format", capacity, "room for a newline and a NUL");
+    size_t size = 0, room = capacity - 1; /* the last byte but the NUL is the newline's */
+    append(line, room, &size, "    #%zu %p", frame->index, frame->address);
+    if (frame->function) append(line, room, &size, " in %s", frame->function);
+    if (frame->function && !frame->file) append(line, room, &size, "+0x%zx", frame->function_offset);
+    if (frame->file) append(line, room, &size, " at %s:%u", frame->file, frame->line);
+    if (frame->is_inlined)
+        append(line, room, &size, " (inlined)");
+    else if (frame->object)
+        append(line, room, &size, " (%s+0x%zx)", frame->object, frame->object_offset);
+    line[size++] = '\n';
+    line[size] = '\0';
+    return size;
+}
+
+typedef struct printer {
+    hy_line_sink sink;
+    void *context;
+} printer;
+
+static void print_frame(void *context, const hy_frame *frame) {
+    const printer *p = context;
+    char line[1024];
+    size_t size = hy_frame_format(frame, line, sizeof line);
+    p->sink(p->context, line, size);
+}
+
+void hy_stack_print_to(hy_line_sink sink, void *context, void *const *frames, size_t count) {
+    printer p = {sink, context};
+    hy_stack_resolve(frames, count, print_frame, &p);
 }
 
 void hy_stack_print(FILE *stream, void *const *frames, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        print_frame(stream, i, frames[i]);
+    hy_stack_print_to(hy_line_to_file, stream, frames, count);
+}
+
+void hy_stack_print_descriptor(int descriptor, void *const *frames, size_t count) {
+    hy_stack_print_to(hy_line_to_descriptor, &descriptor, frames, count);
+}
+
+const char *hy_stack_names(void) {
+    return hy_source_lines_names();
 }

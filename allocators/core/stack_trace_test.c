@@ -188,22 +188,28 @@ static void errno_survives(void **state) {
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
-static void printing_names_each_frame(void **state) {
-    (void)state;
-    void *frames[FRAMES];
-    size_t count = hy_stack_capture(frames, FRAMES);
+/* What is printed, which the caller frees. */
+static char *text_of(void *const *frames, size_t count) {
     char *text = NULL;
     size_t size = 0;
     FILE *stream = open_memstream(&text, &size);
     hy_stack_print(stream, frames, count);
     fclose(stream);
+    return text;
+}
+
+static void printing_names_each_frame(void **state) {
+    (void)state;
+    void *frames[FRAMES];
+    size_t count = hy_stack_capture(frames, FRAMES);
+    char *text = text_of(frames, count);
     size_t lines = 0;
     for (const char *at = text; (at = strchr(at, '\n')); at++)
         lines++;
-    assert_int_equal(lines, count);
+    assert_true(lines >= count);
     assert_non_null(strstr(text, "stack_trace_test+0x"));
-    assert_non_null(strstr(text, "#0"));
-    assert_non_null(strstr(text, " in printing_names_each_frame+0x"));
+    assert_non_null(strstr(text, "    #0 0x"));
+    assert_non_null(strstr(text, " in printing_names_each_frame"));
     assert_non_null(strstr(text, "libcmocka"));
     free(text);
 }

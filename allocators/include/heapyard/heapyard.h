@@ -13,6 +13,7 @@
 #include <heapyard/fixed_buffer.h>
 #include <heapyard/headered.h>
 #include <heapyard/libc.h>
+#include <heapyard/line_sink.h>
 #include <heapyard/limited.h>
 #include <heapyard/memory.h>
 #include <heapyard/null.h>
