@@ -3,7 +3,7 @@
  * Each runs in a process of its own, since a broken allocator may take it along; at check level 2 the
  * front door ends some of them before the suite can speak, which counts as found.
  */
-#include "allocators/conformance/conformance.h"
+#include "allocators/conformance/check.h"
 #include "allocators/conformance/dies.h"
 #include <heapyard/libc.h>
 #include <heapyard/typed.h>

@@ -3,7 +3,7 @@
  * A check allocates through c->blocks, so that contents, alignment and overlap are looked at by one
  * function, hy_conformance_holds, after each step.
  */
-#include "allocators/conformance/conformance.h"
+#include "allocators/conformance/check.h"
 #include <heapyard/libc.h>
 #include <heapyard/sweep.h>
 #include <heapyard/typed.h>

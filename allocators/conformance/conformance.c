@@ -1,5 +1,5 @@
 /* conformance.c: sets a check up, runs it, and looks at what it left behind. */
-#include "allocators/conformance/conformance.h"
+#include "allocators/conformance/check.h"
 #include <heapyard/libc.h>
 #include <heapyard/typed.h>
 #include <stdarg.h>
@@ -99,4 +99,18 @@ bool hy_conformance_run(const hy_conformance_check *check, const hy_row *row, ch
     bool holds = is_set_up && tear_down(c);
     hy_destroy(hy_libc(), c);
     return holds;
+}
+
+bool hy_conformance_run_row(const hy_row *row, hy_conformance_listener listener, void *context) {
+    size_t count, ran = 0;
+    const hy_conformance_check *checks = hy_conformance_checks(&count);
+    for (size_t i = 0; i < count; i++) {
+        char why[HY_CONFORMANCE_WHY] = "";
+        if (!hy_conformance_applies(&checks[i], row)) continue;
+        bool holds = hy_conformance_run(&checks[i], row, why);
+        if (listener) listener(context, row, &checks[i], holds ? NULL : why);
+        if (!holds) return false;
+        ran++;
+    }
+    return ran > 0;
 }

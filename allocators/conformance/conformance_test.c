@@ -1,7 +1,13 @@
 /* conformance_test.c: every check that applies to a row, for every row: a subtest each. The first that
- * fails ends its row: what it left behind may be broken, and would speak for the next ones. */
-#include "allocators/conformance/conformance.h"
+ * fails ends its row: what it left behind may be broken, and would speak for the next ones.
+ *
+ *   conformance_test [--plugin=LABEL=PATH]… [PREFIX]
+ *
+ * PREFIX: only rows whose names begin so. With plugins, their rows and no others.
+ */
+#include "allocators/conformance/check.h"
 #include "allocators/peers/peers.h"
+#include "allocators/plugins.h"
 #include <heapyard/libc.h>
 #include <heapyard/typed.h>
 #include <setjmp.h>
@@ -30,18 +36,18 @@ static void run_subtest(void **state) {
 
 /* The rows whose name begins with `prefix`; returns how many subtests there are. */
 static size_t list_subtests(subtest *tests, const char *prefix) {
-    size_t row_count, check_count, count = 0;
-    const hy_row *const *rows = hy_registry_rows(&row_count);
+    size_t check_count, count = 0;
     const hy_conformance_check *checks = hy_conformance_checks(&check_count);
-    for (size_t r = 0; r < row_count; r++) {
-        if (strncmp(rows[r]->name, prefix, strlen(prefix)) != 0) continue;
-        if (rows[r]->missing) print_message("%s: not in this build: %s\n", rows[r]->name, rows[r]->missing);
+    const hy_row *row;
+    for (size_t r = 0; (row = hy_plugins_chosen(r)) != NULL; r++) {
+        if (strncmp(row->name, prefix, strlen(prefix)) != 0) continue;
+        if (row->missing) print_message("%s: not in this build: %s\n", row->name, row->missing);
         for (size_t i = 0; i < check_count; i++) {
-            if (!hy_conformance_applies(&checks[i], rows[r])) continue;
+            if (!hy_conformance_applies(&checks[i], row)) continue;
             subtest *test = &tests[count++];
-            test->row = rows[r];
+            test->row = row;
             test->check = &checks[i];
-            snprintf(test->name, sizeof test->name, "%s/%s", rows[r]->name, checks[i].name);
+            snprintf(test->name, sizeof test->name, "%s/%s", row->name, checks[i].name);
         }
     }
     return count;
@@ -59,15 +65,35 @@ static int run_all(subtest *tests, struct CMUnitTest *units, const char *prefix)
     return _cmocka_run_group_tests("conformance", units, count, NULL, NULL);
 }
 
+/* Loads the plugins named and returns the prefix, "" where none is given; NULL: printed why. */
+static const char *read_arguments(char **argv) {
+    static const char option[] = "--plugin=";
+    const char *prefix = "";
+    for (size_t i = 1; argv[i]; i++) {
+        char error[512];
+        if (strncmp(argv[i], option, sizeof option - 1) != 0) {
+            prefix = argv[i];
+        } else if (!hy_plugins_load(argv[i] + sizeof option - 1, error, sizeof error)) {
+            print_error("%s: %s\n", argv[i], error);
+            return NULL;
+        }
+    }
+    return prefix;
+}
+
 int main(int argc, char **argv) {
+    (void)argc;
     if (!hy_peers_reexec(argv)) return EXIT_FAILURE;
-    size_t row_count, check_count;
-    hy_registry_rows(&row_count);
+    const char *prefix = read_arguments(argv);
+    if (!prefix) return 2;
+    size_t row_count = 0, check_count;
+    while (hy_plugins_chosen(row_count))
+        row_count++;
     hy_conformance_checks(&check_count);
     size_t most = row_count * check_count;
     subtest *tests = hy_alloc_n(hy_libc(), subtest, most);
     struct CMUnitTest *units = hy_alloc_n(hy_libc(), struct CMUnitTest, most);
-    int failed = tests && units ? run_all(tests, units, argc > 1 ? argv[1] : "") : EXIT_FAILURE;
+    int failed = tests && units ? run_all(tests, units, prefix) : EXIT_FAILURE;
     hy_free_n(hy_libc(), units, most);
     hy_free_n(hy_libc(), tests, most);
     return failed;
