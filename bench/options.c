@@ -1,6 +1,6 @@
 /* options.c: command lines of the bench. */
 #include "bench/options.h"
-#include "bench/plugins.h"
+#include "allocators/plugins.h"
 #include "bench/session.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,7 +93,7 @@ bool hy_options_number(const char *command, const char *option, const char *text
 
 const hy_row *hy_options_row(const char *command, const char *name) {
     if (strcmp(name, hy_empty_row.name) == 0) return &hy_empty_row;
-    const hy_row *row = hy_bench_row(name);
+    const hy_row *row = hy_plugins_find(name);
     if (!row) {
         fprintf(stderr, "heapyard-bench %s: no allocator '%s'; did you mean '%s'? (heapyard-bench list)\n",
             command, name, hy_registry_suggest(name));

@@ -1,7 +1,8 @@
 /* entry.c: the one entry of every engine: libFuzzer, AFL++ in its persistent mode, OSS-Fuzz.
  *
  * What is fuzzed is said by --row=NAME --property=NAME, which libFuzzer must not see, or by
- * HEAPYARD_ROW and HEAPYARD_PROPERTY, for engines that own the command line. HEAPYARD_COUNTS names a
+ * HEAPYARD_ROW and HEAPYARD_PROPERTY, for engines that own the command line; a row that comes from elsewhere
+ * by --plugin=LABEL=PATH or HEAPYARD_PLUGIN. HEAPYARD_COUNTS names a
  * file that executions and operations are counted in. A first word that is one of the replayer's
  * commands makes the fuzzer's binary a replayer, so that a finding is reproduced by the very build
  * that found it.
@@ -32,6 +33,11 @@ static const char *take_argument(int *argc, char **argv, const char *name) {
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     if (*argc > 1 && hy_replay_is_command((*argv)[1])) exit(hy_replay(*argc, *argv));
+    const char *plugin = getenv("HEAPYARD_PLUGIN");
+    if (plugin && !hy_target_load_plugin(plugin)) exit(2);
+    while ((plugin = take_argument(argc, *argv, "--plugin=")) != NULL) {
+        if (!hy_target_load_plugin(plugin)) exit(2);
+    }
     const char *row = take_argument(argc, *argv, "--row=");
     const char *property = take_argument(argc, *argv, "--property=");
     if (!row) row = getenv("HEAPYARD_ROW");

@@ -61,7 +61,7 @@ bool hy_interpreter_takes(const hy_row *row) {
 /* Whether a layer of a composition is bounded, though the whole does not say so. */
 static bool has_bounded_layer(const hy_row *row) {
     for (size_t i = 0; row->stack && row->stack[i]; i++) {
-        const hy_row *layer = hy_registry_find(row->stack[i]);
+        const hy_row *layer = hy_registry_near(row, row->stack[i]);
         if (layer && row_has(layer, HY_TRAIT_FIXED_CAPACITY)) return true;
     }
     return false;
@@ -410,7 +410,7 @@ static void expect_account(const hy_stats *now) {
  * is not its newest until it is reset itself, so that no multiple bounds what it holds. */
 static bool layers_reuse(const hy_row *row) {
     for (size_t i = 1; row->stack && row->stack[i]; i++) {
-        const hy_row *layer = hy_registry_find(row->stack[i]);
+        const hy_row *layer = hy_registry_near(row, row->stack[i]);
         if (!layer || !(layer->traits & HY_TRAIT_REAL_FREE)) return false;
     }
     return true;

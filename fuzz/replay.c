@@ -2,7 +2,7 @@
 #include "fuzz/replay.h"
 
 #include "allocators/history/print_c.h"
-#include "allocators/registry.h"
+#include "allocators/plugins.h"
 #include "fuzz/child.h"
 #include "fuzz/inputs.h"
 #include "fuzz/interpreter.h"
@@ -50,10 +50,12 @@ static bool take(const char *argument, const char *name, const char **value) {
 static int parse(int argc, char **argv, arguments *out) {
     *out = (arguments){.property = "conform", .seconds = 5, .paths = argv};
     for (int i = 2; i < argc; i++) {
-        const char *seconds = NULL;
+        const char *seconds = NULL, *plugin = NULL;
         if (take(argv[i], "--row=", &out->row) || take(argv[i], "--property=", &out->property)) continue;
         if (take(argv[i], "--c=", &out->c) || take(argv[i], "--seed=", &out->seed)) continue;
-        if (take(argv[i], "--seconds=", &seconds))
+        if (take(argv[i], "--plugin=", &plugin)) {
+            if (!hy_target_load_plugin(plugin)) return USAGE;
+        } else if (take(argv[i], "--seconds=", &seconds))
             out->seconds = (unsigned)strtoul(seconds, NULL, 10);
         else if (strcmp(argv[i], "--refusals") == 0)
             out->refusals = true;
@@ -80,13 +82,13 @@ static int choose(const arguments *given, hy_target *target) {
     return USAGE;
 }
 
+/* With plugins, what they bring and nothing else. */
 static int list(void) {
-    size_t count;
-    const hy_row *const *rows = hy_registry_rows(&count);
-    for (size_t i = 0; i < count; i++) {
-        printf("row\t%s\t%s\t%s\n", rows[i]->name, hy_group_name(rows[i]->group),
-            rows[i]->missing ? rows[i]->missing : "");
+    const hy_row *row;
+    for (size_t i = 0; (row = hy_plugins_chosen(i)) != NULL; i++) {
+        printf("row\t%s\t%s\t%s\n", row->name, hy_group_name(row->group), row->missing ? row->missing : "");
     }
+    size_t count;
     const hy_property *const *properties = hy_properties(&count);
     for (size_t i = 0; i < count; i++) {
         const hy_property *property = properties[i];
@@ -96,10 +98,8 @@ static int list(void) {
                                   : "once",
             property->summary);
         if (!property->over_rows) continue;
-        size_t row_count;
-        hy_registry_rows(&row_count);
-        for (size_t r = 0; r < row_count; r++) {
-            if (property->applies(rows[r])) printf("cell\t%s\t%s\n", property->name, rows[r]->name);
+        for (size_t r = 0; (row = hy_plugins_chosen(r)) != NULL; r++) {
+            if (property->applies(row)) printf("cell\t%s\t%s\n", property->name, row->name);
         }
     }
     return GOOD;
@@ -167,13 +167,10 @@ static bool run_row(session *state) {
 }
 
 static size_t run_all_rows(session *state, const hy_property *property) {
-    size_t count, found = 0;
-    const hy_row *const *rows = hy_registry_rows(&count);
+    size_t found = 0;
     state->target = (hy_target){.property = property};
-    for (size_t i = 0; i < count; i++) {
-        if (!property->applies(rows[i])) continue;
-        state->target.row = rows[i];
-        found += !run_row(state);
+    for (size_t i = 0; (state->target.row = hy_plugins_chosen(i)) != NULL; i++) {
+        if (property->applies(state->target.row)) found += !run_row(state);
     }
     return found;
 }
@@ -323,7 +320,7 @@ static int assemble(const arguments *given) {
 static int disassemble(const arguments *given) {
     hy_inputs inputs = {0};
     int status = read_inputs(given, &inputs);
-    const hy_row *row = hy_registry_find(given->row ? given->row : "libc");
+    const hy_row *row = hy_plugins_find(given->row ? given->row : "libc");
     if (status == GOOD && !row) status = usage("no allocator", given->row);
     for (size_t i = 0; status == GOOD && i < inputs.count; i++) {
         hy_bytes_header header;

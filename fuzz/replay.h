@@ -7,10 +7,12 @@
  *   heapyard-replay disassemble [--row=R] INPUT
  *   heapyard-replay speed [--row=R] [--property=P] [--seconds=N] INPUT…
  *
+ * Every command takes --plugin=LABEL=PATH, for rows from elsewhere, which go by row@label.
+ *
  * An input is a file of bytes, a seed (.txt) or a folder of both. `run` takes every row that a
- * property applies to where none is named, each in a process of its own; --refusals runs each input
- * again with the child refusing its first, second, … allocation. Exit: 0 good, 1 harness error, 2
- * usage, 3 a finding, 5 nothing ran.
+ * property applies to where none is named (the plugins', where there are any), each in a process of its own;
+ * --refusals runs each input again with the child refusing its first, second, … allocation. Exit: 0 good, 1
+ * harness error, 2 usage, 3 a finding, 5 nothing ran.
  */
 #ifndef HEAPYARD_FUZZ_REPLAY_H
 #define HEAPYARD_FUZZ_REPLAY_H

@@ -1,7 +1,7 @@
 /* target.c: names to a property and a row; counters. */
 #include "fuzz/target.h"
 
-#include "allocators/registry.h"
+#include "allocators/plugins.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -9,8 +9,15 @@
 
 static hy_fuzz_counts own_counts;
 
+bool hy_target_load_plugin(const char *label_equals_path) {
+    char error[512];
+    if (hy_plugins_load(label_equals_path, error, sizeof error)) return true;
+    fprintf(stderr, "heapyard-fuzz: --plugin=%s: %s\n", label_equals_path, error);
+    return false;
+}
+
 static bool choose_row(hy_target *target, const char *name, char *error, size_t error_bytes) {
-    const hy_row *row = name ? hy_registry_find(name) : NULL;
+    const hy_row *row = name ? hy_plugins_find(name) : NULL;
     if (!name)
         snprintf(error, error_bytes, "property %s needs a row: --row=NAME", target->property->name);
     else if (!row)

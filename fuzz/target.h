@@ -17,6 +17,10 @@ typedef struct hy_target {
     hy_fuzz_counts *counts;
 } hy_target;
 
+/* Loads "label=path" (allocators/plugins.h); false: it has printed why. Its rows are then chosen as
+ * row@label. */
+bool hy_target_load_plugin(const char *label_equals_path);
+
 /* Finds both names. False, with one line in `error`: no such name, a row that is not in this build,
  * or one that the property does not apply to. row may be NULL where the property needs none. */
 bool hy_target_choose(

@@ -243,25 +243,50 @@ static bool has(const hy_row *row, hy_traits traits) {
     return (row->traits & traits) == traits;
 }
 
+/* A plugin's row goes by "name@label"; the label, or NULL for a row of this build. */
+static const char *label_of(const hy_row *row) {
+    const char *at = strchr(row->name, '@');
+    return at ? at + 1 : NULL;
+}
+
+/* Whether only the registry can make the row: it is built from others, or it is a peer's. */
+static bool is_registrys(const hy_row *row) {
+    return !label_of(row) && (row->stack != NULL || row->group == HY_GROUP_PEER);
+}
+
+static void print_row(FILE *out, const hy_row *row) {
+    const char *label = label_of(row);
+    if (label) {
+        fprintf(out, "/* The row, in whatever plugin the program is linked with. */\n"
+                     "static const hy_row *row(void) {\n    const hy_plugin *plugin = heapyard_plugin();\n"
+                     "    for (size_t i = 0; i < plugin->row_count; i++) {\n");
+        fprintf(out, "        if (strcmp(plugin->rows[i]->name, \"%.*s\") == 0) return plugin->rows[i];\n",
+            (int)(label - 1 - row->name), row->name);
+        fprintf(out, "    }\n    abort();\n}\n#define ROW (row())\n");
+    } else if (is_registrys(row)) {
+        fprintf(out, "static hy_instance made;\n#define ROW (made.row)\n");
+    } else {
+        fprintf(out, "extern const hy_row hy_%s_row;\n#define ROW (&hy_%s_row)\n", row->name, row->name);
+    }
+}
+
 static void print_comment(FILE *out, const hy_print_job *job) {
-    bool composed = job->row->stack != NULL || job->row->group == HY_GROUP_PEER;
+    bool composed = is_registrys(job->row);
+    const char *label = label_of(job->row);
+    const char *library = label ? "PLUGIN.so " : composed ? "BUILD/allocators/libheapyard_yard.a " : "";
     fprintf(out, "/* A reproducer of heapyard's fuzzers: fails (aborts, or a sanitizer tells) while the bug "
                  "is there.\n");
     fprintf(out, " *\n *   %s\n *\n", job->finding);
     fprintf(out, " * From the project's root, after `cmake --build` of any build folder BUILD (without "
                  "sanitizers):\n");
     fprintf(out, " *   gcc -std=gnu17 -g -fsanitize=address,undefined -Iallocators/include -I. THIS.c \\\n");
-    fprintf(out, " *       %sBUILD/allocators/libheapyard.a -lpthread -ldl%s\n */\n",
-        composed ? "BUILD/allocators/libheapyard_yard.a " : "", composed ? " -lzstd" : "");
+    fprintf(out, " *       %sBUILD/allocators/libheapyard.a -lpthread -ldl%s\n */\n", library,
+        composed ? " -lzstd" : "");
     fprintf(out, "#ifndef HY_CHECK\n#define HY_CHECK 2\n#endif\n");
     if (composed) fprintf(out, "#include \"allocators/registry.h\"\n");
     fprintf(out, "#include <heapyard/plugin.h>\n#include <heapyard/typed.h>\n#include <stdio.h>\n#include "
-                 "<stdlib.h>\n\n");
-    if (composed)
-        fprintf(out, "static hy_instance made;\n#define ROW (made.row)\n");
-    else
-        fprintf(out, "extern const hy_row hy_%s_row;\n#define ROW (&hy_%s_row)\n", job->row->name,
-            job->row->name);
+                 "<stdlib.h>\n#include <string.h>\n\n");
+    print_row(out, job->row);
 }
 
 static long refusal(uint16_t index) {
@@ -286,7 +311,7 @@ static void print_constants(FILE *out, const hy_print_job *job) {
 
 static void print_make(FILE *out, const hy_print_job *job) {
     const hy_config *config = &job->config;
-    bool composed = job->row->stack != NULL || job->row->group == HY_GROUP_PEER;
+    bool composed = is_registrys(job->row);
     fprintf(out,
         "\nint main(void) {\n    hy_config config = {.capacity = %zu, .block_size = %zu, .block_align = "
         "{%u}, .options = 0x%x};\n",
@@ -347,7 +372,7 @@ static void print_call(FILE *out, const hy_print_job *job, size_t step) {
 
 static void print_end(FILE *out, const hy_print_job *job) {
     size_t step = job->history->count;
-    bool composed = job->row->stack != NULL || job->row->group == HY_GROUP_PEER;
+    bool composed = is_registrys(job->row);
     if (!has(job->row, HY_TRAIT_BULK_RESET))
         fprintf(out, "    for (size_t i = 0; i < 256; i++)\n        end(%zu, i, 0);\n", step);
     fprintf(out, composed ? "    hy_instance_destroy(&made);\n" : "    ROW->destroy(ROW, instance);\n");

@@ -1,9 +1,9 @@
 /* list.c: the allocators, workloads and cells of this build, for people and, as JSON, for scripts. */
 #include "allocators/peers/peers.h"
+#include "allocators/plugins.h"
 #include "bench/commands.h"
 #include "bench/json.h"
 #include "bench/options.h"
-#include "bench/plugins.h"
 #include "bench/sampler.h"
 #include "bench/session.h"
 #include <heapyard/os.h>

@@ -11,11 +11,11 @@
  * Cells are numbered in the order of --list, and --only names the numbers to run, so that a process
  * can leave out the cell at which another one crashed.
  */
+#include "allocators/plugins.h"
 #include "bench/commands.h"
 #include "bench/json.h"
 #include "bench/meters/selection.h"
 #include "bench/options.h"
-#include "bench/plugins.h"
 #include "bench/sampler.h"
 
 #include <dlfcn.h>
@@ -63,7 +63,7 @@ static const hy_row *side_row(size_t side, const char *name) {
     const char *label = hy_plugins_label(side);
     if (!label) return NULL;
     int length = snprintf(full, sizeof full, "%.*s@%s", (int)bare_length(name), name, label);
-    return length < (int)sizeof full ? hy_bench_row(full) : NULL;
+    return length < (int)sizeof full ? hy_plugins_find(full) : NULL;
 }
 
 static void print_cell(

@@ -1,8 +1,8 @@
 /* selection.c: arguments to cells. */
 #include "bench/meters/selection.h"
 
+#include "allocators/plugins.h"
 #include "bench/options.h"
-#include "bench/plugins.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -7,8 +7,8 @@
  *
  * Not thread-safe: load plugins before other threads begin.
  */
-#ifndef HEAPYARD_BENCH_PLUGINS_H
-#define HEAPYARD_BENCH_PLUGINS_H
+#ifndef HEAPYARD_PLUGINS_H
+#define HEAPYARD_PLUGINS_H
 
 #include "allocators/registry.h"
 
@@ -20,7 +20,11 @@ bool hy_plugins_load(const char *label_equals_path, char *error, size_t error_si
 
 /* The row of that name: "arena@head" among the plugins loaded, a name without @ in the registry; NULL
  * where there is none. Lives for the whole process. */
-const hy_row *hy_bench_row(const char *name);
+const hy_row *hy_plugins_find(const char *name);
+
+/* The rows to take where none is named: those of all plugins loaded, in order; where there is none, those
+ * of this build. NULL behind the last. */
+const hy_row *hy_plugins_chosen(size_t index);
 
 /* The labels of the plugins loaded, in order; NULL behind the last. */
 const char *hy_plugins_label(size_t index);

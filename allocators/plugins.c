@@ -5,7 +5,7 @@
  * plugin.h), so base and head each stand on their own. Libraries are never unloaded: instances, and
  * threads that used them, may outlive any moment at which that would be safe.
  */
-#include "bench/plugins.h"
+#include "allocators/plugins.h"
 
 #include <dlfcn.h>
 #include <heapyard/libc.h>
@@ -117,6 +117,42 @@ static bool check_abi(const hy_plugin *plugin, const char *path, char *error, si
     return true;
 }
 
+/* What is wrong with a row by itself, as a phrase; NULL where nothing is. */
+static const char *fault_of(const hy_row *row) {
+    if (row->name[strspn(row->name, "abcdefghijklmnopqrstuvwxyz0123456789_")]) {
+        return "its name must be of [a-z0-9_]";
+    }
+    if ((unsigned)row->group >= HY_GROUP_COUNT) return "its group is none of hy_group";
+    if (!row->summary) return "it has no summary";
+    if (!row->missing && (!row->make || !row->destroy)) return "it has no make or no destroy";
+    if (row->traits & HY_TRAIT_BULK_RESET && !row->reset)
+        return "its traits promise a reset, and it has none";
+    if (row->traits & HY_TRAIT_FIXED_CAPACITY && !row->default_capacity) return "it has no default_capacity";
+    if (row->traits & HY_TRAIT_FIXED_BLOCK && !row->default_block_size) return "it has no default_block_size";
+    return NULL;
+}
+
+/* Rows are believed from here on, so what they would be asked in vain is told now. */
+static bool check_rows(const hy_plugin *plugin, const char *path, char *error, size_t error_size) {
+    for (size_t i = 0; i < plugin->row_count; i++) {
+        const hy_row *row = plugin->rows ? plugin->rows[i] : NULL;
+        if (!row || !row->name || !row->name[0]) {
+            return refuse(error, error_size, "plugin '%s': its row %zu has no name", path, i + 1);
+        }
+        const char *fault = fault_of(row);
+        if (fault) return refuse(error, error_size, "plugin '%s': row '%s': %s", path, row->name, fault);
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(plugin->rows[j]->name, row->name) != 0) continue;
+            return refuse(error, error_size, "plugin '%s' has two rows called '%s'", path, row->name);
+        }
+        const char *child = row->default_child;
+        if (!child || hy_registry_near(row, child)) continue;
+        return refuse(error, error_size, "plugin '%s': row '%s': no row '%s' to be its default child", path,
+            row->name, child);
+    }
+    return true;
+}
+
 static bool open_library(loaded_plugin *plugin, const char *path, char *error, size_t error_size) {
     plugin->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!plugin->handle) return refuse(error, error_size, "plugin '%s': %s", path, dlerror());
@@ -131,7 +167,8 @@ static bool open_library(loaded_plugin *plugin, const char *path, char *error, s
     if (!symbol) return refuse(error, error_size, "'%s' is no plugin: it exports no heapyard_plugin", path);
     memcpy(&function, &symbol, sizeof function);
     plugin->plugin = function();
-    return check_abi(plugin->plugin, path, error, error_size);
+    return check_abi(plugin->plugin, path, error, error_size) &&
+           check_rows(plugin->plugin, path, error, error_size);
 }
 
 bool hy_plugins_load(const char *label_equals_path, char *error, size_t error_size) {
@@ -152,11 +189,22 @@ bool hy_plugins_load(const char *label_equals_path, char *error, size_t error_si
     return loaded;
 }
 
-const hy_row *hy_bench_row(const char *name) {
+const hy_row *hy_plugins_find(const char *name) {
     const char *at = strchr(name, '@');
     if (!at) return hy_registry_find(name);
     const loaded_plugin *plugin = find_plugin(at + 1, strlen(at + 1));
     return plugin ? find_row(plugin, name) : NULL;
+}
+
+const hy_row *hy_plugins_chosen(size_t index) {
+    for (size_t i = 0; i < state.count; i++) {
+        size_t count = state.plugins[i].plugin->row_count;
+        if (index < count) return &state.plugins[i].rows[index];
+        index -= count;
+    }
+    size_t count;
+    const hy_row *const *rows = hy_registry_rows(&count);
+    return state.count == 0 && index < count ? rows[index] : NULL;
 }
 
 const char *hy_plugins_label(size_t index) {

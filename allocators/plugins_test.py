@@ -16,6 +16,19 @@ PLUGIN = BUILD / "allocators" / "libheapyard-plugin.so"
 OTHER_PLUGIN = """
 #include <heapyard/plugin.h>
 
+#ifndef NAME
+#define NAME "stranger"
+#endif
+#ifndef CHILD
+#define CHILD 0
+#endif
+#ifndef TRAIT
+#define TRAIT HY_TRAIT_REAL_FREE
+#endif
+#ifndef MAKE
+#define MAKE make
+#endif
+
 static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
     (void)row, (void)config, (void)out;
     return 0;
@@ -24,9 +37,9 @@ static void destroy(const hy_row *row, void *instance) {
     (void)row, (void)instance;
 }
 static const hy_row row = {
-    .name = "stranger", .group = HY_GROUP_STRATEGY, .traits = HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE,
-    .greatest_align = {12}, .make = make, .destroy = destroy};
-static const hy_row *const rows[] = {&row};
+    .name = NAME, .group = HY_GROUP_STRATEGY, .summary = "refuses to begin", .default_child = CHILD, .traits = HY_TRAIT_FREE_ANY | TRAIT,
+    .greatest_align = {12}, .make = MAKE, .destroy = destroy};
+static const hy_row *const rows[] = {&row, &row};
 static const hy_plugin plugin = {.abi = HY_PLUGIN_ABI + OLDER, .name = "other", .row_count = COUNT, .rows = rows};
 const hy_plugin *heapyard_plugin(void) {
     return &plugin;
@@ -51,11 +64,12 @@ def copies(tmp_path):
     return [f"--plugin={label}={tmp_path / label}.so" for label in ("base", "head")]
 
 
-def compile_plugin(folder, older=0, count=1):
+def compile_plugin(folder, *macros, older=0, count=1):
     source, library = folder / "other.c", folder / "other.so"
     source.write_text(OTHER_PLUGIN)
     include = ROOT / "allocators" / "include"
     flags = [f"-DOLDER={older}", f"-DCOUNT={count}", f"-I{include}", "-std=gnu17", "-fPIC", "-shared"]
+    flags += [f"-D{macro}" for macro in macros]
     subprocess.run(["cc", *flags, source, "-o", library], check=True)
     return library
 
@@ -144,6 +158,26 @@ def test_a_plugin_without_rows_is_refused(tmp_path):
     done = bench("exact", f"--plugin=none={compile_plugin(tmp_path, count=0)}")
     assert done.returncode == 2
     assert "no rows" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "macro, count, complaint",
+    [
+        ("NAME=\"Not a name\"", 1, "must be of [a-z0-9_]"),
+        ("NAME=0", 1, "its row 1 has no name"),
+        ("NAME=\"twice\"", 2, "two rows called 'twice'"),
+        ("CHILD=\"lbic\"", 1, "no row 'lbic' to be its default child"),
+        ("MAKE=0", 1, "no make"),
+        ("TRAIT=HY_TRAIT_BULK_RESET", 1, "promise a reset"),
+        ("TRAIT=HY_TRAIT_FIXED_CAPACITY", 1, "no default_capacity"),
+        ("TRAIT=HY_TRAIT_FIXED_BLOCK", 1, "no default_block_size"),
+    ],
+)
+def test_rows_that_say_nonsense_are_refused(tmp_path, macro, count, complaint):
+    done = bench("exact", f"--plugin=other={compile_plugin(tmp_path, macro, count=count)}")
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_pairs_want_two_plugins(copies):
