@@ -30,21 +30,8 @@ typedef struct range {
 
 static _Thread_local range known_stack __attribute__((tls_model("initial-exec")));
 
-static bool on_known_stack(uintptr_t address) {
-    if (known_stack.low <= address && address < known_stack.high) return true;
-    return hy_os_mapping_of(address, &known_stack.low, &known_stack.high);
-}
-
 extern const char section_begin[] __asm__("__start_hy_code") __attribute__((weak, visibility("hidden")));
 extern const char section_end[] __asm__("__stop_hy_code") __attribute__((weak, visibility("hidden")));
-
-/* Where frames go; those of the library are left out until the first that isn't. */
-typedef struct trace {
-    void **frames;
-    size_t count, capacity;
-    size_t own; /* frames of the capture itself that are still to come */
-    bool outside;
-} trace;
 
 /* A call of a function that never returns may be the last of its caller: one byte before the address to
  * return to is still the call. */
@@ -52,51 +39,96 @@ static bool in_library(uintptr_t return_address) {
     return return_address - 1 - (uintptr_t)section_begin < (uintptr_t)section_end - (uintptr_t)section_begin;
 }
 
-/* False: there is no room for more. */
-static bool add_frame(trace *t, uintptr_t return_address) {
-    bool is_own = t->own > 0;
-    if (is_own) t->own--;
-    t->outside = t->outside || (!is_own && !in_library(return_address));
-    if (!t->outside) return true;
-    if (t->count == t->capacity) return false;
-    t->frames[t->count++] = (void *)return_address;
-    return true;
-}
-
-/* Reads words of foreign frames, which the sanitizers would take for overflows of ours. */
 #if FRAME_POINTERS_ARE_LINKED
-HY_NO_SANITIZE_ADDRESS static void walk(trace *t, const uintptr_t *frame) {
-    for (;;) {
-        uintptr_t at = (uintptr_t)frame;
-        if (at % sizeof *frame != 0 || at > known_stack.high - 2 * sizeof *frame) return;
-        if (frame[1] == 0 || !add_frame(t, frame[1])) return;
-        if (frame[0] <= at) return;
-        frame = (const uintptr_t *)frame[0];
-    }
-}
+/* Return addresses may carry a signature in their upper bits, which is no part of the address. */
+static uintptr_t unsigned_address(uintptr_t address) {
+#if defined(__aarch64__)
+    register uintptr_t x30 __asm__("x30") = address;
+    __asm__("hint #7" : "+r"(x30)); /* xpaclri, which older processors take for a nop */
+    return x30;
+#else
+    return address;
 #endif
+}
 
-HY_NOINLINE size_t hy_stack_capture(void **frames, size_t capacity) {
-    trace t = {frames, 0, capacity, 0, false};
-#if FRAME_POINTERS_ARE_LINKED
+/* The frame that called this one, or NULL where what is said there can't be one. limit: the greatest address
+ * at which the stack still has two words. */
+HY_NO_SANITIZE_ADDRESS HY_INLINE const uintptr_t *caller_of(const uintptr_t *frame, uintptr_t limit) {
+    uintptr_t next = frame[0], at = (uintptr_t)frame;
+    bool is_frame = next > at && next <= limit && next % sizeof *frame == 0;
+    return is_frame ? (const uintptr_t *)next : NULL;
+}
+
+/* Reads words of foreign frames, which the sanitizers would take for overflows of ours. Whether a frame is
+ * the library's is asked until the first that is not. */
+HY_NO_SANITIZE_ADDRESS HY_INLINE size_t walk(
+    const uintptr_t *frame, uintptr_t limit, void **frames, size_t capacity) {
+    while (in_library(unsigned_address(frame[1]))) {
+        frame = caller_of(frame, limit);
+        if (!frame) return 0;
+    }
+    size_t count = 0;
+    while (count < capacity) {
+        uintptr_t return_address = unsigned_address(frame[1]);
+        if (return_address == 0) break;
+        frames[count++] = (void *)return_address;
+        frame = caller_of(frame, limit);
+        if (!frame) break;
+    }
+    return count;
+}
+
+/* The first capture of a thread, or on a stack that it was not on before. */
+HY_COLD static size_t walk_new_stack(
+    const uintptr_t *frame, uintptr_t return_address, void **frames, size_t capacity) {
+    if (hy_os_mapping_of((uintptr_t)frame, &known_stack.low, &known_stack.high)) {
+        return walk(frame, known_stack.high - 2 * sizeof *frame, frames, capacity);
+    }
+    if (capacity == 0 || in_library(return_address)) return 0;
+    frames[0] = (void *)return_address;
+    return 1;
+}
+
+/* Nothing here may be a tail call: it would take the frame away that the walk begins at. */
+HY_NO_SANITIZE_ADDRESS HY_NOINLINE size_t hy_stack_capture(void **frames, size_t capacity) {
     const uintptr_t *frame = __builtin_frame_address(0);
-    if (on_known_stack((uintptr_t)frame)) {
-        walk(&t, frame);
-        return t.count;
+    uintptr_t at = (uintptr_t)frame;
+    if (HY_LIKELY(known_stack.low <= at && at < known_stack.high)) {
+        return walk(frame, known_stack.high - 2 * sizeof *frame, frames, capacity);
     }
-#endif
-    add_frame(&t, (uintptr_t)__builtin_return_address(0));
-    return t.count;
+    size_t count = walk_new_stack(frame, (uintptr_t)__builtin_return_address(0), frames, capacity);
+    __asm__ volatile("" ::: "memory");
+    return count;
 }
+#else
+HY_NOINLINE size_t hy_stack_capture(void **frames, size_t capacity) {
+    if (capacity == 0) return 0;
+    frames[0] = __builtin_return_address(0);
+    return 1;
+}
+#endif
 
+/* Where the unwinder's frames go; those of the library are left out until the first that isn't. */
+typedef struct trace {
+    void **frames;
+    size_t count, capacity;
+    bool is_own;  /* the frame to come is that of the capture itself */
+    bool outside; /* a frame of the caller was seen */
+} trace;
+
+/* False: there is no room for more. */
 static bool take_frame(void *context, uintptr_t return_address) {
-    return add_frame(context, return_address);
+    trace *t = context;
+    t->outside = t->outside || (!t->is_own && !in_library(return_address));
+    t->is_own = false;
+    if (!t->outside) return true;
+    if (t->count < t->capacity) t->frames[t->count++] = (void *)return_address;
+    return t->count < t->capacity;
 }
 
 HY_NOINLINE size_t hy_stack_capture_full(void **frames, size_t capacity) {
-    trace t = {frames, 0, capacity, 1, false};
+    trace t = {frames, 0, capacity, true, false};
     if (!hy_unwind(take_frame, &t)) return hy_stack_capture(frames, capacity);
-    __asm__ volatile("" ::: "memory"); /* not the caller's last call: the frame must be ours */
     return t.count;
 }
 
