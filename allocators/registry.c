@@ -14,16 +14,17 @@
 #include <pthread.h>
 #include <string.h>
 
-extern const hy_row hy_floor_null_row, hy_floor_bump_row, hy_floor_free_list_row;
+extern const hy_row hy_floor_null_row, hy_floor_mutex_row, hy_floor_bump_row, hy_floor_free_list_row;
 extern const hy_row hy_null_row, hy_libc_row, hy_libc_again_row, hy_raw_libc_row, hy_page_row;
 extern const hy_row hy_bump_row, hy_fixed_buffer_row, hy_fixed_buffer_shared_row, hy_arena_row, hy_pool_row;
 extern const hy_row hy_counting_row, hy_counting_shared_row, hy_failing_row, hy_headered_row,
     hy_recording_row;
-extern const hy_row hy_limited_row, hy_limited_shared_row;
+extern const hy_row hy_limited_row, hy_limited_shared_row, hy_thread_safe_row;
 
 /* In the order of the table. */
 static const hy_row *const own_rows[] = {
     &hy_floor_null_row,
+    &hy_floor_mutex_row,
     &hy_floor_bump_row,
     &hy_floor_free_list_row,
     &hy_null_row,
@@ -43,6 +44,7 @@ static const hy_row *const own_rows[] = {
     &hy_recording_row,
     &hy_limited_row,
     &hy_limited_shared_row,
+    &hy_thread_safe_row,
     &hy_jemalloc_row,
     &hy_jemalloc_sized_row,
     &hy_mimalloc_row,
@@ -77,6 +79,9 @@ static const composition compositions[] = {
     {"headered_over_arena", "a C library's hooks served from an arena", {"headered", "arena"}},
     {"recording_over_counting", "every call told and counted", {"recording", "counting_shared", "libc"}},
     {"failing_over_arena", "an arena that can be made to refuse", {"failing", "arena"}},
+    {"limited_over_pool", "a pool that hands out so many bytes at once", {"limited", "pool"}},
+    {"thread_safe_over_pool", "a pool that threads share", {"thread_safe", "pool"}},
+    {"thread_safe_over_arena", "an arena that threads share", {"thread_safe", "arena"}},
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))

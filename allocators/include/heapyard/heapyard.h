@@ -24,6 +24,7 @@
 #include <heapyard/recording.h>
 #include <heapyard/stack_trace.h>
 #include <heapyard/sweep.h>
+#include <heapyard/thread_safe.h>
 #include <heapyard/typed.h>
 
 #endif
