@@ -15,10 +15,11 @@
 #include <string.h>
 
 extern const hy_row hy_floor_null_row, hy_floor_mutex_row, hy_floor_bump_row, hy_floor_free_list_row;
-extern const hy_row hy_null_row, hy_libc_row, hy_libc_again_row, hy_raw_libc_row, hy_page_row;
+extern const hy_row hy_null_row, hy_libc_row, hy_libc_again_row, hy_raw_libc_row, hy_page_row, hy_host_row;
 extern const hy_row hy_bump_row, hy_fixed_buffer_row, hy_fixed_buffer_shared_row, hy_arena_row, hy_pool_row;
+extern const hy_row hy_arena_shared_row;
 extern const hy_row hy_counting_row, hy_counting_shared_row, hy_failing_row, hy_headered_row,
-    hy_recording_row;
+    hy_recording_row, hy_stack_fallback_row, hy_wide_align_row;
 extern const hy_row hy_limited_row, hy_limited_shared_row, hy_thread_safe_row;
 
 /* In the order of the table. */
@@ -32,16 +33,20 @@ static const hy_row *const own_rows[] = {
     &hy_libc_again_row,
     &hy_raw_libc_row,
     &hy_page_row,
+    &hy_host_row,
     &hy_bump_row,
     &hy_fixed_buffer_row,
     &hy_fixed_buffer_shared_row,
     &hy_arena_row,
+    &hy_arena_shared_row,
     &hy_pool_row,
     &hy_counting_row,
     &hy_counting_shared_row,
     &hy_failing_row,
     &hy_headered_row,
     &hy_recording_row,
+    &hy_stack_fallback_row,
+    &hy_wide_align_row,
     &hy_limited_row,
     &hy_limited_shared_row,
     &hy_thread_safe_row,
@@ -68,6 +73,7 @@ static const composition compositions[] = {
     {"arena_over_raw_libc", "an arena over plain malloc", {"arena", "raw_libc"}},
     {"arena_over_fixed_buffer", "an arena that lives in a buffer", {"arena", "fixed_buffer"}},
     {"arena_over_arena", "an arena per request inside an arena per session", {"arena", "arena"}},
+    {"arena_shared_over_page", "an arena for many threads from the system", {"arena_shared", "page"}},
     {"pool_over_page", "a pool whose chunks come from the system", {"pool", "page"}},
     {"pool_over_libc", "a pool over malloc with any alignment", {"pool", "libc"}},
     {"pool_over_arena", "a pool per request, gone with the request's arena", {"pool", "arena"}},

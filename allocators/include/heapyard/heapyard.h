@@ -5,6 +5,7 @@
 #include <heapyard/align.h>
 #include <heapyard/allocator.h>
 #include <heapyard/arena.h>
+#include <heapyard/arena_shared.h>
 #include <heapyard/bump.h>
 #include <heapyard/check.h>
 #include <heapyard/counting.h>
@@ -12,6 +13,7 @@
 #include <heapyard/failing.h>
 #include <heapyard/fixed_buffer.h>
 #include <heapyard/headered.h>
+#include <heapyard/host.h>
 #include <heapyard/libc.h>
 #include <heapyard/line_sink.h>
 #include <heapyard/limited.h>
@@ -22,9 +24,12 @@
 #include <heapyard/pool.h>
 #include <heapyard/raw_libc.h>
 #include <heapyard/recording.h>
+#include <heapyard/stack_fallback.h>
 #include <heapyard/stack_trace.h>
 #include <heapyard/sweep.h>
+#include <heapyard/thread_slot.h>
 #include <heapyard/thread_safe.h>
 #include <heapyard/typed.h>
+#include <heapyard/wide_align.h>
 
 #endif
