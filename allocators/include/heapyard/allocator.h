@@ -76,10 +76,11 @@ HY_INLINE void *hy_zero_size_pointer(hy_align align) {
 HY_INLINE void hy_fill(void *ptr, size_t size) {
     (void)ptr, (void)size;
 #if HY_FILLS
-    /* No block is larger; a compiler that knows the size of a request that must fail is told so. */
-    if (size > PTRDIFF_MAX) return;
-    memset(ptr, HY_FILL_BYTE, size);
-    hy_mark_undefined(ptr, size);
+    /* No block is larger; a compiler that knows the size of a request that must fail is told so, in a
+     * form that is understood without optimisation too. */
+    size_t bytes = size > PTRDIFF_MAX ? 0 : size;
+    memset(ptr, HY_FILL_BYTE, bytes);
+    hy_mark_undefined(ptr, bytes);
 #endif
 }
 
