@@ -121,22 +121,26 @@ HY_API bool hy_arena_check(const hy_arena *arena);
 /* Makes room for the block and allocates it, or gives up. */
 HY_API void *hy_arena_alloc_slow(hy_arena *arena, size_t size, hy_align align);
 
-/* A block, or NULL where the child refuses. Requires: size > 0. */
-HY_INLINE HY_WARN_UNUSED void *hy_arena_alloc(hy_arena *arena, size_t size, hy_align align) {
+/* A block from the newest chunk; NULL: it has no room. Requires: size > 0. */
+HY_INLINE HY_WARN_UNUSED void *hy_arena_alloc_here(hy_arena *arena, size_t size, hy_align align) {
     uintptr_t start = arena->state.next, last;
     /* `next` is a multiple of 8 always: with a small alignment known at compile time nothing is left. */
     bool aligned = __builtin_constant_p(align.log2) && align.log2 <= 3;
-    if (!aligned && HY_UNLIKELY(!hy_bump_start(start, align, &start)))
-        return hy_arena_alloc_slow(arena, size, align);
+    if (!aligned && HY_UNLIKELY(!hy_bump_start(start, align, &start))) return NULL;
     /* The block's last byte, rounded up to the last before a multiple of 8: so the rounding is no step
      * between one block's address and the next one's. */
-    if (HY_UNLIKELY(HY_ADD_OVERFLOWS(start, (size - 1) | 7, &last)))
-        return hy_arena_alloc_slow(arena, size, align);
-    if (HY_UNLIKELY(last >= arena->end)) return hy_arena_alloc_slow(arena, size, align);
+    if (HY_UNLIKELY(HY_ADD_OVERFLOWS(start, (size - 1) | 7, &last))) return NULL;
+    if (HY_UNLIKELY(last >= arena->end)) return NULL;
     arena->state.next = last + 1;
     HY_ASSUME(start != 0);
     hy_unpoison((void *)start, size);
     return (void *)start;
+}
+
+/* A block, or NULL where the child refuses. Requires: size > 0. */
+HY_INLINE HY_WARN_UNUSED void *hy_arena_alloc(hy_arena *arena, size_t size, hy_align align) {
+    void *block = hy_arena_alloc_here(arena, size, align);
+    return HY_LIKELY(block != NULL) ? block : hy_arena_alloc_slow(arena, size, align);
 }
 
 /* The same, aligned to 8: for those who use an arena by itself. */

@@ -70,12 +70,14 @@
 #define HY_BEGIN_DECLS extern "C" {
 #define HY_END_DECLS }
 #define HY_NORETURN [[noreturn]]
+#define HY_THREAD_LOCAL __thread /* C++'s own word would make each use a call */
 #define HY_ALIGNOF(T) alignof(T)
 #define HY_TYPEOF(x) decltype(x)
 #else
 #define HY_BEGIN_DECLS
 #define HY_END_DECLS
 #define HY_NORETURN _Noreturn
+#define HY_THREAD_LOCAL _Thread_local
 #define HY_ALIGNOF(T) _Alignof(T)
 #define HY_TYPEOF(x) __typeof__(x)
 #endif
@@ -118,5 +120,7 @@
 #define HY_MUL_OVERFLOWS(a, b, out) __builtin_mul_overflow((a), (b), (out))
 
 #define HY_CACHE_LINE 64
+/* On a type: its objects share no cache line with anything else. */
+#define HY_CACHE_ALIGNED __attribute__((aligned(HY_CACHE_LINE)))
 
 #endif

@@ -17,6 +17,7 @@
 #include <heapyard/libc.h>
 #include <heapyard/line_sink.h>
 #include <heapyard/limited.h>
+#include <heapyard/logging.h>
 #include <heapyard/memory.h>
 #include <heapyard/null.h>
 #include <heapyard/os.h>
