@@ -10,11 +10,12 @@
 
 HY_BEGIN_DECLS
 
-/* log2 is 0 (any address) to 63; on a target with 32-bit pointers, to 31. */
+/* An alignment: a power of two, by its logarithm. */
 typedef struct hy_align {
-    uint8_t log2;
+    uint8_t log2; /* 0 (any address) to 63; on a target with 32-bit pointers, to 31 */
 } hy_align;
 
+/* The greatest logarithm: half the address space. */
 #define HY_ALIGN_LOG2_MAX ((uint8_t)(sizeof(size_t) * 8 - 1))
 
 /* The alignment of 2^log2 bytes. log2: at most HY_ALIGN_LOG2_MAX, else misuse. O(1). */
@@ -26,13 +27,23 @@ HY_INLINE hy_align hy_align_from_log2(unsigned log2) {
     return align;
 }
 
+/* Any address. */
 #define HY_ALIGN_1 hy_align_from_log2(0)
+/* Two bytes: a uint16_t's. */
 #define HY_ALIGN_2 hy_align_from_log2(1)
+/* Four bytes: a uint32_t's. */
 #define HY_ALIGN_4 hy_align_from_log2(2)
+/* Eight bytes: a uint64_t's, a pointer's. */
 #define HY_ALIGN_8 hy_align_from_log2(3)
+/* Sixteen bytes: an SSE or NEON vector's. */
 #define HY_ALIGN_16 hy_align_from_log2(4)
+/* 32 bytes: an AVX vector's. */
 #define HY_ALIGN_32 hy_align_from_log2(5)
+/* 64 bytes: an AVX-512 vector's, a cache line's. */
 #define HY_ALIGN_64 hy_align_from_log2(6)
+/* 128 bytes: the two cache lines that some processors fetch at once. */
+#define HY_ALIGN_128 hy_align_from_log2(7)
+/* 4 KiB: the smallest page of most systems. */
 #define HY_ALIGN_4096 hy_align_from_log2(12)
 /* What malloc gives: enough for any scalar type. */
 #define HY_ALIGN_MAX_SCALAR hy_align_of(max_align_t)
@@ -42,6 +53,7 @@ HY_INLINE hy_align hy_align_from_log2(unsigned log2) {
 /* The natural alignment of type T. A macro because it takes a type. */
 #define hy_align_of(T) hy_align_from_log2((unsigned)__builtin_ctzll((unsigned long long)HY_ALIGNOF(T)))
 
+/* Whether exactly one bit is set. O(1). */
 HY_INLINE bool hy_is_power_of_two(size_t value) {
     return value != 0 && (value & (value - 1)) == 0;
 }

@@ -12,10 +12,12 @@
 
 HY_BEGIN_DECLS
 
+/* Writes `value` to each of size bytes. */
 HY_INLINE void hy_mem_set(void *ptr, uint8_t value, size_t size) {
     if (size) memset(ptr, value, size);
 }
 
+/* Writes 0 to each of size bytes. */
 HY_INLINE void hy_mem_zero(void *ptr, size_t size) {
     if (size) memset(ptr, 0, size);
 }
@@ -44,6 +46,7 @@ HY_INLINE int hy_mem_compare(const void *left, const void *right, size_t size) {
     return size ? memcmp(left, right, size) : 0;
 }
 
+/* Whether size bytes are the same; no bytes always are. */
 HY_INLINE bool hy_mem_equal(const void *left, const void *right, size_t size) {
     return size == 0 || memcmp(left, right, size) == 0;
 }

@@ -65,30 +65,39 @@ HY_INLINE HY_WARN_UNUSED void *hy_realloc_array(
 
 HY_END_DECLS
 
-/* hy_create(a, T): one T, not initialised; T* or NULL. hy_destroy(a, p): gives it back. */
+/* One T, not initialised, at T's own alignment: T *, or NULL where refused. Given back by hy_destroy. */
 #define hy_create(allocator, T) ((T *)hy_alloc((allocator), sizeof(T), hy_align_of(T)))
+/* Gives back what hy_create or hy_dupe of one made; NULL is left alone. */
 #define hy_destroy(allocator, ptr) hy_free((allocator), (ptr), sizeof(*(ptr)), hy_align_of(HY_TYPEOF(*(ptr))))
+/* hy_create at an alignment of the caller's choice. Given back by hy_destroy_aligned with the same. */
 #define hy_create_aligned(allocator, T, align) ((T *)hy_alloc((allocator), sizeof(T), (align)))
+/* Gives back what hy_create_aligned made. */
 #define hy_destroy_aligned(allocator, ptr, align) hy_free((allocator), (ptr), sizeof(*(ptr)), (align))
 
-/* hy_alloc_n(a, T, n): n elements, not initialised. hy_free_n(a, p, n): gives them back. */
+/* `count` elements, not initialised: T *, or NULL where refused. Given back by hy_free_n with the same count.
+ */
 #define hy_alloc_n(allocator, T, count) hy_alloc_n_aligned(allocator, T, count, hy_align_of(T))
+/* hy_alloc_n at an alignment of the caller's choice. Given back by hy_free_n_aligned with the same. */
 #define hy_alloc_n_aligned(allocator, T, count, align)                                                       \
     ((T *)hy_alloc_array((allocator), (count), 0, sizeof(T), (align)))
+/* Gives back `count` elements at their type's own alignment; NULL is left alone. */
 #define hy_free_n(allocator, ptr, count)                                                                     \
     hy_free_n_aligned(allocator, ptr, count, hy_align_of(HY_TYPEOF(*(ptr))))
+/* Gives back `count` elements at the alignment that they were made with. */
 #define hy_free_n_aligned(allocator, ptr, count, align)                                                      \
     hy_free((allocator), (ptr), (size_t)(count) * sizeof(*(ptr)), (align))
 
-/* hy_alloc_zeroed(a, T, n): n elements of zero bytes; freed by hy_free_n. */
+/* `count` elements of zero bytes: T *, or NULL. Given back by hy_free_n. */
 #define hy_alloc_zeroed(allocator, T, count) hy_alloc_zeroed_aligned(allocator, T, count, hy_align_of(T))
+/* hy_alloc_zeroed at an alignment of the caller's choice. Given back by hy_free_n_aligned. */
 #define hy_alloc_zeroed_aligned(allocator, T, count, align)                                                  \
     ((T *)hy_alloc_array_zeroed((allocator), (count), sizeof(T), (align)))
 
-/* hy_alloc_sentinel(a, T, n, value): n + 1 elements, the last set to value; freed by
- * hy_free_sentinel(a, p, n), which gives back n + 1. */
+/* `count` + 1 elements, the last set to `value`, the others not initialised: T *, or NULL. Given back by
+ * hy_free_sentinel with the same count. */
 #define hy_alloc_sentinel(allocator, T, count, value)                                                        \
     hy_alloc_sentinel_aligned(allocator, T, count, value, hy_align_of(T))
+/* Alignment and sentinel in one. Given back by hy_free_sentinel_aligned. */
 #define hy_alloc_sentinel_aligned(allocator, T, count, value, align)                                         \
     __extension__({                                                                                          \
         size_t hy_count_ = (count);                                                                          \
@@ -96,30 +105,43 @@ HY_END_DECLS
         if (hy_ptr_) hy_ptr_[hy_count_] = (value);                                                           \
         hy_ptr_;                                                                                             \
     })
+/* Gives back `count` elements and the sentinel behind them; NULL is left alone. */
 #define hy_free_sentinel(allocator, ptr, count) hy_free_n(allocator, ptr, (size_t)(count) + 1)
+/* The same at the alignment that they were made with. */
 #define hy_free_sentinel_aligned(allocator, ptr, count, align)                                               \
     hy_free_n_aligned(allocator, ptr, (size_t)(count) + 1, align)
 
-/* hy_dupe(a, T, source, n): a copy of n elements; freed by hy_free_n. hy_dupe_z adds one element of
- * zero bytes (a string's terminator); freed by hy_free_sentinel. source may be NULL where n is 0. */
+/* A copy of the `count` elements at `source`, a pointer to T that may be NULL where count is 0: T *, or
+ * NULL. Given back by hy_free_n. */
 #define hy_dupe(allocator, T, source, count) hy_dupe_aligned(allocator, T, source, count, hy_align_of(T))
+/* hy_dupe at an alignment of the caller's choice. Given back by hy_free_n_aligned. */
 #define hy_dupe_aligned(allocator, T, source, count, align)                                                  \
-    ((T *)hy_dupe_array((allocator), (source), (count), 0, sizeof(T), (align)))
+    ((T *)hy_dupe_array((allocator), hy_source_of(T, source), (count), 0, sizeof(T), (align)))
+/* hy_dupe and one element of zero bytes behind it: a string's terminator. Given back by hy_free_sentinel. */
 #define hy_dupe_z(allocator, T, source, count) hy_dupe_z_aligned(allocator, T, source, count, hy_align_of(T))
+/* hy_dupe_z at an alignment of the caller's choice. Given back by hy_free_sentinel_aligned. */
 #define hy_dupe_z_aligned(allocator, T, source, count, align)                                                \
-    ((T *)hy_dupe_array((allocator), (source), (count), 1, sizeof(T), (align)))
+    ((T *)hy_dupe_array((allocator), hy_source_of(T, source), (count), 1, sizeof(T), (align)))
+/* The pointer as it is; the compiler tells where it points to something else than T. */
+#define hy_source_of(T, source) (1 ? (source) : (const T *)NULL)
 
-/* Counts instead of bytes over hy_resize, hy_remap and hy_realloc; the pointer keeps its type. */
+/* hy_resize with counts of elements: true, and the block has new_count of them, in place; false: it has
+ * old_count as before. */
 #define hy_resize_n(allocator, ptr, old_count, new_count)                                                    \
     hy_resize_n_aligned(allocator, ptr, old_count, new_count, hy_align_of(HY_TYPEOF(*(ptr))))
+/* hy_resize_n of what lives at an alignment of the caller's choice. */
 #define hy_resize_n_aligned(allocator, ptr, old_count, new_count, align)                                     \
     hy_resize_array((allocator), (ptr), (old_count), (new_count), sizeof(*(ptr)), (align))
+/* hy_remap with counts of elements: T *, or NULL where refused, nothing changed. */
 #define hy_remap_n(allocator, T, ptr, old_count, new_count)                                                  \
     hy_remap_n_aligned(allocator, T, ptr, old_count, new_count, hy_align_of(T))
+/* hy_remap_n of what lives at an alignment of the caller's choice, and keeps it. */
 #define hy_remap_n_aligned(allocator, T, ptr, old_count, new_count, align)                                   \
     ((T *)hy_remap_array((allocator), (ptr), (old_count), (new_count), sizeof(T), (align)))
+/* hy_realloc with counts of elements: T *, or NULL where refused, the old block intact. ptr may be NULL. */
 #define hy_realloc_n(allocator, T, ptr, old_count, new_count)                                                \
     hy_realloc_n_aligned(allocator, T, ptr, old_count, new_count, hy_align_of(T))
+/* hy_realloc_n of what lives at an alignment of the caller's choice, and keeps it. */
 #define hy_realloc_n_aligned(allocator, T, ptr, old_count, new_count, align)                                 \
     ((T *)hy_realloc_array((allocator), (ptr), (old_count), (new_count), sizeof(T), (align)))
 
