@@ -9,6 +9,7 @@
 #include <heapyard/bump.h>
 #include <heapyard/check.h>
 #include <heapyard/counting.h>
+#include <heapyard/default.h>
 #include <heapyard/error.h>
 #include <heapyard/failing.h>
 #include <heapyard/fixed_buffer.h>
