@@ -12,10 +12,20 @@ if(NOT HY_SANITIZE AND NOT HY_COVERAGE)
     $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   set_target_properties(heapyard_shared PROPERTIES
     OUTPUT_NAME heapyard VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  target_link_options(heapyard_shared PRIVATE -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/heapyard.map)
+  set_property(TARGET heapyard_shared APPEND PROPERTY LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/heapyard.map)
   install(TARGETS heapyard_shared EXPORT heapyard LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
 
-install(TARGETS heapyard EXPORT heapyard ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+# The conformance suite, for the tests of allocators from elsewhere: with the registry, because a row may
+# stand on any of ours.
+file(GLOB conformance_sources CONFIGURE_DEPENDS registry.c peers/*.c conformance/*.c)
+list(FILTER conformance_sources EXCLUDE REGEX "_test\\.c$|asan_options\\.c$")
+add_library(heapyard_conformance STATIC ${conformance_sources})
+target_link_libraries(heapyard_conformance PRIVATE $<BUILD_INTERFACE:hy_options> PUBLIC heapyard)
+set_target_properties(heapyard_conformance PROPERTIES C_VISIBILITY_PRESET hidden EXPORT_NAME conformance)
+
+install(TARGETS heapyard heapyard_conformance EXPORT heapyard ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/heapyard DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/heapyard)
@@ -23,8 +33,18 @@ install(EXPORT heapyard FILE heapyard-targets.cmake NAMESPACE heapyard:: DESTINA
 configure_package_config_file(heapyard-config.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/heapyard-config.cmake
   INSTALL_DESTINATION ${package_folder})
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/heapyard-config-version.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${CMAKE_CURRENT_BINARY_DIR}/heapyard-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/heapyard-config-version.cmake
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/heapyard-config.cmake
+  ${CMAKE_CURRENT_BINARY_DIR}/heapyard-config-version.cmake heapyard-plugin.cmake heapyard-plugin.map
   DESTINATION ${package_folder})
 
-configure_file(heapyard.pc.in ${CMAKE_CURRENT_BINARY_DIR}/heapyard.pc @ONLY)
-install(FILES ${CMAKE_CURRENT_BINARY_DIR}/heapyard.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+# The pkg-config files find their prefix from where they lie, so that an installation can be moved.
+set(pc_folder ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig)
+file(RELATIVE_PATH to_include ${pc_folder} ${CMAKE_INSTALL_FULL_INCLUDEDIR})
+set(HY_PC_LIBDIR "\${pcfiledir}/..")
+set(HY_PC_INCLUDEDIR "\${pcfiledir}/${to_include}")
+set(HY_PC_DL ${CMAKE_DL_LIBS})
+list(TRANSFORM HY_PC_DL PREPEND "-l")
+foreach(name heapyard heapyard-conformance)
+  configure_file(${name}.pc.in ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc @ONLY)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()
