@@ -5,6 +5,7 @@ import contextlib
 import difflib
 import enum
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -50,9 +51,21 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         unknown = message.removeprefix("unrecognized arguments: ").split("=")[0].split(" ")[0]
-        near = difflib.get_close_matches(unknown, self._option_string_actions, 1)
+        near = unknown not in self._option_string_actions and difflib.get_close_matches(unknown, self._option_string_actions, 1)
         meant = f"; did you mean {near[0]}?" if near else ""
         raise usage_error(f"{message}{meant} (--help tells what there is)")
+
+
+def plugin(text):
+    """A --plugin argument, LABEL=PATH or PATH alone (whose name is then the label), with the whole path: what
+    loads it may run elsewhere. For argparse's `type`."""
+    label, equals, path = text.rpartition("=")
+    path = Path(path)
+    if not equals:
+        label = re.sub(r"[^a-z0-9_]", "_", path.name.split(".")[0].removeprefix("lib").lower())
+    if not path.is_file():
+        raise usage_error(f"--plugin {text}: no such file: {path}")
+    return f"{label}={path.resolve()}"
 
 
 def main_guard(main):

@@ -22,11 +22,13 @@ SANITIZER_OPTIONS = "quarantine_size_mb=1:malloc_context_size=4:allocator_may_re
 
 @dataclass(frozen=True)
 class Cell:
-    """A property over a row ("-" where it needs none), and the build that can run it."""
+    """A property over a row ("-" where it needs none), the build that can run it, and the plugin that brings
+    the row, as LABEL=PATH."""
 
     prop: str
     row: str
     binary: Path
+    plugin: str = ""
 
     @property
     def name(self):
@@ -37,7 +39,8 @@ class Cell:
         return Path(self.prop) / (self.row if self.row != "-" else "once")
 
     def arguments(self):
-        return [f"--property={self.prop}", *([f"--row={self.row}"] if self.row != "-" else [])]
+        plugin = [f"--plugin={self.plugin}"] if self.plugin else []
+        return [*plugin, f"--property={self.prop}", *([f"--row={self.row}"] if self.row != "-" else [])]
 
 
 @dataclass
@@ -76,9 +79,13 @@ def environment(**extra):
     } | {name: str(value) for name, value in extra.items()}
 
 
-def read_listing(binary):
+def read_listing(binary, plugin=None):
+    """What the build knows; with a plugin, only what that brings."""
     listing = Listing()
-    done = subprocess.run([binary, "list"], capture_output=True, text=True, env=environment())
+    command = [binary, "list", *([f"--plugin={plugin}"] if plugin else [])]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment())
+    if done.returncode == common.Exit.USAGE:
+        raise common.usage_error(done.stderr.strip())
     if done.returncode != 0:
         raise common.Failure(common.Exit.HARNESS, f"{binary} list failed: {done.stderr.strip()}")
     for line in done.stdout.splitlines():
@@ -108,15 +115,18 @@ def _known(wanted, known, kind):
         raise common.usage_error(f"no {kind} {name}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
-def choose_cells(allocators=None, properties=None, sanitized=False):
+def choose_cells(allocators=None, properties=None, sanitized=False, plugin=None, binary=None):
     """The cells that the filters leave. Rows that a build with sanitizers leaves out are taken from one
-    without, unless only `sanitized` ones are wanted; a must-fail property only where it is named."""
-    binary = fuzzer()
-    listing = read_listing(binary)
+    without, unless only `sanitized` ones are wanted; a must-fail property only where it is named. With a
+    plugin (LABEL=PATH), only its rows."""
+    binary = binary or fuzzer()
+    listing = read_listing(binary, plugin)
     rows, wanted = _names(allocators), _names(properties)
+    if plugin and not rows:
+        rows = [name for name, missing in listing.rows.items() if not missing]
     _known(rows, listing.rows, "allocator")
     _known(wanted, listing.properties, "property")
-    needs_plain = not sanitized and any(missing and (not rows or name in rows) for name, missing in listing.rows.items())
+    needs_plain = not sanitized and not plugin and any(missing and (not rows or name in rows) for name, missing in listing.rows.items())
     plain = read_listing(plain_binary := fuzzer("fuzz-plain")) if needs_plain else None
     for name in rows:
         missing = listing.rows[name] and (plain.rows[name] if plain else listing.rows[name])
@@ -129,7 +139,7 @@ def choose_cells(allocators=None, properties=None, sanitized=False):
             continue
         if kind == "once" or kind == "must_fail":
             cells.append(Cell(prop, "-", binary))
-        cells += [Cell(prop, row, binary) for p, row in listing.cells if p == prop and (not rows or row in rows)]
+        cells += [Cell(prop, row, binary, plugin or "") for p, row in listing.cells if p == prop and (not rows or row in rows)]
         if plain:
             ours = {row for p, row in listing.cells if p == prop}
             cells += [
@@ -299,4 +309,5 @@ def print_reproducer(finding):
         print("\nas a C program (its calls; the whole file compiles alone):\n")
         print(text[text.index("int main(void)") :].rstrip())
         print(f"\n  {program.relative_to(common.ROOT)}")
-    print(f"  scripts/fuzz --reproduce {(finding.folder / 'input').relative_to(common.ROOT)}", flush=True)
+    plugin = f" --plugin {finding.cell.plugin}" if finding.cell.plugin else ""
+    print(f"  scripts/fuzz --reproduce {(finding.folder / 'input').relative_to(common.ROOT)}{plugin}", flush=True)

@@ -1,5 +1,8 @@
 """The gate: base and head in one process, verdicts that tell a regression from noise.
 
+Base and head are two commits of this project, or (--base-plugin, --head-plugin) two builds of somebody's
+allocator, of which the gate knows nothing but their rows.
+
     base, head -> plugins -> plan of cells -> tiers -> findings -> verdict, Markdown, JUnit, exit status
 
 Tiers: exact (counts, tolerance 0), instructions (callgrind), time (interleaved pairs), memory (peak
@@ -146,6 +149,9 @@ def parse_arguments(arguments):
                "4 inconclusive, 5 nothing (or not everything) was measured.",
     )
     parser.add_argument("--base", help="the commit to compare with (default: origin/main)")
+    parser.add_argument("--base-plugin", metavar="PATH", help="instead of commits: the plugin to compare with, and")
+    parser.add_argument("--head-plugin", metavar="PATH", help="the one that is compared with it")
+    parser.add_argument("--bench", metavar="FILE", type=common.Path, help="for plugins: a heapyard-bench that is built already")
     parser.add_argument("--quick", action="store_true", help="less time per cell (for every pull request)")
     parser.add_argument("--full", action="store_true", help="more cells, and more time for each")
     parser.add_argument("--allocators", help="A,B: only these rows")
@@ -161,6 +167,16 @@ def parse_arguments(arguments):
     for tier in options.tiers:
         if tier not in TIERS:
             parser.error(f"no tier '{tier}'; there are {', '.join(TIERS)}")
+    for name in ("base_plugin", "head_plugin", "bench"):
+        path = getattr(options, name)
+        if path and not common.Path(path).is_file():
+            parser.error(f"--{name.replace('_', '-')} {path}: no such file")
+    if bool(options.base_plugin) != bool(options.head_plugin):
+        parser.error("--base-plugin and --head-plugin go together: the two builds to compare")
+    if options.base_plugin and options.base:
+        parser.error("--base names a commit: give it, or two plugins, not both")
+    if options.bench and not options.base_plugin:
+        parser.error("--bench goes with plugins: for commits the gate builds head's own")
     if options.quick and options.full:
         parser.error("--quick or --full, not both")
     if options.jobs < 1:
@@ -172,8 +188,38 @@ def parse_arguments(arguments):
     return options
 
 
+class Sides(NamedTuple):
+    """What is compared, by what, and how people call it."""
+
+    base: gate_build.Tree
+    head: gate_build.Tree
+    title: str
+    notes: list
+
+
+def commits(options):
+    """A commit and the working tree, built here."""
+    name = options.base or gate_build.default_base()
+    commit = gate_build.find_commit(name)
+    print(f"gate: building base {commit[:12]} ({name}) and head", file=sys.stderr)
+    base, head = gate_build.build_base(commit), gate_build.build_head()
+    dirty = ", uncommitted changes included" if head.dirty else ""
+    print(f"gate: head is the working tree at {head.commit[:12]}{dirty}", file=sys.stderr)
+    return Sides(base, head, f"Base {name} ({commit[:12]}), head {head.commit[:12]}{dirty}", [])
+
+
+def libraries(options):
+    """Two plugins as they are."""
+    bench = options.bench or common.build("release", gate_build.BENCH) / gate_build.BENCH_FILE
+    base = gate_build.library("base", options.base_plugin, bench)
+    head = gate_build.library("head", options.head_plugin, bench)
+    note = "These libraries can't be linked again: a time that depends on where the linker put things may fail."
+    return Sides(base, head, f"Base {options.base_plugin} ({base.commit}), head {options.head_plugin} ({head.commit})", [note])
+
+
 def relinker(base, head, meters, folder):
-    """(number) -> the harness over both sides, each linked in another order."""
+    """(number) -> the harness over both sides, each linked in another order; a library that was not built
+    here, from another copy of its file."""
     def relinked(number):
         room = folder / f"relinked-{number}"
         return meters.with_plugins({
@@ -188,15 +234,11 @@ def run(options):
     """The whole run: its exit status."""
     began = time.monotonic()
     entries = gate_accepted.load(options.accepted)
-    name = options.base or gate_build.default_base()
-    commit = gate_build.find_commit(name)
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 31)
     stamp = time.strftime("%Y-%m-%dT%H-%M-%S")
     out = common.Path(options.out) if options.out else common.OUT / f"gate-{stamp}-{os.getpid()}"
-    print(f"gate: building base {commit[:12]} ({name}) and head", file=sys.stderr)
-    base, head = gate_build.build_base(commit), gate_build.build_head()
-    dirty = ", uncommitted changes included" if head.dirty else ""
-    print(f"gate: head is the working tree at {head.commit[:12]}{dirty}", file=sys.stderr)
+    sides = libraries(options) if options.base_plugin else commits(options)
+    base, head = sides.base, sides.head
     room = gate_build.ROOM / "runs" / f"{stamp}-{os.getpid()}"
     try:
         plugins = {"base": base.plugin, "head": head.plugin, "again": head.plugin}
@@ -204,12 +246,15 @@ def run(options):
         form = FORMS[options.form]
         meters = Meters(head.bench, plugins, form.cells)
         plan = make_plan(meters.cells(), options.allocators, options.workloads, options.threads, form.every)
+        if not plan.cells and not plan.gone:
+            raise Failure(Exit.NOTHING_MEASURED, "no workload applies to a row that both sides have: see heapyard-bench list")
         outcome = measure(plan, meters, options.tiers, form, relinker(base, head, meters, room), seed,
                           Progress(), options.jobs, have_valgrind())
     finally:
         shutil.rmtree(room, ignore_errors=True)
     findings, code, notes = judge(outcome, entries)
-    context = {"title": f"Base {name} ({commit[:12]}), head {head.commit[:12]}{dirty}", "notes": notes,
+    notes = sides.notes + notes
+    context = {"title": sides.title, "notes": notes,
                "facts": _facts(base, head, options.form, seed, plan, began)}
     gate_report.write(out, context, findings, code)
     for note in notes:

@@ -12,6 +12,7 @@ where the linker put things changes from one to the next.
 """
 
 import filecmp
+import hashlib
 import os
 import random
 import shlex
@@ -38,9 +39,9 @@ class Tree(NamedTuple):
     """One side, built."""
 
     label: str
-    commit: str
+    commit: str  # of a library that was not built here: what tells its contents from others
     dirty: bool  # head only: uncommitted changes are in it
-    build: Path
+    build: Optional[Path]  # None: the library was not built here
     plugin: Path
     bench: Optional[Path]
 
@@ -157,6 +158,15 @@ def build_head():
     return Tree("head", git("rev-parse", "HEAD"), dirty, build, build / PLUGIN_FILE, build / BENCH_FILE)
 
 
+def library(label, path, bench):
+    """A side that somebody else built. What the harness can't load as a plugin is a usage error."""
+    asked = subprocess.run([bench, "exact", "--list", f"--plugin={label}={Path(path).resolve()}"], capture_output=True, text=True)
+    if asked.returncode == Exit.USAGE:
+        raise common.usage_error(f"--{label}-plugin: {asked.stderr.strip().rpartition(f'{label}=')[2].partition(': ')[2]}")
+    contents = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return Tree(label, contents[:12], False, None, Path(path).resolve(), Path(bench).resolve())
+
+
 def place(plugin, label, folder):
     """A copy of the library for this run. All paths are equally long, so that nothing on any stack
     moves with a label, and two copies of one file are two mappings."""
@@ -194,7 +204,10 @@ def _padding(chooser, folder, number):
 
 
 def relink(tree, seed, folder):
-    """The tree's plugin with its objects in another order and padding between some of them."""
+    """The tree's plugin with its objects in another order and padding between some of them; one that was not
+    built here, as it is."""
+    if not tree.build:
+        return place(tree.plugin, tree.label, folder)
     chooser = random.Random(seed)
     folder.mkdir(parents=True, exist_ok=True)
     output = folder / f"{tree.label:_<5}.so"

@@ -453,7 +453,11 @@ GATE = Path(__file__).resolve().parent.parent / "gate"
         (["--tiers", "speed"], "no tier 'speed'"),
         (["--quick", "--full"], "not both"),
         (["--jobs", "0"], "--jobs"),
-        (["--bas"], "expected one argument"),
+        (["--base"], "expected one argument"),
+        (["--base-plugin", __file__], "go together"),
+        (["--base-plugin", "no.so", "--head-plugin", __file__], "no.so: no such file"),
+        (["--base", "HEAD", "--base-plugin", __file__, "--head-plugin", __file__], "not both"),
+        (["--bench", __file__], "--bench goes with plugins"),
     ],
 )
 def test_wrong_arguments_are_usage_errors(arguments, complaint):

@@ -107,6 +107,8 @@ class AflSlice:
         self.folder.mkdir(parents=True, exist_ok=True)
         before = read_afl_stats(self.folder)[0]
         env = afl_environment() | {"HEAPYARD_PROPERTY": self.cell.prop}
+        if self.cell.plugin:
+            env["HEAPYARD_PLUGIN"] = self.cell.plugin
         if self.cell.row != "-":
             env["HEAPYARD_ROW"] = self.cell.row
         copier = threading.Thread(target=self.sync)
