@@ -6,6 +6,7 @@
 #include <heapyard/allocator.h>
 #include <heapyard/arena.h>
 #include <heapyard/arena_shared.h>
+#include <heapyard/block_index.h>
 #include <heapyard/bump.h>
 #include <heapyard/check.h>
 #include <heapyard/counting.h>
