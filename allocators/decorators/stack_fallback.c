@@ -36,6 +36,37 @@ void hy_stack_fallback_deinit(hy_stack_fallback *fallback) {
     fallback->live_count = 0;
 }
 
+/* Tells misuse unless [ptr, ptr + size) was handed out of the buffer. */
+HY_INLINE void require_live(
+    const hy_stack_fallback *fallback, const void *ptr, size_t size, const char *function) {
+    (void)fallback, (void)ptr, (void)size, (void)function;
+    HY_REQUIRE(fallback->live_count > 0 && (uintptr_t)ptr <= fallback->fixed.next &&
+                   size <= fallback->fixed.next - (uintptr_t)ptr,
+        function, (uintptr_t)ptr, "a live block of the buffer, with its size (is it freed already?)");
+}
+
+/* What aligns a block may still need more than there is: then the child serves. */
+HY_SLOT void *hy_stack_fallback_alloc_inside(hy_stack_fallback *fallback, size_t size, hy_align align) {
+    void *ptr = hy_fixed_buffer_alloc(&fallback->fixed, size, align);
+    if (HY_UNLIKELY(!ptr)) return fallback->child.vtable->alloc(fallback->child.self, size, align);
+    fallback->live_count++;
+    return ptr;
+}
+
+bool hy_stack_fallback_resize_inside(
+    hy_stack_fallback *fallback, void *ptr, size_t old_size, size_t new_size, const char *function) {
+    require_live(fallback, ptr, old_size, function);
+    return hy_fixed_buffer_resize(&fallback->fixed, ptr, old_size, new_size);
+}
+
+HY_SLOT void hy_stack_fallback_free_inside(hy_stack_fallback *fallback, void *ptr, size_t size) {
+    require_live(fallback, ptr, size, "hy_free");
+    hy_fixed_buffer_free(&fallback->fixed, ptr, size);
+    /* Seldom: a buffer that is freed in order is empty by now. */
+    if (--fallback->live_count == 0 && HY_UNLIKELY(hy_stack_fallback_used(fallback) != 0))
+        hy_fixed_buffer_reset(&fallback->fixed);
+}
+
 /* No block can be live in a buffer that has handed out nothing; and one whose blocks are all freed has
  * started anew. */
 bool hy_stack_fallback_check(const hy_stack_fallback *fallback) {

@@ -79,22 +79,20 @@ HY_INLINE size_t hy_stack_fallback_used(const hy_stack_fallback *fallback) {
 /* Whether the struct holds together. */
 HY_API bool hy_stack_fallback_check(const hy_stack_fallback *fallback);
 
-/* Tells misuse unless [ptr, ptr + size) was handed out of the buffer. */
-HY_INLINE void hy_stack_fallback_require_live(
-    const hy_stack_fallback *fallback, const void *ptr, size_t size, const char *function) {
-    (void)fallback, (void)ptr, (void)size, (void)function;
-    HY_REQUIRE(fallback->live_count > 0 && size <= fallback->fixed.next - (uintptr_t)ptr &&
-                   (uintptr_t)ptr <= fallback->fixed.next,
-        function, (uintptr_t)ptr, "a live block of the buffer, with its size (is it freed already?)");
-}
+/* The four functions where the buffer is concerned: a request that it may have room for, and blocks of it. */
+HY_API HY_WARN_UNUSED void *hy_stack_fallback_alloc_inside(
+    hy_stack_fallback *fallback, size_t size, hy_align align);
+HY_API HY_WARN_UNUSED bool hy_stack_fallback_resize_inside(
+    hy_stack_fallback *fallback, void *ptr, size_t old_size, size_t new_size, const char *function);
+HY_API void hy_stack_fallback_free_inside(hy_stack_fallback *fallback, void *ptr, size_t size);
 
-/* The entry points, as in the vtable. `self` is an hy_stack_fallback. */
+/* The entry points, as in the vtable: a comparison, then the buffer or the child. `self` is an
+ * hy_stack_fallback. */
 HY_INLINE void *hy_stack_fallback_alloc(void *self, size_t size, hy_align align) {
     hy_stack_fallback *fallback = (hy_stack_fallback *)self;
-    void *ptr = hy_fixed_buffer_alloc(&fallback->fixed, size, align);
-    if (!ptr) return fallback->child.vtable->alloc(fallback->child.self, size, align);
-    fallback->live_count++;
-    return ptr;
+    if (size > fallback->fixed.end - fallback->fixed.next)
+        return fallback->child.vtable->alloc(fallback->child.self, size, align);
+    return hy_stack_fallback_alloc_inside(fallback, size, align);
 }
 
 HY_INLINE bool hy_stack_fallback_resize(
@@ -102,8 +100,7 @@ HY_INLINE bool hy_stack_fallback_resize(
     hy_stack_fallback *fallback = (hy_stack_fallback *)self;
     if (!hy_stack_fallback_owns(fallback, ptr))
         return fallback->child.vtable->resize(fallback->child.self, ptr, old_size, new_size, align);
-    hy_stack_fallback_require_live(fallback, ptr, old_size, "hy_resize");
-    return hy_fixed_buffer_resize(&fallback->fixed, ptr, old_size, new_size);
+    return hy_stack_fallback_resize_inside(fallback, ptr, old_size, new_size, "hy_resize");
 }
 
 HY_INLINE void *hy_stack_fallback_remap(
@@ -111,8 +108,7 @@ HY_INLINE void *hy_stack_fallback_remap(
     hy_stack_fallback *fallback = (hy_stack_fallback *)self;
     if (!hy_stack_fallback_owns(fallback, ptr))
         return fallback->child.vtable->remap(fallback->child.self, ptr, old_size, new_size, align);
-    hy_stack_fallback_require_live(fallback, ptr, old_size, "hy_remap");
-    return hy_fixed_buffer_resize(&fallback->fixed, ptr, old_size, new_size) ? ptr : NULL;
+    return hy_stack_fallback_resize_inside(fallback, ptr, old_size, new_size, "hy_remap") ? ptr : NULL;
 }
 
 HY_INLINE void hy_stack_fallback_free(void *self, void *ptr, size_t size, hy_align align) {
@@ -121,11 +117,7 @@ HY_INLINE void hy_stack_fallback_free(void *self, void *ptr, size_t size, hy_ali
         fallback->child.vtable->free(fallback->child.self, ptr, size, align);
         return;
     }
-    hy_stack_fallback_require_live(fallback, ptr, size, "hy_free");
-    hy_fixed_buffer_free(&fallback->fixed, ptr, size);
-    /* Seldom: a buffer that is freed in order is empty by now. */
-    if (--fallback->live_count == 0 && HY_UNLIKELY(hy_stack_fallback_used(fallback) != 0))
-        hy_fixed_buffer_reset(&fallback->fixed);
+    hy_stack_fallback_free_inside(fallback, ptr, size);
 }
 
 static const hy_vtable hy_stack_fallback_vtable = {
