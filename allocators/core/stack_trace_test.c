@@ -9,6 +9,7 @@
 #include <heapyard/stack_trace.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -214,6 +215,246 @@ static void printing_names_each_frame(void **state) {
     free(text);
 }
 
+/* Lines are there where the build has libdw. */
+static bool has_lines(void) {
+    return strstr(hy_stack_names(), "line (libdw)") != NULL;
+}
+
+typedef struct kept {
+    size_t count;
+    hy_frame frames[FRAMES];
+    char function[FRAMES][64], file[FRAMES][256];
+} kept;
+
+static void keep_frame(void *context, const hy_frame *frame) {
+    kept *k = context;
+    assert_int_equal(frame->index, k->count);
+    if (k->count == FRAMES) return;
+    size_t i = k->count++;
+    k->frames[i] = *frame;
+    snprintf(k->function[i], sizeof k->function[i], "%s", frame->function ? frame->function : "");
+    snprintf(k->file[i], sizeof k->file[i], "%s", frame->file ? frame->file : "");
+}
+
+static int inlined_line;
+
+HY_INLINE size_t capture_inlined(void **frames, size_t capacity) {
+    inlined_line = __LINE__ + 1;
+    size_t count = hy_stack_capture(frames, capacity);
+    __asm__ volatile("" ::: "memory");
+    return count;
+}
+
+static void frames_are_told_with_file_and_line(void **state) {
+    (void)state;
+    void *frames[2];
+    int line = __LINE__ + 1;
+    size_t count = capture_inlined(frames, 2);
+    kept k = {0};
+    hy_stack_resolve(frames, count, keep_frame, &k);
+    assert_true(k.count >= 2);
+    assert_ptr_equal(k.frames[0].address, frames[0]);
+    assert_non_null(strstr(k.frames[0].object, "stack_trace_test"));
+    if (!has_lines()) {
+        assert_string_equal(k.function[0], "frames_are_told_with_file_and_line");
+        assert_int_equal(k.frames[0].line, 0);
+        return;
+    }
+    assert_string_equal(k.function[0], "capture_inlined");
+    assert_true(k.frames[0].is_inlined);
+    assert_int_equal(k.frames[0].line, inlined_line);
+    assert_string_equal(k.function[1], "frames_are_told_with_file_and_line");
+    assert_false(k.frames[1].is_inlined);
+    assert_int_equal(k.frames[1].line, line);
+    assert_ptr_equal(k.frames[1].address, frames[0]);
+    assert_non_null(strstr(k.file[1], "core/stack_trace_test.c"));
+}
+
+static void what_is_no_code_has_its_address_alone(void **state) {
+    (void)state;
+    void *frames[] = {NULL, &frames, (void *)UINTPTR_MAX};
+    kept k = {0};
+    hy_stack_resolve(frames, 3, keep_frame, &k);
+    assert_int_equal(k.count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_ptr_equal(k.frames[i].address, frames[i]);
+        assert_null(k.frames[i].object);
+        assert_string_equal(k.function[i], "");
+    }
+}
+
+static void a_line_is_cut_off_where_it_has_no_room(void **state) {
+    (void)state;
+    hy_frame frame = {.index = 3,
+        .address = (void *)0x1234,
+        .function = "parse",
+        .function_offset = 0x20,
+        .object = "/usr/bin/tool",
+        .object_offset = 0x99};
+    char line[200];
+    size_t whole = hy_frame_format(&frame, line, sizeof line);
+    assert_int_equal(whole, strlen(line));
+    assert_string_equal(line, "    #3 0x1234 in parse+0x20 (/usr/bin/tool+0x99)\n");
+    frame.file = "parse.c";
+    frame.line = 42;
+    hy_frame_format(&frame, line, sizeof line);
+    assert_string_equal(line, "    #3 0x1234 in parse at parse.c:42 (/usr/bin/tool+0x99)\n");
+    frame.is_inlined = true;
+    hy_frame_format(&frame, line, sizeof line);
+    assert_string_equal(line, "    #3 0x1234 in parse at parse.c:42 (inlined)\n");
+    for (size_t capacity = 2; capacity < 60; capacity++) {
+        memset(line, 'x', sizeof line);
+        size_t size = hy_frame_format(&frame, line, capacity);
+        assert_true(size < capacity && size == strlen(line));
+        assert_int_equal(line[size - 1], '\n');
+        assert_int_equal(line[capacity], 'x');
+    }
+}
+
+static void count_line(void *context, const char *line, size_t size) {
+    assert_int_equal(strlen(line), size);
+    assert_int_equal(line[size - 1], '\n');
+    ++*(size_t *)context;
+}
+
+static void sinks_streams_and_descriptors_are_told_the_same(void **state) {
+    (void)state;
+    void *frames[FRAMES];
+    size_t count = hy_stack_capture(frames, FRAMES), lines = 0;
+    hy_stack_print_to(count_line, &lines, frames, count);
+    assert_true(lines >= count);
+    char *text = text_of(frames, count), read_back[1 << 14] = "";
+    FILE *file = tmpfile();
+    hy_stack_print_descriptor(fileno(file), frames, count);
+    rewind(file);
+    assert_int_equal(fread(read_back, 1, sizeof read_back - 1, file), strlen(text));
+    assert_string_equal(read_back, text);
+    fclose(file);
+    free(text);
+}
+
+/* The innermost printing has what it can; it neither waits nor recurs. */
+static void print_again(void *context, const hy_frame *frame) {
+    void *address = frame->address;
+    kept inner = {0};
+    hy_stack_resolve(&address, 1, keep_frame, &inner);
+    assert_int_equal(inner.frames[0].line, 0);
+    ++*(size_t *)context;
+}
+
+static void a_sink_may_print_too(void **state) {
+    (void)state;
+    void *frames[2];
+    size_t count = hy_stack_capture(frames, 2), told = 0;
+    hy_stack_resolve(frames, count, print_again, &told);
+    assert_true(told >= count);
+    kept k = {0};
+    hy_stack_resolve(frames, 1, keep_frame, &k);
+    if (has_lines()) assert_int_not_equal(k.frames[0].line, 0);
+}
+
+static void *print_often(void *argument) {
+    void *frames[4];
+    for (int i = 0; i < 20; i++) {
+        kept k = {0};
+        hy_stack_resolve(frames, hy_stack_capture(frames, 4), keep_frame, &k);
+        assert_string_equal(k.function[0], "print_often");
+        if (has_lines()) assert_int_not_equal(k.frames[0].line, 0);
+    }
+    return argument;
+}
+
+static void threads_print_at_once(void **state) {
+    (void)state;
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, print_often, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+}
+
+static struct {
+    size_t quick_count, full_count;
+    void *quick[FRAMES], *full[FRAMES];
+} in_handler;
+
+static HY_NOINLINE void capture_in_handler(int number) {
+    (void)number;
+    in_handler.quick_count = hy_stack_capture(in_handler.quick, FRAMES);
+    in_handler.full_count = hy_stack_capture_full(in_handler.full, FRAMES);
+}
+
+static HY_NOINLINE void raise_here(void) {
+    raise(SIGUSR1);
+    __asm__ volatile("");
+}
+
+static bool is_among(void *const *frames, size_t count, uintptr_t function) {
+    for (size_t i = 0; i < count; i++) {
+        if (lies_in(frames[i], function)) return true;
+    }
+    return false;
+}
+
+static void a_handler_on_its_own_stack_is_walked(void **state) {
+    (void)state;
+    static _Alignas(16) char memory[1 << 16];
+    stack_t stack = {.ss_sp = memory, .ss_size = sizeof memory}, before;
+    struct sigaction action = {.sa_handler = capture_in_handler, .sa_flags = SA_ONSTACK}, old;
+    assert_int_equal(sigaltstack(&stack, &before), 0);
+    assert_int_equal(sigaction(SIGUSR1, &action, &old), 0);
+    raise_here();
+    assert_int_equal(sigaction(SIGUSR1, &old, NULL), 0);
+    assert_int_equal(sigaltstack(&before, NULL), 0);
+    assert_true(in_handler.quick_count >= 1);
+#if !HY_TSAN /* whose own handler stands between */
+    assert_true(lies_in(in_handler.quick[0], (uintptr_t)capture_in_handler));
+    assert_true(lies_in(in_handler.full[0], (uintptr_t)capture_in_handler));
+    assert_true(is_among(in_handler.full, in_handler.full_count, (uintptr_t)raise_here));
+#endif
+    void *frames[FRAMES];
+    assert_true(capture_here(frames, FRAMES) >= 3);
+    assert_true(lies_in(frames[0], (uintptr_t)capture_here));
+}
+
+/* qsort calls back through code of the C library, which has no frame pointers: the walk by them may end
+ * there, the full one goes through. */
+static int compare_and_capture(const void *left, const void *right) {
+    (void)left, (void)right;
+    in_handler.quick_count = hy_stack_capture(in_handler.quick, FRAMES);
+    in_handler.full_count = hy_stack_capture_full(in_handler.full, FRAMES);
+    return 0;
+}
+
+static HY_NOINLINE void sort_here(void) {
+    int numbers[2] = {1, 2};
+    qsort(numbers, 2, sizeof numbers[0], compare_and_capture);
+    __asm__ volatile("");
+}
+
+static void code_without_frame_pointers_is_survived(void **state) {
+    (void)state;
+    sort_here();
+    assert_true(in_handler.quick_count >= 1);
+    assert_true(lies_in(in_handler.quick[0], (uintptr_t)compare_and_capture));
+    assert_true(is_among(in_handler.full, in_handler.full_count, (uintptr_t)sort_here));
+}
+
+static void printing_takes_nothing_from_the_allocator(void **state) {
+    (void)state;
+    hy_counting counting = HY_COUNTING_INIT(hy_libc());
+    hy_failing failing;
+    hy_failing_options options = HY_FAILING_DEFAULTS;
+    options.fail_alloc_at = 0;
+    hy_failing_init(&failing, hy_counting_allocator(&counting), &options);
+    hy_allocator top = hy_failing_allocator(&failing);
+    assert_null(allocate_through(&top));
+    char *text = text_of(failing.frames, failing.frame_count);
+    assert_non_null(strstr(text, "allocate_through"));
+    free(text);
+    assert_int_equal(counting.counts.alloc_count + counting.counts.alloc_refused_count, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(begins_at_the_caller),
@@ -227,6 +468,15 @@ int main(void) {
 #endif
         cmocka_unit_test(errno_survives),
         cmocka_unit_test(printing_names_each_frame),
+        cmocka_unit_test(frames_are_told_with_file_and_line),
+        cmocka_unit_test(what_is_no_code_has_its_address_alone),
+        cmocka_unit_test(a_line_is_cut_off_where_it_has_no_room),
+        cmocka_unit_test(sinks_streams_and_descriptors_are_told_the_same),
+        cmocka_unit_test(a_sink_may_print_too),
+        cmocka_unit_test(threads_print_at_once),
+        cmocka_unit_test(a_handler_on_its_own_stack_is_walked),
+        cmocka_unit_test(code_without_frame_pointers_is_survived),
+        cmocka_unit_test(printing_takes_nothing_from_the_allocator),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

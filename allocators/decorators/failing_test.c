@@ -69,6 +69,43 @@ static void resizes_and_remaps_share_an_index(void **state) {
     assert_int_equal(failing.allocated_bytes, failing.freed_bytes);
 }
 
+static bool agree_to_resize(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    (void)self, (void)ptr, (void)old_size, (void)new_size, (void)align;
+    return true;
+}
+
+static void *agree_to_remap(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    (void)self, (void)old_size, (void)new_size, (void)align;
+    return ptr;
+}
+
+/* Whether a resize, or a remap, of a block to its own size is served: libc can do both. */
+static bool resizes(hy_failing *failing, void *ptr) {
+    return hy_resize(hy_failing_allocator(failing), ptr, 100, 100, HY_ALIGN_8);
+}
+
+static bool remaps(hy_failing *failing, void *ptr) {
+    return hy_remap(hy_failing_allocator(failing), ptr, 100, 100, HY_ALIGN_8) != NULL;
+}
+
+static void from_the_nth_resize_on(void **state) {
+    (void)state;
+    hy_failing failing;
+    init(&failing, HY_FAILING_NEVER, 3, false);
+    void *ptr = hy_alloc(hy_failing_allocator(&failing), 100, HY_ALIGN_8);
+    assert_true(resizes(&failing, ptr));
+    assert_true(remaps(&failing, ptr));
+    assert_true(resizes(&failing, ptr));
+    for (int i = 0; i < 5; i++) {
+        assert_false(remaps(&failing, ptr));
+        assert_false(resizes(&failing, ptr));
+    }
+    assert_int_equal(failing.resize_index, 13);
+    assert_int_equal(failing.induced_count, 10);
+    assert_true(serves(&failing)); /* allocations have their own index */
+    hy_free(hy_failing_allocator(&failing), ptr, 100, HY_ALIGN_8);
+}
+
 static void a_refused_remap_leaves_realloc_a_way(void **state) {
     (void)state;
     hy_failing failing;
@@ -107,20 +144,58 @@ static void refusals_by_chance_repeat_with_their_seed(void **state) {
     assert_false(serves(&first));
 }
 
+static void chance_strikes_resizes_and_remaps_too(void **state) {
+    (void)state;
+    hy_failing_options options = {HY_FAILING_NEVER, HY_FAILING_NEVER, false, 0.5, 7};
+    hy_failing failing;
+    hy_failing_init(&failing, hy_libc(), &options);
+    char block[100];
+    hy_vtable agrees = {NULL, NULL, NULL, NULL};
+    agrees.resize = agree_to_resize;
+    agrees.remap = agree_to_remap;
+    failing.child = (hy_allocator){NULL, &agrees};
+    uint64_t resize_refusals = 0, remap_refusals = 0;
+    for (int i = 0; i < 1000; i++) {
+        resize_refusals += !resizes(&failing, block);
+        remap_refusals += !remaps(&failing, block);
+    }
+    assert_in_range(resize_refusals, 400, 600);
+    assert_in_range(remap_refusals, 400, 600);
+    assert_int_equal(failing.induced_count, resize_refusals + remap_refusals);
+}
+
+static HY_NOINLINE void refuse_here(hy_failing *failing) {
+    assert_false(serves(failing));
+    __asm__ volatile("");
+}
+
 static void the_stack_of_the_refusal_is_kept(void **state) {
     (void)state;
     hy_failing failing;
     init(&failing, 0, HY_FAILING_NEVER, false);
-    assert_false(serves(&failing));
+    refuse_here(&failing);
     assert_true(failing.frame_count > 0);
     char *text = NULL;
     size_t size = 0;
     FILE *stream = open_memstream(&text, &size);
     hy_failing_print(&failing, stream);
     fclose(stream);
-    assert_non_null(strstr(text, "induced out of memory at:"));
-    assert_non_null(strstr(text, "#0"));
+    assert_memory_equal(text, "induced out of memory at:\n    #0 ", 33);
+    assert_non_null(strstr(text, " in refuse_here"));
+    assert_null(strstr(text, " in hy_"));
     free(text);
+}
+
+static void without_a_refusal_there_is_no_stack(void **state) {
+    (void)state;
+    hy_failing failing;
+    init(&failing, 5, HY_FAILING_NEVER, false);
+    assert_true(serves(&failing));
+    assert_int_equal(failing.frame_count, 0);
+    FILE *stream = tmpfile();
+    hy_failing_print(&failing, stream);
+    assert_int_equal(ftell(stream), 0);
+    fclose(stream);
 }
 
 static void init_with_a_wrong_probability(void) {
@@ -142,9 +217,12 @@ int main(void) {
         cmocka_unit_test(from_the_nth_on),
         cmocka_unit_test(only_the_nth),
         cmocka_unit_test(resizes_and_remaps_share_an_index),
+        cmocka_unit_test(from_the_nth_resize_on),
         cmocka_unit_test(a_refused_remap_leaves_realloc_a_way),
         cmocka_unit_test(the_childs_refusals_are_not_induced),
         cmocka_unit_test(refusals_by_chance_repeat_with_their_seed),
+        cmocka_unit_test(chance_strikes_resizes_and_remaps_too),
+        cmocka_unit_test(without_a_refusal_there_is_no_stack),
         cmocka_unit_test(the_stack_of_the_refusal_is_kept),
         cmocka_unit_test(a_wrong_probability_is_misuse),
     };

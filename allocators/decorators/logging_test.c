@@ -40,9 +40,10 @@ HY_PRINTF(1, 2) static void assert_said(const char *format, ...) {
 
 static void each_call_is_a_line(void **state) {
     (void)state;
-    _Alignas(64) char buffer[256];
+    static _Alignas(64) char bytes[256];
+    void *buffer = bytes;
     hy_fixed_buffer fixed;
-    hy_fixed_buffer_init(&fixed, buffer, sizeof buffer);
+    hy_fixed_buffer_init(&fixed, bytes, sizeof bytes);
     hy_logging logging = HY_LOGGING_INIT(hy_fixed_buffer_allocator(&fixed), keep_line, NULL, "parser");
     hy_allocator gpa = hy_logging_allocator(&logging);
     char *ptr = hy_alloc(gpa, 100, HY_ALIGN_8);
@@ -60,6 +61,7 @@ static void each_call_is_a_line(void **state) {
                 "parser: free %p 200 align 8\n",
         buffer, buffer, buffer, buffer, buffer);
     assert_int_equal(said.line_count, 6);
+    hy_fixed_buffer_deinit(&fixed);
 }
 
 static void a_remap_tells_both_addresses(void **state) {
