@@ -59,6 +59,7 @@ static void begin_session(void *context, uint32_t thread) {
     if (!session) return;
     session->direct = candidate->direct;
     session->observer = work->observer;
+    if (candidate->session_count > 1) session->crew = candidate->crew;
 }
 
 static void fill_session(void *context, uint32_t thread) {

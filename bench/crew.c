@@ -35,6 +35,8 @@ struct hy_crew {
     _Alignas(HY_CACHE_LINE) _Atomic uint32_t start; /* counts pieces of work begun */
     _Alignas(HY_CACHE_LINE) _Atomic uint32_t finished;
     _Alignas(HY_CACHE_LINE) _Atomic uint64_t last_end_ns;
+    _Alignas(HY_CACHE_LINE) _Atomic uint32_t met; /* threads that wait at the meeting place */
+    _Alignas(HY_CACHE_LINE) _Atomic uint32_t partings;
 };
 
 static uint64_t read_clock(clockid_t clock) {
@@ -145,6 +147,20 @@ uint64_t hy_crew_run(hy_crew *crew, hy_crew_task task, void *context) {
     note_end(crew);
     spin_until(crew, &crew->finished, crew->threads);
     return atomic_load(&crew->last_end_ns) - start;
+}
+
+bool hy_crew_meet(hy_crew *crew) {
+    /* Nobody parts before all have met, so this reads what all of them will wait for to change. */
+    uint32_t partings = atomic_load_explicit(&crew->partings, memory_order_relaxed);
+    uint32_t met = atomic_fetch_add_explicit(&crew->met, 1, memory_order_acq_rel) + 1;
+    if (met == crew->threads) return true;
+    spin_while(crew, &crew->partings, partings);
+    return false;
+}
+
+void hy_crew_part(hy_crew *crew) {
+    atomic_store_explicit(&crew->met, 0, memory_order_relaxed);
+    atomic_fetch_add_explicit(&crew->partings, 1, memory_order_release);
 }
 
 /* The `wanted`-th core of the set. */

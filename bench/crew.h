@@ -34,6 +34,11 @@ uint64_t hy_crew_run(hy_crew *crew, hy_crew_task task, void *context);
  * caller's own place is given back by hy_crew_stop. */
 void hy_crew_pin(hy_crew *crew);
 uint32_t hy_crew_threads(const hy_crew *crew);
+/* Within a task: waits until all of the crew's threads have come here. True for one of them: that one alone
+ * goes on, does what nobody may see half done, and lets the others go by hy_crew_part. All of a crew's tasks
+ * meet equally often. With one thread it is true at once. */
+bool hy_crew_meet(hy_crew *crew);
+void hy_crew_part(hy_crew *crew);
 void hy_crew_stop(hy_crew *crew);
 
 HY_END_DECLS

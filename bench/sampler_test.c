@@ -168,6 +168,40 @@ static void test_a_crew_runs_every_task_once_in_each_thread(void **state) {
     }
 }
 
+/* At each meeting all have added theirs, and whoever goes on alone may read and change what is theirs. */
+typedef struct meeting {
+    hy_crew *crew;
+    uint64_t own[HY_THREADS_MAX]; /* plain variables: ThreadSanitizer sees that they are ordered */
+    uint64_t sum;
+} meeting;
+
+#define MEETINGS 100
+
+static void meet_often(void *context, uint32_t thread) {
+    meeting *all = context;
+    for (int i = 0; i < MEETINGS; i++) {
+        all->own[thread]++;
+        if (!hy_crew_meet(all->crew)) continue;
+        for (uint32_t other = 0; other < hy_crew_threads(all->crew); other++) {
+            all->sum += all->own[other];
+            all->own[other] = 0;
+        }
+        hy_crew_part(all->crew);
+    }
+}
+
+static void test_a_crew_meets(void **state) {
+    (void)state;
+    static const uint32_t sizes[] = {1, 2, 5};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        meeting all = {.crew = hy_crew_start(sizes[i])};
+        assert_non_null(all.crew);
+        hy_crew_run(all.crew, meet_often, &all);
+        assert_int_equal(all.sum, MEETINGS * sizes[i]);
+        hy_crew_stop(all.crew);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_round_of_every_candidate_has_a_time),
@@ -177,6 +211,7 @@ int main(void) {
         cmocka_unit_test(test_epochs_grow_with_the_live_set),
         cmocka_unit_test(test_slow_candidates_get_enough_operations),
         cmocka_unit_test(test_a_crew_runs_every_task_once_in_each_thread),
+        cmocka_unit_test(test_a_crew_meets),
     };
     return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);
 }

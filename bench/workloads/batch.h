@@ -3,11 +3,12 @@
  *
  * Shared by `request` (mixed small sizes) and `bulk` (one size). An operation is one block, with its
  * share of the end; an epoch is whole batches. With more than one thread nobody may reset under the
- * others' feet, so the blocks are freed.
+ * others' feet: they meet, one resets, and all go on; the meeting is timed with the batch.
  */
 #ifndef HEAPYARD_BATCH_H
 #define HEAPYARD_BATCH_H
 
+#include "bench/crew.h"
 #include "bench/session.h"
 
 typedef struct batch_session {
@@ -58,11 +59,18 @@ HY_INLINE uint64_t batch_freed(batch_session *session, hy_allocator allocator, b
     return batch_free_range(session, allocator, 0, session->count, verify);
 }
 
+/* Ends the blocks of all threads that share the instance. */
+HY_INLINE void batch_end_all(const hy_session *head) {
+    if (head->crew && !hy_crew_meet(head->crew)) return;
+    hy_instance_reset(head->instance, HY_RESET_RETAIN_CAPACITY, 0);
+    if (head->crew) hy_crew_part(head->crew);
+}
+
 /* One batch through a reset. Nobody needs the addresses, unless somebody verifies. */
 HY_INLINE uint64_t batch_reset(batch_session *session, hy_allocator allocator, bool verify) {
     batch_take_range(session, allocator, 0, session->count, verify);
     uint64_t checksum = verify ? batch_words(session) : 0;
-    hy_instance_reset(session->head.instance, HY_RESET_RETAIN_CAPACITY, 0);
+    batch_end_all(&session->head);
     return checksum;
 }
 
@@ -95,7 +103,7 @@ static inline void batch_observed(batch_session *session) {
         hy_session_observe(head, batch_sum(session, last));
     }
     if (session->resets) {
-        hy_instance_reset(head->instance, HY_RESET_RETAIN_CAPACITY, 0);
+        batch_end_all(head);
         hy_session_observe(head, 0);
         return;
     }
@@ -144,12 +152,12 @@ static inline void batch_end(hy_session *head) {
 
 /* A session of `count` blocks of sizes between the two. NULL: out of memory. */
 static inline hy_session *batch_begin(const hy_workload *workload, uint64_t count, uint64_t smallest,
-    uint64_t largest, uint32_t threads, uint64_t seed, hy_instance *instance) {
+    uint64_t largest, uint64_t seed, hy_instance *instance) {
     batch_session *session = hy_create(hy_libc(), batch_session);
     if (!session) return NULL;
     *session = (batch_session){.count = count};
     hy_session_start(&session->head, workload, instance);
-    session->resets = threads == 1 && (instance->row->traits & HY_TRAIT_BULK_RESET);
+    session->resets = instance->row->traits & HY_TRAIT_BULK_RESET;
     session->blocks = hy_alloc_zeroed(hy_libc(), void *, count);
     session->sizes = hy_random_table(seed, count, largest - smallest + 1);
     if (session->blocks && session->sizes) {

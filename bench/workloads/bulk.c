@@ -21,13 +21,15 @@ static bool demand(const char *params, hy_demand *out) {
 
 static hy_session *begin(
     const hy_workload *workload, const char *params, uint32_t threads, uint64_t seed, hy_instance *instance) {
+    (void)threads;
     uint64_t blocks, size;
     if (!parse(params, &blocks, &size)) return NULL;
-    return batch_begin(workload, blocks, size, size, threads, seed, instance);
+    return batch_begin(workload, blocks, size, size, seed, instance);
 }
 
 static const hy_cell cells[] = {
     {"blocks=10000;size=64", 1, HY_TIER_STANDARD},
+    {"blocks=10000;size=64", 2, HY_TIER_STANDARD},
 };
 
 const hy_workload hy_bulk_workload = {
@@ -37,7 +39,6 @@ const hy_workload hy_bulk_workload = {
                "it. It models a tree or a table that is built, used and dropped as a whole.",
     .operation = "one allocation and its share of the end",
     .needs_one = HY_TRAIT_FREE_ANY | HY_TRAIT_BULK_RESET,
-    .needs_threaded = HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE,
     .excludes = HY_TRAIT_REFUSES_ALL,
     .cells = cells,
     .cell_count = sizeof cells / sizeof cells[0],

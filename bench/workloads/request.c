@@ -28,9 +28,10 @@ static bool demand(const char *params, hy_demand *out) {
 
 static hy_session *begin(
     const hy_workload *workload, const char *params, uint32_t threads, uint64_t seed, hy_instance *instance) {
+    (void)threads;
     request_params parsed;
     if (!parse(params, &parsed)) return NULL;
-    return batch_begin(workload, parsed.blocks, parsed.smallest, parsed.largest, threads, seed, instance);
+    return batch_begin(workload, parsed.blocks, parsed.smallest, parsed.largest, seed, instance);
 }
 
 static bool direct_loop(const hy_direct_bench *direct) {
@@ -50,7 +51,6 @@ const hy_workload hy_request_workload = {
         "has it, else by freeing each. It models a server's request, a frame of a game, a compiler's pass.",
     .operation = "one allocation and its share of the end",
     .needs_one = HY_TRAIT_FREE_ANY | HY_TRAIT_BULK_RESET,
-    .needs_threaded = HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE,
     .excludes = HY_TRAIT_REFUSES_ALL,
     .cells = cells,
     .cell_count = sizeof cells / sizeof cells[0],
