@@ -19,9 +19,11 @@ extern const hy_row hy_null_row, hy_libc_row, hy_libc_again_row, hy_raw_libc_row
 extern const hy_row hy_bump_row, hy_fixed_buffer_row, hy_fixed_buffer_shared_row, hy_arena_row, hy_pool_row;
 extern const hy_row hy_arena_shared_row;
 extern const hy_row hy_logging_row;
+extern const hy_row hy_debug_row, hy_debug_plain_row, hy_debug_unwind_row;
 extern const hy_row hy_counting_row, hy_counting_shared_row, hy_failing_row, hy_headered_row,
     hy_recording_row, hy_stack_fallback_row, hy_wide_align_row;
-extern const hy_row hy_limited_row, hy_limited_shared_row, hy_thread_safe_row;
+extern const hy_row hy_limited_row, hy_limited_shared_row, hy_thread_safe_row, hy_validating_row,
+    hy_validating_indexed_row;
 
 /* In the order of the table. */
 static const hy_row *const own_rows[] = {
@@ -41,6 +43,9 @@ static const hy_row *const own_rows[] = {
     &hy_arena_row,
     &hy_arena_shared_row,
     &hy_pool_row,
+    &hy_debug_row,
+    &hy_debug_plain_row,
+    &hy_debug_unwind_row,
     &hy_counting_row,
     &hy_counting_shared_row,
     &hy_failing_row,
@@ -52,6 +57,8 @@ static const hy_row *const own_rows[] = {
     &hy_limited_row,
     &hy_limited_shared_row,
     &hy_thread_safe_row,
+    &hy_validating_row,
+    &hy_validating_indexed_row,
     &hy_jemalloc_row,
     &hy_jemalloc_sized_row,
     &hy_mimalloc_row,
@@ -90,6 +97,13 @@ static const composition compositions[] = {
     {"limited_over_pool", "a pool that hands out so many bytes at once", {"limited", "pool"}},
     {"thread_safe_over_pool", "a pool that threads share", {"thread_safe", "pool"}},
     {"thread_safe_over_arena", "an arena that threads share", {"thread_safe", "arena"}},
+    {"validating_over_pool", "a pool and its users held to the contract", {"validating", "pool"}},
+    {"validating_indexed_over_arena", "an arena and its users held to every word",
+        {"validating_indexed", "arena"}},
+    {"validating_indexed_over_pool", "a pool and its users held to every word",
+        {"validating_indexed", "pool"}},
+    {"failing_over_pool", "a pool that can be made to refuse", {"failing", "pool"}},
+    {"counting_shared_over_pool", "what threads of a program ask of a pool", {"counting_shared", "pool"}},
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))

@@ -26,6 +26,9 @@ bool hy_os_unmap(void *ptr, size_t size);
 /* Gives back what the pages hold, but not their addresses: they read as zero. */
 void hy_os_discard(void *ptr, size_t size);
 
+/* Whether pages may be touched at all; what they hold stays. False: refused, nothing changed. */
+bool hy_os_protect(void *ptr, size_t size, bool accessible);
+
 /* Changes a mapping's size where it lies. False: refused, nothing changed. */
 bool hy_os_resize(void *ptr, size_t old_size, size_t new_size);
 

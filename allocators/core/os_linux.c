@@ -31,6 +31,10 @@ void hy_os_discard(void *ptr, size_t size) {
     madvise(ptr, size, MADV_DONTNEED);
 }
 
+bool hy_os_protect(void *ptr, size_t size, bool accessible) {
+    return mprotect(ptr, size, accessible ? PROT_READ | PROT_WRITE : PROT_NONE) == 0;
+}
+
 bool hy_os_resize(void *ptr, size_t old_size, size_t new_size) {
     return mremap(ptr, old_size, new_size, 0) != MAP_FAILED;
 }

@@ -10,6 +10,7 @@
 #include <heapyard/bump.h>
 #include <heapyard/check.h>
 #include <heapyard/counting.h>
+#include <heapyard/debug.h>
 #include <heapyard/default.h>
 #include <heapyard/error.h>
 #include <heapyard/failing.h>
@@ -33,6 +34,7 @@
 #include <heapyard/thread_slot.h>
 #include <heapyard/thread_safe.h>
 #include <heapyard/typed.h>
+#include <heapyard/validating.h>
 #include <heapyard/wide_align.h>
 
 #endif

@@ -1,0 +1,547 @@
+/* debug.c: an allocator that tells what was done wrong, where, and where the block came from.
+ *
+ * For: tests, debug builds, a program that misbehaves; cheap enough to leave on. Not for: production where
+ *   memory is dear: a block of 64 bytes takes 96, and a record of 152 with the default stacks.
+ * Algorithm: blocks of about a size share chunks of slots (debug_chunk.h); what describes a block, and the
+ *   stacks of its allocation and of its free, stand in a record apart from it, sealed with a secret of the
+ *   instance. An address finds its chunk in a hash of granules (debug_index.h), so a foreign one is told
+ *   without being touched.
+ *
+ *     slot  [guard|block             |guard]   live:  guards are the instance's canary, the block is its
+ * user's [poison                        ]   freed: all of it, checked before it serves again
+ *
+ *   A freed slot goes to the end of its bucket's queue, and serves again only when more than
+ *   config.quarantine_blocks wait behind one another. That is the detection's promise: a double free and a
+ *   write after free are told as long as fewer than that many blocks of the size have been freed since, and
+ *   its chunk was not among the oldest of more than config.retained_bytes of chunks without a live block.
+ *   Realloc moves through alloc and free, never by remap, so that the old block is poisoned and watched.
+ *
+ * Fast paths: alloc: bucket by arithmetic, the oldest slot of the queue, poison looked at, fresh fill,
+ * guards, record; free: one look-up, one comparison of the record, guards, poison. All that is wrong goes
+ * another way (debug_judge.c), which may take its time. No call of the child, no system call, no atomic
+ *   read-modify-write while the process has one thread.
+ * Cost: O(size) for fills and looks; a stack of 6 frames by frame pointers some 25 ns, twice a block.
+ * Overhead per block: 32 bytes of guards and up to an eighth of rounding; 56 bytes of record + 16 a frame.
+ * Thread-safe: by choice, with a lock of its own (debug_lock.h).
+ * Source: what is told follows Zig's DebugAllocator and its successor; the quarantine is AddressSanitizer's
+ *   idea, a page a block Electric Fence's, records apart from blocks GWP-ASan's. Zig gives a bucket's pages
+ *   back as soon as it is empty; here empty chunks wait, so that a pair costs no system call.
+ *
+ * ASan and Valgrind: guards and never used memory are closed to them by default, freed slots are not: at
+ * check level 2 the front door writes over what is freed, and a double free would end there, in their report,
+ * where this allocator has three stacks to tell of it and the program goes on. Late reads and writes of freed
+ * memory find our poison then; who wants them told at the line asks for HY_DEBUG_TOOLS_ALL.
+ */
+#include <heapyard/debug.h>
+#include <heapyard/libc.h>
+#include <heapyard/plugin.h>
+#include <heapyard/typed.h>
+
+#include "allocators/core/os.h"
+#include "allocators/strategies/debug_guard.h"
+#include "allocators/strategies/debug_index.h"
+#include "allocators/strategies/debug_instances.h"
+#include "allocators/strategies/debug_judge.h"
+#include "allocators/strategies/debug_lock.h"
+#include "allocators/strategies/debug_walk.h"
+
+#define ALIVE 0x6465627567210A01u
+#define FIRST_CHUNK_BYTES ((size_t)4096)
+#define QUARANTINE_BYTES ((size_t)64 << 10)
+#define QUARANTINE_LEAST ((size_t)4)
+
+/* Buckets: slots of 16, 32 … 256 bytes, then eight sizes for each doubling. */
+#define FINE_MAX ((size_t)256)
+#define FINE_LOG2 4
+#define FINE_COUNT 16
+#define STEPS_LOG2 3
+
+_Static_assert(FINE_COUNT + ((15 - 8) << STEPS_LOG2) == HY_DEBUG_LARGE, "each small size has a bucket");
+_Static_assert(sizeof(hy_debug_record) == 56 || sizeof(void *) != 8, "the header says what a record costs");
+
+HY_INLINE unsigned bucket_of(size_t need) {
+    size_t last = need - 1;
+    if (need <= FINE_MAX) return (unsigned)(last >> FINE_LOG2);
+    unsigned log2 = 63u - (unsigned)__builtin_clzll((unsigned long long)last);
+    unsigned step = (unsigned)(last >> (log2 - STEPS_LOG2)) & ((1u << STEPS_LOG2) - 1);
+    return FINE_COUNT + ((log2 - 8) << STEPS_LOG2) + step;
+}
+
+static size_t stride_of(unsigned bucket) {
+    if (bucket < FINE_COUNT) return (size_t)(bucket + 1) << FINE_LOG2;
+    unsigned log2 = 8 + ((bucket - FINE_COUNT) >> STEPS_LOG2), step = (bucket - FINE_COUNT) & 7;
+    return (size_t)(9 + step) << (log2 - STEPS_LOG2);
+}
+
+hy_debug_config hy_debug_defaults(void) {
+    return (hy_debug_config){
+        .stack_trace_frames = 6,
+        .safety = true,
+        .thread_safe = true,
+        .tools = HY_DEBUG_TOOLS_GUARDS,
+        .fresh_byte = 0xAA,
+        .freed_byte = 0xDD,
+        .memory_limit = SIZE_MAX,
+        .quarantine_blocks = 64,
+        .retained_bytes = (size_t)1 << 20,
+        .leaks_printed = 100,
+    };
+}
+
+const char *hy_debug_config_problem(const hy_debug_config *config) {
+    if (config->stack_trace_frames > HY_DEBUG_FRAMES_MAX) return "stack_trace_frames is more than 32";
+    if (config->full_unwinder && config->stack_trace_frames == 0)
+        return "full_unwinder has no stack_trace_frames";
+    if ((unsigned)config->tools > HY_DEBUG_TOOLS_ALL) return "tools is none of hy_debug_tools";
+    if (config->memory_limit == 0) return "memory_limit is 0, so nothing could be allocated";
+    if (config->never_unmap && !config->safety)
+        return "never_unmap keeps freed memory, which nobody looks at without safety";
+    if (config->fault_on_use && !config->safety) return "fault_on_use contradicts safety = false";
+    if (config->safety && config->fresh_byte == config->freed_byte)
+        return "fresh_byte and freed_byte are the same";
+    if (config->hook_context && !config->hook) return "hook_context has no hook";
+    return NULL;
+}
+
+/* A stream of numbers that differ from instance to instance: that is all that they are for. */
+static uint64_t next_number(uint64_t *state) {
+    uint64_t z = *state += 0x9E3779B97F4A7C15u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return z ^ z >> 31;
+}
+
+static uint64_t make_canary(const hy_debug_config *config, uint64_t number) {
+    uint8_t bytes[sizeof number];
+    memcpy(bytes, &number, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] |= 0x80;
+        while (bytes[i] == 0xFF || bytes[i] == HY_FILL_BYTE || bytes[i] == config->fresh_byte ||
+               bytes[i] == config->freed_byte)
+            bytes[i] = (uint8_t)((bytes[i] + 0x13) | 0x80);
+    }
+    memcpy(&number, bytes, sizeof number);
+    return number;
+}
+
+static size_t quarantine_of(const hy_debug_config *config, size_t stride) {
+    if (config->never_unmap) return SIZE_MAX;
+    if (!config->safety) return 0;
+    size_t fit = QUARANTINE_BYTES / stride;
+    if (fit < QUARANTINE_LEAST) fit = QUARANTINE_LEAST;
+    return config->quarantine_blocks < fit ? config->quarantine_blocks : fit;
+}
+
+static void start_buckets(hy_debug *debug) {
+    for (unsigned i = 0; i < HY_DEBUG_LARGE; i++) {
+        hy_debug_bucket *bucket = &debug->buckets[i];
+        bucket->stride = stride_of(i);
+        bucket->quarantine = quarantine_of(&debug->config, bucket->stride);
+        bucket->next_count = FIRST_CHUNK_BYTES / bucket->stride;
+        if (bucket->next_count == 0) bucket->next_count = 1;
+    }
+}
+
+hy_error hy_debug_init(hy_debug *debug, hy_allocator child, const hy_debug_config *config) {
+    static uint64_t sequence;
+    memset(debug, 0, sizeof *debug);
+    debug->child = child;
+    debug->config = config ? *config : hy_debug_defaults();
+    const char *problem = hy_debug_config_problem(&debug->config);
+    if (problem) {
+        fprintf(stderr, "heapyard: hy_debug_init: %s\n", problem);
+        return HY_INVALID;
+    }
+    uint64_t numbers = (uintptr_t)debug + __atomic_add_fetch(&sequence, 0x1000003, __ATOMIC_RELAXED);
+    debug->secret = next_number(&numbers);
+    debug->canary = make_canary(&debug->config, next_number(&numbers));
+    debug->record_bytes = sizeof(hy_debug_record) + 2 * debug->config.stack_trace_frames * sizeof(void *);
+    start_buckets(debug);
+    debug->alive = ALIVE;
+    hy_debug_instances_add(debug);
+    return HY_OK;
+}
+
+static void refuse(hy_debug *debug) {
+    hy_debug_add_64(&debug->counts.refused_count, 1);
+}
+
+/* What a slot must have; false: no memory is that large. */
+HY_INLINE bool find_need(size_t size, hy_align align, size_t *need) {
+    size_t slack = hy_align_bytes(align) > HY_DEBUG_GUARD ? hy_align_bytes(align) - HY_DEBUG_GUARD : 0;
+    return !HY_ADD_OVERFLOWS(size, slack + 2 * HY_DEBUG_GUARD, need) && slack < PTRDIFF_MAX;
+}
+
+/* The slot that has waited longest, or one that was never used, as the quarantine says; NULL: refused. What
+ * was written into a freed one is told, and the next one taken. */
+HY_INLINE hy_debug_record *take_small(hy_debug *debug, hy_debug_bucket *bucket, const hy_debug_call *call) {
+    for (;;) {
+        hy_debug_record *record = bucket->oldest;
+        if (bucket->waiting <= bucket->quarantine) {
+            hy_debug_record *fresh = hy_debug_take_fresh(debug, bucket);
+            if (fresh) return fresh;
+            if (!record || debug->config.never_unmap) return NULL;
+        }
+        bool sound = record->seal == hy_debug_seal(debug, record);
+        hy_debug_open(debug, record->slot, record->slot + bucket->stride);
+        if (HY_LIKELY(sound && (!debug->config.safety || hy_debug_poison_holds(debug, record)))) {
+            hy_debug_unqueue(debug, record);
+            return record;
+        }
+        (void)hy_debug_examine(call, record->chunk, record);
+    }
+}
+
+static void count_more(hy_debug *debug, size_t bytes) {
+    hy_debug_counts *counts = &debug->counts;
+    size_t live = counts->live_bytes + bytes;
+    __atomic_store_n(&counts->live_bytes, live, __ATOMIC_RELAXED);
+    if (live > counts->peak_bytes) __atomic_store_n(&counts->peak_bytes, live, __ATOMIC_RELAXED);
+    hy_debug_add_64(&counts->total_bytes, bytes);
+}
+
+HY_INLINE char *hand_out(
+    hy_debug *debug, hy_debug_record *record, size_t size, hy_align align, const hy_debug_stack *here) {
+    hy_debug_chunk *chunk = record->chunk;
+    record->size = size;
+    record->align_log2 = align.log2;
+    record->state = HY_DEBUG_LIVE;
+    record->alloc_thread = here->thread;
+    record->alloc_frames = (uint8_t)here->count;
+    record->free_frames = 0;
+    memcpy(record->frames, here->frames, here->count * sizeof here->frames[0]);
+    record->seal = hy_debug_seal(debug, record);
+    if (chunk->empty) hy_debug_chunk_used(debug, chunk);
+    chunk->live++;
+    hy_debug_add(&debug->counts.live_blocks, 1);
+    hy_debug_add_64(&debug->counts.alloc_count, 1);
+    count_more(debug, size);
+
+    char *block = hy_debug_block(record), *end = record->slot + chunk->stride;
+    hy_debug_open(debug, record->slot, end);
+    if (debug->config.safety) {
+        hy_debug_stamp(debug->canary, record->slot, block);
+        memset(block, debug->config.fresh_byte, size);
+        hy_debug_stamp(debug->canary, block + size, end);
+    }
+    if (debug->config.tools != HY_DEBUG_TOOLS_NONE) hy_mark_undefined(block, size);
+    hy_debug_close_guards(debug, record);
+    return block;
+}
+
+HY_INLINE bool is_within_limit(const hy_debug *debug, size_t more) {
+    size_t live = debug->counts.live_bytes, limit = debug->config.memory_limit;
+    return live <= limit && more <= limit - live;
+}
+
+static hy_debug_record *take(hy_debug *debug, size_t need, const hy_debug_call *call) {
+    if (HY_LIKELY(need <= HY_DEBUG_SMALL_MAX && !debug->config.fault_on_use))
+        return take_small(debug, &debug->buckets[bucket_of(need)], call);
+    return hy_debug_take_large(debug, need);
+}
+
+static void require_alive(const hy_debug *debug, const char *function) {
+    (void)debug, (void)function;
+    HY_REQUIRE(
+        debug->alive == ALIVE, function, (uintptr_t)debug, "a debug allocator between init and deinit");
+}
+
+HY_SLOT void *hy_debug_alloc(void *self, size_t size, hy_align align) {
+    hy_debug *debug = self;
+    if (HY_UNLIKELY(debug->alive != ALIVE)) return NULL;
+    hy_debug_stack here;
+    hy_debug_capture(debug, &here);
+    hy_debug_call call = {debug, "alloc", NULL, size, align, &here};
+    bool disturbed = hy_debug_enter(debug, here.thread, NULL);
+    if (HY_UNLIKELY(disturbed)) hy_debug_judge_intruder(&call);
+    size_t need;
+    char *block = NULL;
+    hy_debug_record *record = NULL;
+    if (HY_LIKELY(is_within_limit(debug, size) && find_need(size, align, &need)))
+        record = take(debug, need, &call);
+    if (HY_LIKELY(record != NULL))
+        block = hand_out(debug, record, size, align, &here);
+    else
+        refuse(debug);
+    hy_debug_leave(debug);
+    return block;
+}
+
+/* The record of the slot that an address lies in; NULL: it lies in none that was ever used. */
+HY_INLINE hy_debug_record *find(hy_debug *debug, const void *ptr) {
+    hy_debug_chunk *chunk = hy_debug_index_find(&debug->index, ptr);
+    if (HY_UNLIKELY(!chunk)) return NULL;
+    if (HY_UNLIKELY(chunk->seal != hy_debug_chunk_seal(debug, chunk))) hy_debug_chunk_broken(debug, ptr);
+    size_t slot = hy_debug_slot_of(chunk, ptr);
+    return slot < chunk->fresh ? hy_debug_record_at(debug, chunk, slot) : NULL;
+}
+
+/* Whether a call names a live block of ours as it lives, and nothing is wrong with it. Its guards are open
+ * afterwards where it lives. */
+HY_INLINE bool is_plain(const hy_debug_call *call, const hy_debug_record *record) {
+    const hy_debug *debug = call->debug;
+    if (record->seal != hy_debug_seal(debug, record) || record->state != HY_DEBUG_LIVE) return false;
+    if (debug->config.safety) {
+        hy_debug_open_guards(debug, record);
+        if (!hy_debug_guards_hold(debug, record)) return false;
+    }
+    return hy_debug_block(record) == call->ptr && record->size == call->size &&
+           record->align_log2 == call->align.log2;
+}
+
+/* The pages of a large block's chunk can't be touched from now on. */
+static bool close_pages(const hy_debug *debug, hy_debug_chunk *chunk) {
+    if (!debug->config.fault_on_use) return false;
+    size_t bytes = (size_t)(chunk->end - chunk->base);
+    hy_os_discard(chunk->base, bytes);
+    chunk->untouched = hy_os_protect(chunk->base, bytes, false);
+    return chunk->untouched;
+}
+
+HY_INLINE void take_back(const hy_debug_call *call, hy_debug_record *record) {
+    hy_debug *debug = call->debug;
+    hy_debug_chunk *chunk = record->chunk;
+    const hy_debug_stack *here = call->here;
+    char *end = record->slot + chunk->stride;
+    record->state = HY_DEBUG_FREED;
+    record->free_thread = here->thread;
+    record->free_frames = (uint8_t)here->count;
+    memcpy(record->frames + debug->config.stack_trace_frames, here->frames,
+        here->count * sizeof here->frames[0]);
+    record->seal = hy_debug_seal(debug, record);
+    hy_debug_add(&debug->counts.live_blocks, (size_t)-1);
+    hy_debug_add(&debug->counts.live_bytes, 0 - record->size);
+
+    hy_debug_open(debug, record->slot, end);
+    if (debug->config.safety && !close_pages(debug, chunk)) {
+        memset(record->slot, debug->config.freed_byte, chunk->stride);
+        hy_debug_close_freed(debug, record->slot, end);
+    }
+    if (chunk->bucket != HY_DEBUG_LARGE) hy_debug_queue(debug, record);
+    if (--chunk->live > 0) return;
+    hy_debug_chunk_emptied(debug, chunk);
+    if (HY_UNLIKELY(debug->empty_bytes > debug->config.retained_bytes) && !debug->config.never_unmap)
+        hy_debug_trim(call, debug->config.retained_bytes);
+}
+
+/* Tells what was found by judging, once outside. */
+static void deliver(hy_debug *debug, const hy_debug_findings *findings) {
+    for (size_t i = 0; i < findings->count; i++)
+        hy_debug_deliver(debug, &findings->list[i]);
+}
+
+/* A free with something wrong about it. Inside on entry, outside on return. */
+HY_COLD static void free_wrongly(const hy_debug_call *call, hy_debug_record *record, bool disturbed) {
+    hy_debug_findings findings = {.count = 0};
+    if (!record) {
+        hy_debug_judge_unknown(call);
+        return;
+    }
+    if (hy_debug_judge(call, record, disturbed, &findings)) take_back(call, record);
+    hy_debug_leave(call->debug);
+    deliver(call->debug, &findings);
+}
+
+HY_SLOT void hy_debug_free(void *self, void *ptr, size_t size, hy_align align) {
+    hy_debug *debug = self;
+    require_alive(debug, "hy_debug_free");
+    hy_debug_stack here;
+    hy_debug_capture(debug, &here);
+    hy_debug_call call = {debug, "free", ptr, size, align, &here};
+    bool disturbed = hy_debug_enter(debug, here.thread, ptr);
+    hy_debug_record *record = find(debug, ptr);
+    if (HY_LIKELY(record && !disturbed && is_plain(&call, record))) {
+        take_back(&call, record);
+        hy_debug_leave(debug);
+    } else {
+        free_wrongly(&call, record, disturbed);
+    }
+}
+
+/* Room for new_size where the block lies; the record is unchanged. */
+static bool make_room(hy_debug *debug, hy_debug_record *record, size_t new_size) {
+    hy_debug_chunk *chunk = record->chunk;
+    size_t before = (size_t)(hy_debug_block(record) - record->slot), need;
+    if (HY_ADD_OVERFLOWS(new_size, before + HY_DEBUG_GUARD, &need)) return false;
+    bool wastes = chunk->bucket == HY_DEBUG_LARGE && need < chunk->stride - chunk->stride / 8;
+    if (need <= chunk->stride && !wastes) return true;
+    if (chunk->bucket != HY_DEBUG_LARGE || debug->config.fault_on_use) return false;
+    return hy_debug_chunk_resize(debug, chunk, need);
+}
+
+/* Inside; the guards are open. */
+static bool change_size(hy_debug *debug, hy_debug_record *record, size_t new_size) {
+    size_t old_size = record->size;
+    size_t more = new_size > old_size ? new_size - old_size : 0;
+    if (!is_within_limit(debug, more) || !make_room(debug, record, new_size)) return false;
+    char *block = hy_debug_block(record), *end = hy_debug_slot_end(record);
+    hy_debug_open(debug, block + (more ? old_size : new_size), end);
+    record->size = new_size;
+    record->seal = hy_debug_seal(debug, record);
+    if (debug->config.safety) {
+        memset(block + old_size, debug->config.fresh_byte, more);
+        hy_debug_stamp(debug->canary, block + new_size, end);
+    }
+    if (debug->config.tools != HY_DEBUG_TOOLS_NONE) hy_mark_undefined(block + old_size, more);
+    if (more)
+        count_more(debug, more);
+    else
+        hy_debug_add(&debug->counts.live_bytes, new_size - old_size);
+    return true;
+}
+
+static bool resize(const hy_debug_call *call, bool disturbed, size_t new_size) {
+    hy_debug *debug = call->debug;
+    hy_debug_record *record = find(debug, call->ptr);
+    if (HY_UNLIKELY(!record)) {
+        hy_debug_judge_unknown(call);
+        return false;
+    }
+    hy_debug_findings findings;
+    findings.count = 0;
+    bool may = true;
+    if (HY_UNLIKELY(disturbed || !is_plain(call, record)))
+        may = hy_debug_judge(call, record, disturbed, &findings);
+    bool changed = may && change_size(debug, record, new_size);
+    if (may) hy_debug_close_guards(debug, record);
+    if (may && !changed) refuse(debug);
+    hy_debug_leave(debug);
+    deliver(debug, &findings);
+    return changed;
+}
+
+/* The stack is only wanted where something is wrong, but then it must be there. */
+static bool resize_as(
+    const char *operation, hy_debug *debug, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    require_alive(debug, "hy_debug_resize");
+    hy_debug_stack here;
+    hy_debug_capture(debug, &here);
+    hy_debug_call call = {debug, operation, ptr, old_size, align, &here};
+    return resize(&call, hy_debug_enter(debug, here.thread, ptr), new_size);
+}
+
+bool hy_debug_resize(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    return resize_as("resize", self, ptr, old_size, new_size, align);
+}
+
+void *hy_debug_remap(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    return resize_as("remap", self, ptr, old_size, new_size, align) ? ptr : NULL;
+}
+
+bool hy_debug_owns(hy_debug *debug, const void *ptr) {
+    (void)hy_debug_enter(debug, hy_thread_number(), NULL);
+    bool owned = hy_debug_index_find(&debug->index, ptr) != NULL;
+    hy_debug_leave(debug);
+    return owned;
+}
+
+/* Bits of a row's options, beyond what its name says. */
+#define OPTION_RETAIN_METADATA 1u
+#define OPTION_FAULT_ON_USE 2u
+#define OPTION_NO_QUARANTINE 4u
+
+static void *make_with(hy_debug_config row_config, const hy_config *config, hy_allocator *out) {
+    row_config.retain_metadata = config->options & OPTION_RETAIN_METADATA;
+    row_config.fault_on_use = config->options & OPTION_FAULT_ON_USE;
+    if (config->options & OPTION_NO_QUARANTINE) row_config.quarantine_blocks = 0;
+    hy_debug *debug = hy_create(hy_libc(), hy_debug);
+    if (!debug) return NULL;
+    (void)hy_debug_init(debug, config->child, &row_config);
+    *out = hy_debug_allocator(debug);
+    return debug;
+}
+
+static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    (void)row;
+    return make_with(hy_debug_defaults(), config, out);
+}
+
+static void *make_plain(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    (void)row;
+    hy_debug_config plain = hy_debug_defaults();
+    plain.stack_trace_frames = 0;
+    return make_with(plain, config, out);
+}
+
+static void *make_unwind(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    (void)row;
+    hy_debug_config unwind = hy_debug_defaults();
+    unwind.stack_trace_frames = 10;
+    unwind.full_unwinder = true;
+    return make_with(unwind, config, out);
+}
+
+/* Yards end instances with blocks that live; what is written into memory is told all the same. */
+static void destroy(const hy_row *row, void *instance) {
+    (void)row;
+    (void)hy_debug_scan(instance);
+    (void)hy_debug_deinit_quietly(instance, NULL);
+    hy_destroy(hy_libc(), (hy_debug *)instance);
+}
+
+static bool owns(void *instance, const void *ptr) {
+    return hy_debug_owns(instance, ptr);
+}
+
+static bool check(void *instance) {
+    return hy_debug_check(instance);
+}
+
+static bool stats(void *instance, hy_stats *out) {
+    hy_debug_counts counts = hy_debug_counted(instance);
+    *out = (hy_stats){
+        .capacity_bytes = counts.child_bytes,
+        .used_bytes = counts.live_bytes,
+        .overhead_bytes = counts.overhead_bytes,
+        .high_water_bytes = counts.peak_bytes,
+        .calls_count = (size_t)counts.child_calls,
+    };
+    return true;
+}
+
+#define TRAITS (HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE)
+
+const hy_row hy_debug_row = {
+    .name = "debug",
+    .group = HY_GROUP_STRATEGY,
+    .summary = "tells leaks, double frees, wrong calls and stray writes, with stacks by frame pointers",
+    .header = "heapyard/debug.h",
+    .traits = TRAITS,
+    .greatest_align = {HY_ALIGN_LOG2_MAX},
+    .default_child = "libc",
+    .make = make,
+    .destroy = destroy,
+    .owns = owns,
+    .check = check,
+    .stats = stats,
+};
+
+const hy_row hy_debug_plain_row = {
+    .name = "debug_plain",
+    .group = HY_GROUP_STRATEGY,
+    .summary = "debug without stacks",
+    .header = "heapyard/debug.h",
+    .traits = TRAITS,
+    .greatest_align = {HY_ALIGN_LOG2_MAX},
+    .default_child = "libc",
+    .make = make_plain,
+    .destroy = destroy,
+    .owns = owns,
+    .check = check,
+    .stats = stats,
+};
+
+const hy_row hy_debug_unwind_row = {
+    .name = "debug_unwind",
+    .group = HY_GROUP_STRATEGY,
+    .summary = "debug with stacks of 10 frames by the platform's unwinder",
+    .header = "heapyard/debug.h",
+    .traits = TRAITS,
+    .greatest_align = {HY_ALIGN_LOG2_MAX},
+    .default_child = "libc",
+    .make = make_unwind,
+    .destroy = destroy,
+    .owns = owns,
+    .check = check,
+    .stats = stats,
+};
