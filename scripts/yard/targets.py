@@ -12,13 +12,17 @@ from yard import common, run, stats
 FILE = common.ROOT / "reports" / "targets.toml"
 PROCESSES = 30
 ROUNDS = 60
-NAMES = {"rows", "workload", "params", "reference", "reference_workload", "reference_params", "bound", "why"}
-NEEDED = NAMES - {"reference_workload", "reference_params"}
+NEEDED = {"rows", "workload", "params", "reference", "bound", "why"}
+NAMES = NEEDED | {"threads", "reference_workload", "reference_params", "reference_threads"}
 
 
 class Cell(NamedTuple):
     workload: str
     params: str
+    threads: int = 1
+
+    def __str__(self):
+        return f"{self.workload} {self.params}" + (f" × {self.threads} threads" if self.threads > 1 else "")
 
 
 class Target(NamedTuple):
@@ -51,8 +55,8 @@ def expand(given, number):
         what = f"has unknown {sorted(unknown)}" if unknown else f"lacks {sorted(lacking)}"
         raise common.usage_error(f"{FILE.name}: target {number} {what}")
     for params in given["params"]:
-        cell = Cell(given["workload"], params)
-        reference = Cell(given.get("reference_workload", cell.workload), given.get("reference_params", params))
+        cell = Cell(given["workload"], params, given.get("threads", 1))
+        reference = Cell(*(given.get(f"reference_{name}", same) for name, same in cell._asdict().items()))
         for row in given["rows"]:
             yield Target(row, cell, given["reference"], reference, float(given["bound"]), given["why"])
 
@@ -76,7 +80,7 @@ def rows_by_cell(targets):
 
 def sample(bench, cell, rows, process, rounds):
     command = bench.command(
-        "sample", rows=",".join(sorted(rows)), workload=cell.workload, params=cell.params,
+        "sample", rows=",".join(sorted(rows)), workload=cell.workload, params=cell.params, threads=cell.threads,
         seed=random.randrange(1 << 40), rounds=rounds, process=process,
     )  # fmt: skip
     status, output, errors = run.call(command, run.HANG_SECONDS)
@@ -86,7 +90,7 @@ def sample(bench, cell, rows, process, rounds):
     samples = {}
     for row, result in json.loads(output)["rows"].items():
         if "error" in result:
-            raise common.Failure(common.Exit.HARNESS, f"{row} in {cell.workload} {cell.params}: {result['error']}")
+            raise common.Failure(common.Exit.HARNESS, f"{row} in {cell}: {result['error']}")
         samples[row] = numpy.asarray(result["ns_per_op"])
     return samples
 
@@ -100,7 +104,7 @@ def measure(bench, targets, processes=PROCESSES, rounds=ROUNDS, progress=None):
             # Large windows have long epochs: a few rounds of them hold as many operations.
             samples[cell].append(sample(bench, cell, rows, process, rounds if "100000" not in cell.params else max(3, rounds // 10)))
             if progress:
-                progress.step(1, f"{cell.workload} {cell.params} (process {process + 1} of {processes})")
+                progress.step(1, f"{cell} (process {process + 1} of {processes})")
     return samples
 
 
@@ -124,7 +128,7 @@ def line(outcome):
     interval = f" [{ratio.lo:.3f}, {ratio.hi:.3f}]" if ratio.lo is not None else ""
     beyond = "" if outcome.verdict == "held" else f"  {100 * (ratio.median / target.bound - 1):.1f} % above"
     return (
-        f"{outcome.verdict:8}{target.row} in {target.cell.workload} {target.cell.params}:\n"
+        f"{outcome.verdict:8}{target.row} in {target.cell}:\n"
         f"        {ratio.median:.3f} × {target.reference}{interval}, at most {target.bound:g}{beyond}"
     )
 
