@@ -8,8 +8,8 @@
  * traits that it has over that child, a composition those of its whole stack, and a peer that is not
  * installed says so. The constants in the allocators' files stay what their authors wrote.
  */
-#include "allocators/registry.h"
 #include "allocators/peers/peers.h"
+#include "allocators/registry.h"
 #include <heapyard/libc.h>
 #include <pthread.h>
 #include <string.h>
@@ -104,6 +104,38 @@ static const composition compositions[] = {
         {"validating_indexed", "pool"}},
     {"failing_over_pool", "a pool that can be made to refuse", {"failing", "pool"}},
     {"counting_shared_over_pool", "what threads of a program ask of a pool", {"counting_shared", "pool"}},
+    {"wide_align_over_host", "any alignment from a foreign heap", {"wide_align", "host"}},
+    {"headered_over_host", "sizeless frees over a foreign heap", {"headered", "host"}},
+    {"headered_over_wide_align", "sizeless frees of any alignment over plain malloc",
+        {"headered", "wide_align", "raw_libc"}},
+    {"pool_over_wide_align", "a pool with aligned chunks from a foreign heap",
+        {"pool", "wide_align", "host"}},
+    {"arena_over_host", "an arena that a virtual machine's accounting sees", {"arena", "host"}},
+    {"stack_fallback_over_wide_align", "a buffer before a foreign heap",
+        {"stack_fallback", "wide_align", "host"}},
+    {"stack_fallback_over_arena", "a buffer before an arena", {"stack_fallback", "arena"}},
+    {"stack_fallback_over_page", "a buffer before the system's pages", {"stack_fallback", "page"}},
+    {"arena_over_stack_fallback", "an arena that begins in a buffer", {"arena", "stack_fallback", "libc"}},
+    {"thread_safe_over_stack_fallback", "a buffer that threads share",
+        {"thread_safe", "stack_fallback", "libc"}},
+    {"counting_shared_over_arena_shared", "what threads ask of their arena",
+        {"counting_shared", "arena_shared"}},
+    {"limited_over_arena", "a budget for one request's arena", {"limited", "arena"}},
+    {"arena_over_limited", "an arena that takes so many bytes and no more", {"arena", "limited", "libc"}},
+    {"wide_align_over_counting", "what aligning adds, counted", {"wide_align", "counting", "raw_libc"}},
+    {"debug_over_wide_align", "a foreign heap checked, as a plug-in of a virtual machine has it",
+        {"debug", "wide_align", "host"}},
+    {"arena_over_debug", "an arena whose owner may forget to end it", {"arena", "debug", "libc"}},
+    {"stack_fallback_over_debug", "a buffer before a checked heap", {"stack_fallback", "debug", "libc"}},
+    {"logging_over_debug", "each call told and checked", {"logging", "debug", "libc"}},
+    {"thread_safe_over_limited", "a budget that threads share", {"thread_safe", "limited", "libc"}},
+    {"validating_over_fixed_buffer", "a buffer and its users held to the contract",
+        {"validating", "fixed_buffer"}},
+    {"validating_indexed_over_stack_fallback", "both places of a block held to every word",
+        {"validating_indexed", "stack_fallback", "libc"}},
+    {"validating_indexed_over_wide_align", "aligned blocks held to every word",
+        {"validating_indexed", "wide_align", "raw_libc"}},
+    {"pool_over_debug", "a pool whose chunks are checked at its end", {"pool", "debug", "libc"}},
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
