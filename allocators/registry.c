@@ -18,7 +18,7 @@ extern const hy_row hy_floor_null_row, hy_floor_mutex_row, hy_floor_bump_row, hy
 extern const hy_row hy_null_row, hy_libc_row, hy_libc_again_row, hy_raw_libc_row, hy_page_row, hy_host_row;
 extern const hy_row hy_bump_row, hy_fixed_buffer_row, hy_fixed_buffer_shared_row, hy_arena_row, hy_pool_row;
 extern const hy_row hy_arena_shared_row;
-extern const hy_row hy_logging_row;
+extern const hy_row hy_logging_row, hy_testing_row;
 extern const hy_row hy_debug_row, hy_debug_plain_row, hy_debug_unwind_row;
 extern const hy_row hy_counting_row, hy_counting_shared_row, hy_failing_row, hy_headered_row,
     hy_recording_row, hy_stack_fallback_row, hy_wide_align_row;
@@ -53,6 +53,7 @@ static const hy_row *const own_rows[] = {
     &hy_logging_row,
     &hy_recording_row,
     &hy_stack_fallback_row,
+    &hy_testing_row,
     &hy_wide_align_row,
     &hy_limited_row,
     &hy_limited_shared_row,

@@ -26,9 +26,15 @@
 #define FILLS ""
 #endif
 
+#if HY_SYMBOLS
+#define LINES " lines=libdw"
+#else
+#define LINES ""
+#endif
+
 #define LINE(includer)                                                                                       \
     "heapyard " HY_VERSION " library-check=" TEXT(                                                           \
-        HY_CHECK) " includer-check=" includer FILLS SANITIZER VALGRIND " compiler=" __VERSION__
+        HY_CHECK) " includer-check=" includer FILLS SANITIZER VALGRIND LINES " compiler=" __VERSION__
 
 const char *hy_build_info_for(int includer_check_level) {
     static const char *const lines[] = {LINE("0"), LINE("1"), LINE("2")};

@@ -33,6 +33,7 @@
 #include <heapyard/sweep.h>
 #include <heapyard/thread_slot.h>
 #include <heapyard/thread_safe.h>
+#include <heapyard/testing.h>
 #include <heapyard/typed.h>
 #include <heapyard/validating.h>
 #include <heapyard/wide_align.h>

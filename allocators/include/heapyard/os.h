@@ -23,7 +23,7 @@ HY_BEGIN_DECLS
 HY_API size_t hy_page_size(void);
 
 /* One line: version, check level of the library and of the includer, fills, sanitizers, Valgrind,
- * compiler. A constant string; thread-safe. */
+ * lines in stack traces, compiler. A constant string; thread-safe. */
 #define hy_build_info() hy_build_info_for(HY_CHECK)
 HY_API const char *hy_build_info_for(int includer_check_level);
 
