@@ -65,6 +65,7 @@ HY_API void hy_ignore_free(void *self, void *ptr, size_t size, hy_align align);
 /* The byte that the front door writes over fresh and freed memory at check level 2. */
 #define HY_FILL_BYTE 0xAA
 
+/* Whether the front door of this file writes it. */
 #define HY_FILLS (HY_CHECK >= 2 && HY_FILL)
 
 /* The address of a block of no bytes: the highest one that is aligned. It is never NULL, never that
@@ -73,6 +74,7 @@ HY_INLINE void *hy_zero_size_pointer(hy_align align) {
     return (void *)(uintptr_t)hy_align_backward(SIZE_MAX, align);
 }
 
+/* Writes the fill byte over a block where that is asked for. O(size), or nothing. */
 HY_INLINE void hy_fill(void *ptr, size_t size) {
     (void)ptr, (void)size;
 #if HY_FILLS
@@ -84,6 +86,8 @@ HY_INLINE void hy_fill(void *ptr, size_t size) {
 #endif
 }
 
+/* Ends the program where the pointer is no multiple of align, by the name of the function that was called
+ * with it. */
 HY_INLINE void hy_require_aligned(const void *ptr, hy_align align, const char *function) {
     (void)ptr, (void)align, (void)function;
     HY_REQUIRE(hy_align_check_pointer(ptr, align), function, (uintptr_t)ptr,

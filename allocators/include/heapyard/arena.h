@@ -42,12 +42,14 @@ typedef struct hy_arena_state {
 /* A place to go back to: valid until a restore to an earlier one, a reset, or deinit. */
 typedef hy_arena_state hy_arena_mark;
 
+/* How an arena is made. */
 typedef struct hy_arena_options {
     size_t capacity; /* bytes for blocks to take from the child at once, in one chunk; rounded up to 8 */
     bool fixed;      /* never to take more than that */
     bool fatal;      /* also: frees are no-ops (`used` stays), and exhaustion ends the program */
 } hy_arena_options;
 
+/* An arena: fields are for the inline functions below. */
 typedef struct hy_arena {
     hy_arena_state state;
     uintptr_t end; /* behind the newest chunk's last byte */
@@ -58,6 +60,7 @@ typedef struct hy_arena {
     size_t calls_count;      /* of the child */
 } hy_arena;
 
+/* What a reset keeps. */
 typedef enum hy_arena_reset_mode {
     HY_ARENA_FREE_ALL,         /* every chunk goes back to the child */
     HY_ARENA_RETAIN_CAPACITY,  /* all capacity is kept, in one chunk */

@@ -42,6 +42,7 @@ typedef struct hy_arena_lane {
     hy_arena arena;
 } HY_CACHE_ALIGNED hy_arena_lane;
 
+/* An arena for many threads: fields are for the inline functions below. */
 typedef struct hy_arena_shared {
     hy_allocator child;
     pthread_mutex_t lock;

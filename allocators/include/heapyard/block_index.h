@@ -29,8 +29,10 @@ typedef struct hy_indexed_block {
     hy_align align;
 } hy_indexed_block;
 
+/* A node of the tree; its layout is the implementation's. */
 typedef struct hy_block_index_node hy_block_index_node;
 
+/* The index: fields are to be read only. */
 typedef struct hy_block_index {
     hy_allocator memory; /* for nodes */
     hy_block_index_node *root;

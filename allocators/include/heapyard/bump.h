@@ -20,6 +20,7 @@
 
 HY_BEGIN_DECLS
 
+/* A bump over a region: fields are for the inline functions below. */
 typedef struct hy_bump {
     char *last; /* the last byte that is handed out, at first the one below the region */
     char *end;  /* behind the region's last byte */

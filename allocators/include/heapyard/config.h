@@ -20,20 +20,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The version of these headers; before 1.0 a minor version may change layouts. */
 #define HY_VERSION_MAJOR 0
 #define HY_VERSION_MINOR 1
 #define HY_VERSION_PATCH 0
 #define HY_VERSION "0.1.0"
 
 #ifndef HY_CHECK
+/* The level of checks: 0 none, 1 constant-time, 2 fills and indexes. */
 #define HY_CHECK 1
 #endif
 
 #ifndef HY_FILL
+/* 0: no fills at check level 2. */
 #define HY_FILL 1
 #endif
 
 #if defined(__SANITIZE_ADDRESS__)
+/* Whether the including file is compiled with AddressSanitizer. */
 #define HY_ASAN 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -45,6 +49,7 @@
 #endif
 
 #if defined(__SANITIZE_THREAD__)
+/* Whether it is compiled with ThreadSanitizer. */
 #define HY_TSAN 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
@@ -58,6 +63,7 @@
 #ifndef HY_VALGRIND
 #if HY_CHECK >= 1 && !HY_ASAN && !HY_TSAN && defined(__has_include)
 #if __has_include(<valgrind/memcheck.h>)
+/* Whether it speaks to Valgrind. */
 #define HY_VALGRIND 1
 #endif
 #endif
@@ -67,6 +73,7 @@
 #endif
 
 #ifdef __cplusplus
+/* The words that C and C++ spell differently. */
 #define HY_BEGIN_DECLS extern "C" {
 #define HY_END_DECLS }
 #define HY_NORETURN [[noreturn]]
@@ -104,6 +111,7 @@
 #define HY_PRINTF(format_index, first_index) __attribute__((format(printf, format_index, first_index)))
 #define HY_NO_SANITIZE_ADDRESS __attribute__((no_sanitize("address")))
 
+/* What the compiler should lay the code out for. */
 #define HY_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define HY_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
@@ -119,6 +127,7 @@
 #define HY_ADD_OVERFLOWS(a, b, out) __builtin_add_overflow((a), (b), (out))
 #define HY_MUL_OVERFLOWS(a, b, out) __builtin_mul_overflow((a), (b), (out))
 
+/* Bytes of a cache line, or more: what two threads write lies so far apart. */
 #define HY_CACHE_LINE 64
 /* On a type: its objects share no cache line with anything else. */
 #define HY_CACHE_ALIGNED __attribute__((aligned(HY_CACHE_LINE)))

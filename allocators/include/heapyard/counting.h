@@ -25,6 +25,7 @@ HY_BEGIN_DECLS
 /* Bucket b of the histogram counts blocks of 2^(b-1) < size <= 2^b bytes. */
 #define HY_COUNTING_BUCKETS 65
 
+/* What is counted, since init. */
 typedef struct hy_counts {
     uint64_t alloc_count; /* calls that were served; likewise below */
     uint64_t resize_count;
@@ -44,11 +45,13 @@ HY_INLINE unsigned hy_counting_bucket(size_t size) {
     return size <= 1 ? 0 : 64u - (unsigned)__builtin_clzll((unsigned long long)(size - 1));
 }
 
+/* A counter over a child, for one thread. */
 typedef struct hy_counting {
     hy_allocator child;
     hy_counts counts;
 } hy_counting;
 
+/* The same as an initialiser of static storage, and as a function. */
 #define HY_COUNTING_INIT(child_allocator)                                                                    \
     {                                                                                                        \
         (child_allocator), {                                                                                 \
@@ -56,11 +59,13 @@ typedef struct hy_counting {
         }                                                                                                    \
     }
 
+/* Starts all counts at 0. O(1). */
 HY_INLINE void hy_counting_init(hy_counting *counting, hy_allocator child) {
     memset(counting, 0, sizeof *counting);
     counting->child = child;
 }
 
+/* Counts bytes that became live. */
 HY_INLINE void hy_counts_grow(hy_counts *counts, size_t bytes) {
     counts->live_bytes += bytes;
     counts->total_bytes += bytes;
@@ -136,11 +141,13 @@ HY_API bool hy_counts_check(const hy_counts *counts);
 /* A thread tells the others about its live bytes when they have moved by this much. */
 #define HY_COUNTING_BATCH 16384
 
+/* What one thread counted. */
 typedef struct hy_counting_shard {
     hy_counts counts __attribute__((aligned(HY_CACHE_LINE)));
     int64_t untold_bytes; /* live bytes that `live_bytes` of the whole doesn't have yet */
 } hy_counting_shard;
 
+/* A counter over a child, for many threads. */
 typedef struct hy_counting_shared {
     hy_allocator child;
     int64_t live_bytes __attribute__((aligned(HY_CACHE_LINE)));

@@ -181,6 +181,7 @@ typedef struct hy_debug_counts {
 struct hy_debug_record;
 struct hy_debug_chunk;
 
+/* The blocks of one class of size. */
 typedef struct hy_debug_bucket {
     struct hy_debug_record *oldest, *newest; /* freed, in the order in which they will serve again */
     size_t waiting;                          /* how many */
@@ -191,17 +192,20 @@ typedef struct hy_debug_bucket {
     size_t next_count; /* slots of the next chunk */
 } hy_debug_bucket;
 
+/* A place of the index: which chunk an address lies in. */
 typedef struct hy_debug_place {
     uintptr_t granule;
     struct hy_debug_chunk *chunk;
 } hy_debug_place;
 
+/* Finds the chunk of any address. */
 typedef struct hy_debug_index {
     hy_debug_place *places;
     size_t capacity; /* a power of two, or 0 */
     size_t used;
 } hy_debug_index;
 
+/* A debug allocator: fields are for its own functions. */
 struct hy_debug {
     uint64_t alive; /* a mark while it can be used */
     hy_allocator child;

@@ -6,6 +6,7 @@
 
 HY_BEGIN_DECLS
 
+/* Why something was not done; HY_OK: it was. */
 typedef enum hy_error {
     HY_OK = 0,
     HY_OUT_OF_MEMORY, /* the child, or the system, refused */

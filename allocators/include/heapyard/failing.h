@@ -18,9 +18,12 @@
 
 HY_BEGIN_DECLS
 
+/* An index that no call has. */
 #define HY_FAILING_NEVER UINT64_MAX
+/* The most frames that are kept of a refusal. */
 #define HY_FAILING_FRAMES 16
 
+/* What is refused. */
 typedef struct hy_failing_options {
     uint64_t fail_alloc_at;  /* index of the first allocation to refuse, or HY_FAILING_NEVER */
     uint64_t fail_resize_at; /* likewise, resizes and remaps counted together */
@@ -33,6 +36,7 @@ typedef struct hy_failing_options {
 #define HY_FAILING_DEFAULTS                                                                                  \
     { HY_FAILING_NEVER, HY_FAILING_NEVER, false, 0.0, 0 }
 
+/* A failing allocator; counts may be read at any time. */
 typedef struct hy_failing {
     hy_allocator child;
     hy_failing_options options;
@@ -62,6 +66,7 @@ HY_API HY_COLD bool hy_failing_refuses_resize(hy_failing *failing, uint64_t inde
  * none. */
 HY_API void hy_failing_print(const hy_failing *failing, FILE *stream);
 
+/* A live block changed its size. */
 HY_INLINE void hy_failing_count_change(hy_failing *failing, size_t old_size, size_t new_size) {
     if (new_size > old_size)
         failing->allocated_bytes += new_size - old_size;

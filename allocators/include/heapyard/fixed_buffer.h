@@ -24,6 +24,7 @@
 
 HY_BEGIN_DECLS
 
+/* How a buffer is made. */
 typedef struct hy_fixed_buffer_options {
     bool fatal; /* frees are no-ops, exhaustion ends the program */
 } hy_fixed_buffer_options;
@@ -44,6 +45,7 @@ typedef enum hy_fixed_buffer_view {
     HY_FIXED_BUFFER_SHARED
 } hy_fixed_buffer_view;
 
+/* A buffer that is handed out: fields are for the inline functions below. */
 typedef struct hy_fixed_buffer {
     uintptr_t next;   /* the first byte that is not handed out; the shared view's only variable, and with
                          the newest block's padding in its upper bits there */

@@ -20,13 +20,16 @@
 
 HY_BEGIN_DECLS
 
+/* A headered allocator: its child. */
 typedef struct hy_headered {
     hy_allocator child;
 } hy_headered;
 
+/* The same as an initialiser of static storage. */
 #define HY_HEADERED_INIT(child_allocator)                                                                    \
     { (child_allocator) }
 
+/* Starts over the child. O(1). */
 HY_INLINE void hy_headered_init(hy_headered *headered, hy_allocator child) {
     headered->child = child;
 }

@@ -31,6 +31,7 @@ HY_BEGIN_DECLS
 /* The scope's name is cut off after this many bytes. */
 #define HY_LOGGING_SCOPE_MAX 64
 
+/* A logging allocator: fields are for the functions below. */
 typedef struct hy_logging {
     hy_allocator child; /* where the blocks come from; must outlive this */
     hy_line_sink sink;

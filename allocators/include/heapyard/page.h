@@ -18,6 +18,7 @@
 
 HY_BEGIN_DECLS
 
+/* How a source of pages behaves. */
 typedef struct hy_page_options {
     bool huge; /* blocks of 2 MiB and more begin at huge pages, and the system is asked for those */
 } hy_page_options;
@@ -38,11 +39,13 @@ typedef struct hy_page_counts {
 /* The process-wide source: no huge pages asked for. */
 extern HY_API hy_page_source hy_page_process_source;
 
+/* Starts a source with all counts at 0. O(1). */
 HY_INLINE void hy_page_source_init(hy_page_source *source, hy_page_options options) {
     source->options = options;
     source->held_bytes = source->high_water_bytes = source->calls_count = 0;
 }
 
+/* The counts as they are now. O(1), thread-safe. */
 HY_API hy_page_counts hy_page_source_counts(const hy_page_source *source);
 
 /* size bytes in whole pages at a multiple of align. NULL: refused. Requires: size > 0. */

@@ -11,6 +11,7 @@
 
 HY_BEGIN_DECLS
 
+/* Of the layout of rows, configurations and stats: a plugin of another one is refused. */
 #define HY_PLUGIN_ABI 1
 
 /* What holds for every instance of a row. */
@@ -35,6 +36,7 @@ typedef uint32_t hy_traits;
         HY_TRAIT_FIXED_BLOCK | HY_TRAIT_REAL_FREE | HY_TRAIT_REFUSES_ALL | HY_TRAIT_FLOOR |                  \
         HY_TRAIT_WHOLE_PAGES)
 
+/* What kind of thing a row is; tables are in this order. */
 typedef enum hy_group {
     HY_GROUP_FLOOR,
     HY_GROUP_SOURCE,
@@ -45,6 +47,7 @@ typedef enum hy_group {
     HY_GROUP_COUNT
 } hy_group;
 
+/* What a reset keeps. */
 typedef enum hy_reset_mode {
     HY_RESET_FREE_ALL,         /* everything goes back to the child */
     HY_RESET_RETAIN_CAPACITY,  /* all memory is kept, in one piece where possible */
@@ -85,6 +88,7 @@ typedef struct hy_direct_bench {
 } hy_direct_bench;
 
 typedef struct hy_row hy_row;
+/* An allocator as data. */
 struct hy_row {
     const char *name; /* unique; [a-z0-9_]+ */
     hy_group group;
@@ -121,6 +125,7 @@ struct hy_row {
     const struct hy_plugin *origin;
 };
 
+/* The rows of a shared library. build_info may be NULL. */
 typedef struct hy_plugin {
     uint32_t abi;     /* HY_PLUGIN_ABI */
     const char *name; /* whose rows these are */

@@ -31,11 +31,13 @@ typedef struct hy_pool_link {
     struct hy_pool_link *next;
 } hy_pool_link;
 
+/* How a pool is made. */
 typedef struct hy_pool_options {
     size_t preheat; /* blocks to take from the child at once */
     bool fixed;     /* never to make more than that */
 } hy_pool_options;
 
+/* A pool: fields are for the inline functions below. */
 typedef struct hy_pool {
     hy_pool_link *free_list; /* newest first */
     size_t block_size;       /* what a request may have at most */
@@ -140,6 +142,7 @@ HY_END_DECLS
 #define hy_typed_pool_init(typed, child, options)                                                            \
     hy_pool_init(                                                                                            \
         &(typed)->pool, (child), sizeof(*(typed)->type), hy_align_of(HY_TYPEOF(*(typed)->type)), (options))
+/* An object of the pool's type, or NULL; and its end. Macros because they take and give the type. */
 #define hy_typed_pool_create(typed) ((HY_TYPEOF((typed)->type))hy_pool_create(&(typed)->pool))
 #define hy_typed_pool_destroy(typed, ptr) hy_pool_destroy(&(typed)->pool, 1 ? (ptr) : (typed)->type)
 

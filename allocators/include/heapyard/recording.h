@@ -14,8 +14,10 @@
 
 HY_BEGIN_DECLS
 
+/* Which of the four functions was called. */
 typedef enum hy_call_kind { HY_CALL_ALLOC, HY_CALL_RESIZE, HY_CALL_REMAP, HY_CALL_FREE } hy_call_kind;
 
+/* One call as it is told. */
 typedef struct hy_call {
     hy_call_kind kind;
     uint32_t thread; /* 0 is the first thread that the library saw; never used again */
@@ -29,8 +31,10 @@ typedef struct hy_call {
     uint64_t ended;  /* stamp taken after it; of a FREE, which is told before, equal to began */
 } hy_call;
 
+/* Is told each call, by the thread that makes it. *call lives until it returns. */
 typedef void (*hy_call_sink)(void *context, const hy_call *call);
 
+/* A recording allocator: fields are for the functions below. */
 typedef struct hy_recording {
     hy_allocator child;
     hy_call_sink sink;

@@ -38,6 +38,7 @@
 
 HY_BEGIN_DECLS
 
+/* A buffer with a child behind it: fields are for the inline functions below. */
 typedef struct hy_stack_fallback {
     hy_fixed_buffer fixed;
     hy_allocator child;

@@ -46,6 +46,7 @@ typedef struct hy_frame {
     size_t object_offset;   /* of the call in it */
 } hy_frame;
 
+/* Is told a frame; *frame and its strings live until it returns. */
 typedef void (*hy_frame_sink)(void *context, const hy_frame *frame);
 
 /* Looks the frames up and tells the sink each in turn, with the functions that were inlined into it

@@ -23,6 +23,7 @@ HY_BEGIN_DECLS
  * time: no random numbers, no state kept from run to run. */
 typedef hy_error (*hy_sweep_function)(hy_allocator gpa, void *argument);
 
+/* What a sweep found first. */
 typedef enum hy_sweep_result {
     HY_SWEEP_OK = 0,            /* every refusal was answered with HY_OUT_OF_MEMORY, and nothing leaked */
     HY_SWEEP_FAILS_WITHOUT,     /* it fails although nothing is refused */
@@ -32,6 +33,7 @@ typedef enum hy_sweep_result {
     HY_SWEEP_RESULT_COUNT
 } hy_sweep_result;
 
+/* Where it found it. */
 typedef struct hy_sweep_report {
     hy_sweep_result result;
     uint64_t alloc_count; /* of the counting run */

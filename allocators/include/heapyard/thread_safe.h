@@ -29,6 +29,7 @@
 
 HY_BEGIN_DECLS
 
+/* A lock around a child. */
 typedef struct hy_thread_safe {
     hy_allocator child;    /* used only under the mutex; must outlive this */
     pthread_mutex_t mutex; /* of the default kind */

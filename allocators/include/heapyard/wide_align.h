@@ -30,6 +30,7 @@
 
 HY_BEGIN_DECLS
 
+/* Wide alignments over a child. */
 typedef struct hy_wide_align {
     hy_allocator child;
     hy_align greatest; /* of the child: served by it alone */
