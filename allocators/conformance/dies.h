@@ -3,7 +3,8 @@
  *   assert_dies_saying(function, "got 24");
  *
  * runs `void function(void)` in a child process and fails unless that is ended by SIGABRT with the
- * text on standard error. Includes cmocka, and what cmocka wants included before it.
+ * text on standard error; assert_exits_saying likewise for one that goes on to its end. Includes cmocka, and
+ * what cmocka wants included before it.
  */
 #ifndef HEAPYARD_DIES_H
 #define HEAPYARD_DIES_H
@@ -40,16 +41,34 @@ static inline int status_of_child(void (*function)(void), int stream) {
     return status;
 }
 
-static inline void assert_dies_saying(void (*function)(void), const char *text) {
+#define SAID_MAX 4096
+
+/* Runs `function` in a child and keeps what it said; the child's wait status. */
+static inline int status_and_words(void (*function)(void), char words[SAID_MAX]) {
     FILE *said = tmpfile();
     assert_non_null(said);
     int status = status_of_child(function, fileno(said));
-    char words[4096] = "";
     rewind(said);
-    words[fread(words, 1, sizeof words - 1, said)] = '\0';
+    words[fread(words, 1, SAID_MAX - 1, said)] = '\0';
     fclose(said);
+    return status;
+}
+
+static inline void assert_dies_saying(void (*function)(void), const char *text) {
+    char words[SAID_MAX];
+    int status = status_and_words(function, words);
     if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT) {
         fail_msg("expected SIGABRT, got wait status %d; it said: %s", status, words);
+    }
+    if (!strstr(words, text)) fail_msg("expected \"%s\" in: %s", text, words);
+}
+
+/* The child ends with that exit status, and said the text. */
+static inline void assert_exits_saying(int exit_status, void (*function)(void), const char *text) {
+    char words[SAID_MAX];
+    int status = status_and_words(function, words);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != exit_status) {
+        fail_msg("expected exit %d, got wait status %d; it said: %s", exit_status, status, words);
     }
     if (!strstr(words, text)) fail_msg("expected \"%s\" in: %s", text, words);
 }

@@ -26,8 +26,14 @@ HY_NORETURN static void end_with(const char *format, ...) {
     abort();
 }
 
+#define RULE_BROKEN "heapyard: %s: got %ju (0x%jx), must be %s\n"
+
 void hy_misuse(const char *function, uintmax_t value, const char *rule) {
-    end_with("heapyard: %s: got %ju (0x%jx), must be %s\n", function, value, value, rule);
+    end_with(RULE_BROKEN, function, value, value, rule);
+}
+
+void hy_tell_invalid(const char *function, uintmax_t value, const char *rule) {
+    fprintf(stderr, RULE_BROKEN, function, value, value, rule);
 }
 
 void hy_corrupted(const char *function, const char *message) {

@@ -170,6 +170,9 @@ static bool resize_newest(hy_arena *arena, uintptr_t start, size_t new_size) {
 }
 
 bool hy_arena_resize(hy_arena *arena, void *ptr, size_t old_size, size_t new_size) {
+#if HY_CHECK >= 2
+    HY_REQUIRE(hy_arena_owns(arena, ptr), "hy_arena_resize", (uintptr_t)ptr, "a block of this arena");
+#endif
     if (hy_arena_is_newest(arena, ptr, old_size)) {
         if (!resize_newest(arena, (uintptr_t)ptr, new_size)) return false;
     } else if (new_size > old_size) {
@@ -189,7 +192,11 @@ hy_error hy_arena_init(hy_arena *arena, hy_allocator child, const hy_arena_optio
     arena->fixed = options->fixed || options->fatal;
     arena->fatal = options->fatal;
     size_t size = options->capacity;
-    if (size == 0) return arena->fixed ? HY_INVALID : HY_OK;
+    if (size == 0 && !arena->fixed) return HY_OK;
+    if (size == 0) {
+        HY_TELL_INVALID("hy_arena_init", size, "a capacity of at least 1 where the arena is fixed or fatal");
+        return HY_INVALID;
+    }
     if (!round_up(&size, GRAIN) || HY_ADD_OVERFLOWS(size, HEAD, &size)) return HY_OUT_OF_MEMORY;
     return add_chunk(arena, size) ? HY_OK : HY_OUT_OF_MEMORY;
 }
@@ -264,6 +271,9 @@ hy_arena hy_arena_promote(hy_arena_state state, hy_allocator child) {
     hy_arena arena = HY_ARENA_INIT(child);
     arena.state = state;
     arena.end = state.chunk ? chunk_end(state.chunk) : 0;
+#if HY_CHECK >= 2
+    HY_REQUIRE(hy_arena_check(&arena), "hy_arena_promote", state.next, "part of a state that an arena gave");
+#endif
     return arena;
 }
 

@@ -35,6 +35,27 @@ static void one_child_call_a_doubling(void **state) {
     assert_int_equal(child.live_bytes, 0);
 }
 
+static void a_new_chunk_is_half_as_large_again_as_all(void **state) {
+    (void)state;
+    strict_child child;
+    hy_arena arena = HY_ARENA_INIT(strict_make(&child));
+    fill(&arena, 1, 24);
+    for (size_t chunks = 2; chunks <= 12; chunks++) {
+        size_t all = child.live_bytes;
+        while (child.allocs < chunks)
+            fill(&arena, 1, 24);
+        size_t chunk = child.live_bytes - all;
+        assert_true(chunk >= all + all / 2 && chunk < all + all / 2 + 16);
+        assert_int_equal(chunk, arena.state.chunk->size);
+    }
+    /* Or as large as the request. */
+    size_t all = child.live_bytes, request = 4 * all;
+    fill(&arena, 1, request);
+    assert_int_equal(child.live_bytes - all, request + sizeof(hy_arena_chunk));
+    hy_arena_deinit(&arena);
+    assert_int_equal(child.live_bytes, 0);
+}
+
 static void grows_its_chunk_in_place_first(void **state) {
     (void)state;
     strict_child child;
@@ -332,6 +353,35 @@ static void bad_options_hold_nothing(void **state) {
     assert_int_equal(child.allocs, 0);
 }
 
+/* What a front end is made of, what it gives back, and what it does not. */
+static void the_front_end_owns_one_buffer(void **state) {
+    (void)state;
+    strict_child child;
+    hy_arena arena;
+    hy_arena_options options = {.capacity = 128, .fatal = true};
+    assert_int_equal(init(&arena, strict_make(&child), options), HY_OK);
+    char *base = hy_arena_base(&arena);
+    size_t calls = child.calls;
+    char *direct = hy_arena_take(&arena, 3);
+    assert_true(direct == base && hy_align_check_pointer(hy_arena_take(&arena, 1), HY_ALIGN_8));
+    char *asked = hy_alloc(hy_arena_allocator(&arena), 3, HY_ALIGN_32);
+    assert_true(hy_align_check_pointer(asked, HY_ALIGN_32));
+    size_t used = hy_arena_used(&arena);
+    assert_true(hy_resize(hy_arena_allocator(&arena), asked, 3, 1, HY_ALIGN_32));
+    assert_int_equal(hy_arena_used(&arena), used);
+    assert_true(hy_arena_reset(&arena, HY_ARENA_RETAIN_CAPACITY, 0));
+    assert_ptr_equal(hy_arena_base(&arena), base);
+    assert_int_equal(hy_arena_capacity(&arena), 128);
+    assert_int_equal(child.calls, calls);
+    hy_arena_deinit(&arena);
+    assert_int_equal(child.live_bytes, 0);
+    /* The struct is the caller's still. */
+    assert_true(hy_arena_check(&arena) && hy_arena_base(&arena) == NULL);
+    assert_int_equal(init(&arena, arena.child, options), HY_OK);
+    hy_arena_deinit(&arena);
+    assert_int_equal(child.live_bytes, 0);
+}
+
 static void the_front_end_keeps_what_is_freed(void **state) {
     (void)state;
     hy_arena arena;
@@ -363,6 +413,12 @@ static void exhaust(void) {
     }
 }
 
+static void exhaust_the_interface(void) {
+    hy_arena arena;
+    if (init(&arena, hy_raw_libc(), (hy_arena_options){.capacity = 64, .fatal = true}) != HY_OK) return;
+    if (!hy_alloc(hy_arena_allocator(&arena), 65, HY_ALIGN_1)) _exit(1);
+}
+
 #if HY_CHECK >= 1
 static void restore_a_stale_mark(void) {
     hy_arena arena = HY_ARENA_INIT(hy_raw_libc());
@@ -374,11 +430,51 @@ static void restore_a_stale_mark(void) {
 }
 #endif
 
+#if HY_CHECK >= 1
+static void init_barren(void) {
+    hy_arena arena;
+    if (init(&arena, hy_raw_libc(), (hy_arena_options){.fatal = true}) != HY_INVALID) _exit(1);
+}
+#endif
+
+#if HY_CHECK >= 2
+static void free_a_stranger(void) {
+    size_t stranger = 0;
+    hy_arena arena = HY_ARENA_INIT(hy_raw_libc());
+    fill(&arena, 1, 8);
+    hy_free(hy_arena_allocator(&arena), &stranger, sizeof stranger, HY_ALIGN_8);
+}
+
+static void resize_a_stranger(void) {
+    size_t stranger = 0;
+    hy_arena arena = HY_ARENA_INIT(hy_raw_libc());
+    if (hy_resize(hy_arena_allocator(&arena), &stranger, sizeof stranger, 4, HY_ALIGN_8)) _exit(1);
+}
+
+static void promote_nonsense(void) {
+    hy_arena arena = HY_ARENA_INIT(hy_raw_libc());
+    fill(&arena, 1, 8);
+    hy_arena_state state = hy_arena_demote(&arena);
+    state.next += 4096;
+    hy_arena again = hy_arena_promote(state, hy_raw_libc());
+    hy_arena_deinit(&again);
+}
+#endif
+
 static void misuse_and_exhaustion_end_the_program(void **state) {
     (void)state;
     assert_dies_saying(exhaust, "fatal: arena exhausted\n");
+    assert_dies_saying(exhaust_the_interface, "fatal: arena exhausted\n");
 #if HY_CHECK >= 1
-    assert_dies_saying(restore_a_stale_mark, "hy_arena_restore");
+    assert_dies_saying(restore_a_stale_mark, "hy_arena_restore: got ");
+    assert_dies_saying(restore_a_stale_mark, "must be a mark that no restore or reset went behind");
+    assert_exits_saying(0, init_barren, "hy_arena_init: got 0 (0x0), must be a capacity of at least 1");
+#endif
+#if HY_CHECK >= 2
+    assert_dies_saying(free_a_stranger, "hy_arena_free: got ");
+    assert_dies_saying(free_a_stranger, "must be a block of this arena");
+    assert_dies_saying(resize_a_stranger, "hy_arena_resize: got ");
+    assert_dies_saying(promote_nonsense, "hy_arena_promote: got ");
 #endif
 }
 
@@ -403,6 +499,7 @@ static void addresses_that_are_not_handed_out_are_poisoned(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_child_call_a_doubling),
+        cmocka_unit_test(a_new_chunk_is_half_as_large_again_as_all),
         cmocka_unit_test(grows_its_chunk_in_place_first),
         cmocka_unit_test(asks_for_less_where_much_is_refused),
         cmocka_unit_test(newest_block_is_freed_and_resized),
@@ -417,6 +514,7 @@ int main(void) {
         cmocka_unit_test(lives_in_a_small_buffer),
         cmocka_unit_test(fixed_arena_keeps_its_capacity),
         cmocka_unit_test(bad_options_hold_nothing),
+        cmocka_unit_test(the_front_end_owns_one_buffer),
         cmocka_unit_test(the_front_end_keeps_what_is_freed),
         cmocka_unit_test(misuse_and_exhaustion_end_the_program),
 #if HY_ASAN

@@ -43,11 +43,20 @@ static void make_barren(hy_pool *pool, hy_allocator child) {
     pool->arena.fixed = true;
 }
 
+/* Tells what does not. */
+static bool makes_sense(size_t block_size, const hy_pool_options *wanted) {
+    if (block_size == 0) HY_TELL_INVALID("hy_pool_init", block_size, "a block_size of at least 1");
+    bool barren = wanted->fixed && wanted->preheat == 0;
+    if (barren)
+        HY_TELL_INVALID("hy_pool_init", wanted->preheat, "a preheat of at least 1 where the pool is fixed");
+    return block_size != 0 && !barren;
+}
+
 hy_error hy_pool_init(hy_pool *pool, hy_allocator child, size_t block_size, hy_align block_align,
     const hy_pool_options *options) {
     make_barren(pool, child);
     hy_pool_options wanted = options ? *options : (hy_pool_options){0};
-    if (block_size == 0 || (wanted.fixed && wanted.preheat == 0)) return HY_INVALID;
+    if (!makes_sense(block_size, &wanted)) return HY_INVALID;
 
     hy_pool made = {.block_size = block_size, .block_align = block_align};
     hy_arena_options arena_options = {.fixed = wanted.fixed};
@@ -136,8 +145,7 @@ bool hy_pool_owns(const hy_pool *pool, const void *ptr) {
     return hy_arena_owns(&pool->arena, ptr);
 }
 
-/* Whether the address is that of a block which was handed out at least once. */
-static bool is_block(const hy_pool *pool, const void *ptr) {
+bool hy_pool_is_block(const hy_pool *pool, const void *ptr) {
     uintptr_t address = (uintptr_t)ptr;
     const hy_arena_state *state = &pool->arena.state;
     for (const hy_arena_chunk *chunk = state->chunk; chunk; chunk = chunk->older) {
@@ -154,12 +162,15 @@ bool hy_pool_check(const hy_pool *pool) {
     /* A list longer than all blocks that were made has a cycle. */
     size_t made = hy_pool_capacity(pool) - blocks_left(pool);
     for (hy_pool_link *block = pool->free_list; block; block = next_free(block)) {
-        if (made-- == 0 || !is_block(pool, block)) return false;
+        if (made-- == 0 || !hy_pool_is_block(pool, block)) return false;
     }
     return true;
 }
 
 bool hy_pool_resize(hy_pool *pool, void *ptr, size_t old_size, size_t new_size) {
+#if HY_CHECK >= 2
+    HY_REQUIRE(hy_pool_is_block(pool, ptr), "hy_pool_resize", (uintptr_t)ptr, "a block of this pool");
+#endif
     if (new_size > pool->block_size) return false;
     if (new_size > old_size) {
         hy_unpoison((char *)ptr + old_size, new_size - old_size);

@@ -104,9 +104,25 @@ static void bad_options_are_told(void **state) {
         init(&pool, source, 16, HY_ALIGN_8, (hy_pool_options){.preheat = SIZE_MAX / 8}), HY_OUT_OF_MEMORY);
     assert_int_equal(
         init(&pool, source, 16, HY_ALIGN_8, (hy_pool_options){.preheat = SIZE_MAX / 16}), HY_OUT_OF_MEMORY);
+    assert_int_equal(init(&pool, source, 16, hy_align_from_log2(HY_ALIGN_LOG2_MAX), (hy_pool_options){0}),
+        HY_OUT_OF_MEMORY);
     assert_null(hy_pool_create(&pool));
     assert_true(hy_pool_check(&pool));
     assert_int_equal(hy_pool_capacity(&pool) + hy_pool_live(&pool), 0);
+    hy_pool_deinit(&pool);
+    assert_int_equal(child.allocs, 0);
+}
+
+/* Blocks that could be, were there such a child. */
+static void an_alignment_beyond_its_child_is_refused(void **state) {
+    (void)state;
+    strict_child child;
+    hy_pool pool;
+    assert_int_equal(
+        hy_pool_init(&pool, strict_make(&child), 16, hy_align_from_log2(HY_ALIGN_LOG2_MAX - 1), NULL), HY_OK);
+    child.largest = (size_t)1 << 30;
+    assert_null(hy_pool_create(&pool));
+    assert_false(hy_pool_preheat(&pool, 1));
     hy_pool_deinit(&pool);
     assert_int_equal(child.allocs, 0);
 }
@@ -215,6 +231,24 @@ static void any_call_of_the_child_may_be_refused(void **state) {
 }
 
 #if HY_CHECK >= 1
+static void init_barren(void) {
+    hy_pool pool;
+    hy_error error = init(&pool, hy_raw_libc(), 16, HY_ALIGN_8, (hy_pool_options){.fixed = true});
+    if (error != HY_INVALID || hy_pool_create(&pool)) _exit(1);
+}
+
+static void init_sizeless(void) {
+    hy_pool pool;
+    if (hy_pool_init(&pool, hy_raw_libc(), 0, HY_ALIGN_8, NULL) != HY_INVALID) _exit(1);
+}
+
+static void free_null(void) {
+    hy_pool pool;
+    if (hy_pool_init(&pool, hy_raw_libc(), 32, HY_ALIGN_8, NULL) != HY_OK) return;
+    hy_pool_destroy(&pool, hy_pool_create(&pool));
+    hy_pool_destroy(&pool, NULL);
+}
+
 static void free_twice(void) {
     hy_pool pool;
     if (hy_pool_init(&pool, hy_raw_libc(), 32, HY_ALIGN_8, NULL) != HY_OK) return;
@@ -230,6 +264,19 @@ static void free_a_stranger(void) {
     size_t stranger = 0;
     if (hy_pool_init(&pool, hy_raw_libc(), 32, HY_ALIGN_8, NULL) != HY_OK) return;
     hy_pool_destroy(&pool, &stranger);
+}
+
+static void free_the_middle(void) {
+    hy_pool pool;
+    if (hy_pool_init(&pool, hy_raw_libc(), 32, HY_ALIGN_8, NULL) != HY_OK) return;
+    hy_pool_destroy(&pool, (char *)hy_pool_create(&pool) + 8);
+}
+
+static void resize_a_stranger(void) {
+    hy_pool pool;
+    size_t stranger = 0;
+    if (hy_pool_init(&pool, hy_raw_libc(), 32, HY_ALIGN_8, NULL) != HY_OK) return;
+    if (hy_resize(hy_pool_allocator(&pool), &stranger, sizeof stranger, 4, HY_ALIGN_8)) _exit(1);
 }
 
 static void link_to(char *block, char *next) {
@@ -257,10 +304,17 @@ static void the_walker_sees_a_broken_list(void **state) {
 static void misuse_is_caught(void **state) {
     (void)state;
 #if HY_CHECK >= 1
-    assert_dies_saying(free_twice, "hy_pool_destroy");
+    assert_exits_saying(0, init_barren, "hy_pool_init: got 0 (0x0), must be a preheat of at least 1 where");
+    assert_exits_saying(0, init_sizeless, "hy_pool_init: got 0 (0x0), must be a block_size of at least 1");
+    assert_dies_saying(free_null, "hy_pool_destroy: got 0 (0x0), must be a block that lives");
+    assert_dies_saying(free_twice, "hy_pool_destroy: got ");
+    assert_dies_saying(free_twice, "must be a block that lives");
 #endif
 #if HY_CHECK >= 2
-    assert_dies_saying(free_a_stranger, "another pool");
+    assert_dies_saying(free_a_stranger, "hy_pool_destroy: got ");
+    assert_dies_saying(free_a_stranger, "must be a block of this pool");
+    assert_dies_saying(free_the_middle, "must be a block of this pool");
+    assert_dies_saying(resize_a_stranger, "hy_pool_resize: got ");
 #endif
 }
 
@@ -288,6 +342,7 @@ int main(void) {
         cmocka_unit_test(any_size_and_alignment),
         cmocka_unit_test(a_fixed_pool_makes_its_n),
         cmocka_unit_test(bad_options_are_told),
+        cmocka_unit_test(an_alignment_beyond_its_child_is_refused),
         cmocka_unit_test(preheat_adds_room),
         cmocka_unit_test(resets_in_every_mode),
         cmocka_unit_test(serves_requests_that_fit),

@@ -13,7 +13,8 @@
  * Ownership: chunks belong to the arena, which owns nothing else; the child must outlive it. An arena
  * may be another's child. Thread-safety: none; one thread at a time.
  * Errors: NULL or false where the child refuses; nothing has changed then. With options.fatal, exhaustion
- * prints `fatal: arena exhausted` and aborts.
+ * prints `fatal: arena exhausted` and aborts. A pointer that is no block of this arena is told at check level
+ * 2; so is a state that no arena gave.
  * Cost: alloc, free, resize O(1), but for the child's work on each growth; reset O(1) in the steady state,
  * else O(chunks), which is O(log bytes). Overhead: two words a chunk, and blocks end at multiples of 8.
  * After Zig's ArenaAllocator.
@@ -72,7 +73,8 @@ typedef enum hy_arena_reset_mode {
     { {NULL, 0}, 0, child_allocator, false, false, 0, 0 }
 
 /* Starts an arena with options, or without where options is NULL (which can't fail).
- * HY_OUT_OF_MEMORY: the child refused options->capacity. HY_INVALID: fixed or fatal, but no capacity.
+ * HY_OUT_OF_MEMORY: the child refused options->capacity. HY_INVALID: fixed or fatal, but no capacity
+ * (check levels 1 and 2 say so on standard error).
  * After an error the arena holds nothing and deinit is allowed. */
 HY_API hy_error hy_arena_init(hy_arena *arena, hy_allocator child, const hy_arena_options *options);
 
@@ -159,6 +161,9 @@ HY_INLINE bool hy_arena_is_newest(const hy_arena *arena, const void *ptr, size_t
 
 /* Ends a block: the newest one's bytes can be used again. */
 HY_INLINE void hy_arena_free(hy_arena *arena, void *ptr, size_t size) {
+#if HY_CHECK >= 2
+    HY_REQUIRE(hy_arena_owns(arena, ptr), "hy_arena_free", (uintptr_t)ptr, "a block of this arena");
+#endif
     hy_poison(ptr, size);
     if (HY_LIKELY(hy_arena_is_newest(arena, ptr, size)) && HY_LIKELY(!arena->fatal)) {
         arena->state.next = (uintptr_t)ptr;

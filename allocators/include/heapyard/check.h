@@ -19,6 +19,10 @@ HY_BEGIN_DECLS
  * been right, to be read after "must be". Thread-safe, never returns, allocates nothing. */
 HY_NORETURN HY_API HY_COLD void hy_misuse(const char *function, uintmax_t value, const char *rule);
 
+/* Prints the message of hy_misuse, without the stack, and goes on: for options that make no sense, which are
+ * then refused with HY_INVALID. Thread-safe, allocates nothing. */
+HY_API HY_COLD void hy_tell_invalid(const char *function, uintmax_t value, const char *rule);
+
 /* Prints `heapyard: <function>: <message>` and the stack, then aborts: a broken invariant of the
  * library itself, or damage done to its structures by its user. Never returns. */
 HY_NORETURN HY_API HY_COLD void hy_corrupted(const char *function, const char *message);
@@ -30,8 +34,11 @@ HY_NORETURN HY_API HY_COLD void hy_fatal(const char *what);
 /* A rule for the caller, checked in constant time (levels 1 and 2). */
 #define HY_REQUIRE(condition, function, value, rule)                                                         \
     (HY_LIKELY(condition) ? (void)0 : hy_misuse((function), (uintmax_t)(value), (rule)))
+/* The same where the caller gets an answer: a message for whoever reads standard error. */
+#define HY_TELL_INVALID(function, value, rule) hy_tell_invalid((function), (uintmax_t)(value), (rule))
 #else
 #define HY_REQUIRE(condition, function, value, rule) ((void)0)
+#define HY_TELL_INVALID(function, value, rule) ((void)0)
 #endif
 
 #if HY_CHECK >= 2

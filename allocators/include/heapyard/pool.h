@@ -14,7 +14,8 @@
  *
  * Ownership: blocks are the pool's; the child must outlive it. Thread-safety: none; one thread at a time.
  * Errors: NULL or false where the child refuses, or a pool that can't grow has no block left; nothing has
- * changed then. Freeing the block that was freed last is told at check levels 1 and 2, a foreign one at 2.
+ * changed then. Freeing NULL or the block that was freed last is told at check levels 1 and 2, a pointer that
+ * is no block of the pool at 2.
  * Cost: create and destroy O(1), but for the child's work when the arena grows; reset as the arena's.
  * Overhead: none a block (a block is at least a pointer, and a multiple of its alignment and of 8).
  * After Zig's MemoryPool.
@@ -47,7 +48,8 @@ typedef struct hy_pool {
 } hy_pool;
 
 /* Starts a pool of blocks of block_size bytes at multiples of block_align; options may be NULL.
- * HY_INVALID: block_size is 0, or the pool may not grow and has no block. HY_OUT_OF_MEMORY: the child
+ * HY_INVALID: block_size is 0, or the pool may not grow and has no block (check levels 1 and 2 tell which
+ * on standard error). HY_OUT_OF_MEMORY: the child
  * refused what should be there from the start, or a block is larger than any memory. After an error the
  * pool holds nothing and refuses; deinit is allowed. */
 HY_API hy_error hy_pool_init(hy_pool *pool, hy_allocator child, size_t block_size, hy_align block_align,
@@ -73,6 +75,10 @@ HY_API size_t hy_pool_live(const hy_pool *pool);
 /* Whether ptr lies in the pool's memory. O(chunks). */
 HY_API bool hy_pool_owns(const hy_pool *pool, const void *ptr);
 
+/* Whether ptr is where a block begins that was made since the last reset, whether it lives or not.
+ * O(chunks). */
+HY_API bool hy_pool_is_block(const hy_pool *pool, const void *ptr);
+
 /* Walks chunks and free list; whether everything holds together. O(chunks * free blocks). */
 HY_API bool hy_pool_check(const hy_pool *pool);
 
@@ -97,8 +103,11 @@ HY_INLINE HY_WARN_UNUSED void *hy_pool_create(hy_pool *pool) {
 
 /* Ends a block; the next one made is this. */
 HY_INLINE void hy_pool_destroy(hy_pool *pool, void *ptr) {
-    HY_REQUIRE(ptr != (void *)pool->free_list, "hy_pool_destroy", (uintptr_t)ptr, "a block that lives");
-    HY_ASSERT(hy_pool_owns(pool, ptr), "a block of another pool was freed to this one");
+    HY_REQUIRE(
+        ptr && ptr != (void *)pool->free_list, "hy_pool_destroy", (uintptr_t)ptr, "a block that lives");
+#if HY_CHECK >= 2
+    HY_REQUIRE(hy_pool_is_block(pool, ptr), "hy_pool_destroy", (uintptr_t)ptr, "a block of this pool");
+#endif
     hy_pool_link *block = (hy_pool_link *)ptr;
     hy_unpoison_defined(block, sizeof *block);
     block->next = pool->free_list;
