@@ -16,6 +16,7 @@
 #include "allocators/core/source_lines.h"
 #include "allocators/core/unwinder.h"
 #include <heapyard/check.h>
+#include <heapyard/poison.h>
 #include <stdarg.h>
 
 #if defined(__x86_64__) || defined(__aarch64__)
@@ -78,8 +79,16 @@ HY_NO_SANITIZE_ADDRESS HY_INLINE size_t walk(
     return count;
 }
 
+static bool is_on_valgrind(void) {
+#if HY_VALGRIND
+    return hy_on_valgrind;
+#else
+    return false;
+#endif
+}
+
 /* The first capture of a thread, or on a stack that it was not on before. */
-HY_COLD static size_t walk_new_stack(
+static size_t walk_new_stack(
     const uintptr_t *frame, uintptr_t return_address, void **frames, size_t capacity) {
     if (hy_os_mapping_of((uintptr_t)frame, &known_stack.low, &known_stack.high)) {
         return walk(frame, known_stack.high - 2 * sizeof *frame, frames, capacity);
@@ -89,14 +98,31 @@ HY_COLD static size_t walk_new_stack(
     return 1;
 }
 
+/* Under Valgrind always: what code without frame pointers leaves on the stack was perhaps never written,
+ * which is no fault of the program's. */
+HY_COLD static size_t walk_with_care(
+    const uintptr_t *frame, uintptr_t return_address, void **frames, size_t capacity) {
+#if HY_VALGRIND
+    if (hy_on_valgrind) {
+        VALGRIND_DISABLE_ERROR_REPORTING;
+        size_t count = walk_new_stack(frame, return_address, frames, capacity);
+        VALGRIND_ENABLE_ERROR_REPORTING;
+        (void)VALGRIND_MAKE_MEM_DEFINED(&count, sizeof count);
+        (void)VALGRIND_MAKE_MEM_DEFINED(frames, count * sizeof *frames);
+        return count;
+    }
+#endif
+    return walk_new_stack(frame, return_address, frames, capacity);
+}
+
 /* Nothing here may be a tail call: it would take the frame away that the walk begins at. */
 HY_NO_SANITIZE_ADDRESS HY_NOINLINE size_t hy_stack_capture(void **frames, size_t capacity) {
     const uintptr_t *frame = __builtin_frame_address(0);
     uintptr_t at = (uintptr_t)frame;
-    if (HY_LIKELY(known_stack.low <= at && at < known_stack.high)) {
+    if (HY_LIKELY(known_stack.low <= at && at < known_stack.high && !is_on_valgrind())) {
         return walk(frame, known_stack.high - 2 * sizeof *frame, frames, capacity);
     }
-    size_t count = walk_new_stack(frame, (uintptr_t)__builtin_return_address(0), frames, capacity);
+    size_t count = walk_with_care(frame, (uintptr_t)__builtin_return_address(0), frames, capacity);
     __asm__ volatile("" ::: "memory");
     return count;
 }
