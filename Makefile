@@ -19,9 +19,9 @@ filters = $(call flag,ALLOCATORS,--allocators) $(call flag,WORKLOADS,--workloads
 
 help:
 	@echo 'make bench            compare all allocators present; QUICK=1 (90 s), FULL=1 (hours), FRESH=1,'
-	@echo '                      ALLOCATORS=a,b WORKLOADS=a,b THREADS=1,2'
+	@echo '                      ALLOCATORS=a,b WORKLOADS=a,b THREADS=1,2 PLUGIN=label=path'
 	@echo 'make test             build with and without sanitizers, run every test; TESTS=regex'
-	@echo 'make fuzz             hunt for FUZZ_SECONDS=60; ALLOCATORS=a,b PROPERTIES=p,q'
+	@echo 'make fuzz             hunt for FUZZ_SECONDS=60; ALLOCATORS=a,b PROPERTIES=p,q PLUGIN=label=path'
 	@echo 'make fuzz-overnight   both engines on all cores; HOURS=8'
 	@echo 'make reproduce        run one input again and print it as C; INPUT=file'
 	@echo "make trace            record a program; CMD='program arguments' OUT=file"
@@ -39,7 +39,7 @@ help:
 
 bench:
 	@scripts/bootstrap bench
-	@scripts/bench $(tier) $(filters) $(call switch,FRESH,--fresh)
+	@scripts/bench $(tier) $(filters) $(call switch,FRESH,--fresh) $(call flag,PLUGIN,--plugin)
 
 test:
 	@scripts/bootstrap test
@@ -47,7 +47,7 @@ test:
 
 fuzz:
 	@scripts/bootstrap fuzz
-	@scripts/fuzz $(call flag,FUZZ_SECONDS,--seconds) $(call flag,ALLOCATORS,--allocators) $(call flag,PROPERTIES,--properties)
+	@scripts/fuzz $(call flag,FUZZ_SECONDS,--seconds) $(call flag,ALLOCATORS,--allocators) $(call flag,PROPERTIES,--properties) $(call flag,PLUGIN,--plugin)
 
 fuzz-overnight:
 	@scripts/bootstrap fuzz-overnight

@@ -34,6 +34,8 @@ FLAGS = [
      "scripts/bench --quick --allocators 'arena,libc' --workloads 'pair' --threads '1,2' --fresh"),
     (["bench", "QUICK=0", "FULL=1"], "scripts/bench --full"),
     (["fuzz", "FUZZ_SECONDS=5", "ALLOCATORS=arena"], "scripts/fuzz --seconds '5' --allocators 'arena'"),
+    (["bench", "PLUGIN=mine=x.so"], "scripts/bench --plugin 'mine=x.so'"),
+    (["fuzz", "PLUGIN=mine=x.so"], "scripts/fuzz --plugin 'mine=x.so'"),
     (["fuzz-overnight", "HOURS=8"], "scripts/fuzz --overnight --hours '8'"),
     (["reproduce", "INPUT=a b"], "scripts/fuzz --reproduce 'a b'"),
     (["trace", "CMD=echo 'it is'", "OUT=it's"], "scripts/trace record --out 'it'\\''s' -- echo 'it is'"),
