@@ -334,7 +334,7 @@ static void deliver(hy_debug *debug, const hy_debug_findings *findings) {
 HY_COLD static void free_wrongly(const hy_debug_call *call, hy_debug_record *record, bool disturbed) {
     hy_debug_findings findings = {.count = 0};
     if (!record) {
-        hy_debug_judge_unknown(call);
+        hy_debug_judge_unknown(call, disturbed);
         return;
     }
     if (hy_debug_judge(call, record, disturbed, &findings)) take_back(call, record);
@@ -394,7 +394,7 @@ static bool resize(const hy_debug_call *call, bool disturbed, size_t new_size) {
     hy_debug *debug = call->debug;
     hy_debug_record *record = find(debug, call->ptr);
     if (HY_UNLIKELY(!record)) {
-        hy_debug_judge_unknown(call);
+        hy_debug_judge_unknown(call, disturbed);
         return false;
     }
     hy_debug_findings findings;

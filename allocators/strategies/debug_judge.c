@@ -162,7 +162,7 @@ static hy_debug_record *retained_record(const hy_debug *debug, const char *ptr) 
     return NULL;
 }
 
-void hy_debug_judge_unknown(const hy_debug_call *call) {
+void hy_debug_judge_unknown(const hy_debug_call *call, bool disturbed) {
     hy_debug *debug = call->debug;
     hy_debug_report report;
     hy_debug_report_begin(&report, HY_DEBUG_FOREIGN_POINTER, call);
@@ -174,6 +174,7 @@ void hy_debug_judge_unknown(const hy_debug_call *call) {
         hy_debug_report_block(&report, debug, record);
         if (report.block != call->ptr) report.class_of_finding = HY_DEBUG_INVALID_FREE;
     }
+    if (disturbed) report.class_of_finding = HY_DEBUG_CONCURRENT_USE;
     hy_debug_leave(debug);
     if (report.class_of_finding == HY_DEBUG_FOREIGN_POINTER && hy_debug_instances_describe(&report)) {
         report.class_of_finding = HY_DEBUG_WRONG_INSTANCE;

@@ -23,7 +23,7 @@ HY_COLD bool hy_debug_judge(
     const hy_debug_call *call, hy_debug_record *record, bool disturbed, hy_debug_findings *findings);
 
 /* Tells of a call on an address that no chunk of ours holds. Inside on entry, outside on return. */
-HY_COLD void hy_debug_judge_unknown(const hy_debug_call *call);
+HY_COLD void hy_debug_judge_unknown(const hy_debug_call *call, bool disturbed);
 
 /* Tells of a call that found another thread inside an instance that is not thread-safe. */
 HY_COLD void hy_debug_judge_intruder(const hy_debug_call *call);
