@@ -12,7 +12,7 @@
  *
  *   An addition splits full nodes on its way down, a removal mends sparse ones (joins two that fit well in
  *   one, else levels them), so that neither comes back up. What an addition may need is fetched before.
- * Cost: O(log n); 32 entries a node, a binary search without branches in each. Overhead per block: 18 to
+ * Cost: O(log n); 32 entries a node. Overhead per block: 18 to
  *   72 bytes. Thread-safe: no.
  */
 #include <heapyard/block_index.h>
@@ -22,8 +22,8 @@ enum { FANOUT = 32, SPARSE = FANOUT / 4, JOINED_MAX = FANOUT * 3 / 4, SPARES_KEP
 
 struct hy_block_index_node {
     uint32_t count;
-    uint32_t height; /* 0: a leaf */
-    uintptr_t addresses[FANOUT];
+    uint32_t height;             /* 0: a leaf */
+    uintptr_t addresses[FANOUT]; /* behind the last entry: UINTPTR_MAX */
     union {
         size_t sizes[FANOUT];
         hy_block_index_node *children[FANOUT];
@@ -35,6 +35,7 @@ struct hy_block_index_node {
 
 typedef hy_block_index_node node;
 
+_Static_assert(FANOUT == 32, "a search looks at four eights");
 _Static_assert(sizeof(size_t) == sizeof(node *), "an entry's size and its child take the same room");
 
 size_t hy_block_index_bytes(const hy_block_index *index) {
@@ -58,6 +59,7 @@ static node *take_spare(hy_block_index *index, uint32_t height) {
     index->spares = taken->after;
     index->spare_count--;
     taken->count = 0;
+    memset(taken->addresses, 0xFF, sizeof taken->addresses);
     taken->height = height;
     taken->before = taken->after = NULL;
     return taken;
@@ -90,16 +92,23 @@ void hy_block_index_deinit(hy_block_index *index) {
     *index = (hy_block_index)HY_BLOCK_INDEX_INIT(index->memory);
 }
 
-/* How many of the node's addresses are at most `address`: their order makes it a binary search, and sums
- * instead of branches keep what can't be foretold from costing more than it does. */
+HY_INLINE uint32_t rank_of_eight(const uintptr_t *addresses, uintptr_t address) {
+    uint32_t low = (uint32_t)(addresses[0] <= address) + (addresses[1] <= address) +
+                   (addresses[2] <= address) + (addresses[3] <= address);
+    uint32_t high = (uint32_t)(addresses[4] <= address) + (addresses[5] <= address) +
+                    (addresses[6] <= address) + (addresses[7] <= address);
+    return low + high;
+}
+
+/* How many of the node's addresses are at most `address`: first how many eights end at or below it, then
+ * within the next eight. Comparisons that don't wait for each other, and sums instead of branches: a
+ * binary search's steps do wait, or are foretold wrongly. */
 HY_INLINE uint32_t rank_of(const node *n, uintptr_t address) {
-    uint32_t base = 0, rest = n->count;
-    while (rest > 1) {
-        uint32_t half = rest / 2;
-        base += (uint32_t)(n->addresses[base + half - 1] <= address) * half;
-        rest -= half;
-    }
-    return base + (uint32_t)(rest && n->addresses[base] <= address);
+    const uintptr_t *addresses = n->addresses;
+    uint32_t eights =
+        (uint32_t)(addresses[7] <= address) + (addresses[15] <= address) + (addresses[23] <= address);
+    uint32_t rank = eights * 8 + rank_of_eight(addresses + (size_t)eights * 8, address);
+    return rank < n->count ? rank : n->count;
 }
 
 /* Which child an address belongs to. */
@@ -110,6 +119,13 @@ HY_INLINE uint32_t child_of(const node *n, uintptr_t address) {
 
 HY_INLINE hy_indexed_block block_at(const node *leaf, uint32_t at) {
     return (hy_indexed_block){leaf->addresses[at], leaf->sizes[at], {leaf->align_log2s[at]}};
+}
+
+/* The entries behind are gone. */
+HY_INLINE void cut_entries(node *n, uint32_t count) {
+    for (uint32_t i = count; i < n->count; i++)
+        n->addresses[i] = UINTPTR_MAX;
+    n->count = count;
 }
 
 /* Moves `count` entries from one place to another, which may be in the same node; counts stay. */
@@ -126,8 +142,8 @@ HY_INLINE void open_entry(node *n, uint32_t at) {
 }
 
 HY_INLINE void close_entry(node *n, uint32_t at) {
-    n->count--;
-    move_entries(n, at, n, at + 1, n->count - at);
+    move_entries(n, at, n, at + 1, n->count - at - 1);
+    cut_entries(n, n->count - 1);
 }
 
 static void link_after(node *left, node *right) {
@@ -147,8 +163,8 @@ static void split_child(hy_block_index *index, node *parent, uint32_t at) {
     node *left = parent->children[at];
     node *right = take_spare(index, left->height);
     right->count = left->count / 2;
-    left->count -= right->count;
-    move_entries(right, 0, left, left->count, right->count);
+    move_entries(right, 0, left, left->count - right->count, right->count);
+    cut_entries(left, left->count - right->count);
     if (left->height == 0) link_after(left, right);
     open_entry(parent, at + 1);
     parent->addresses[at + 1] = right->addresses[0];
@@ -237,12 +253,12 @@ static void level_children(node *parent, uint32_t at) {
         move_entries(left, left->count, right, 0, moved);
         move_entries(right, 0, right, moved, right->count - moved);
         left->count += moved;
-        right->count -= moved;
+        cut_entries(right, right->count - moved);
     } else {
         uint32_t moved = left->count - half;
         move_entries(right, moved, right, 0, right->count);
         move_entries(right, 0, left, half, moved);
-        left->count -= moved;
+        cut_entries(left, half);
         right->count += moved;
     }
     parent->addresses[at + 1] = right->addresses[0];
@@ -373,6 +389,9 @@ static bool leaf_holds(walk *w, const node *leaf, uintptr_t low, uintptr_t high)
 static bool nodes_hold(walk *w, const node *top, bool is_root, uintptr_t low, uintptr_t high) {
     w->nodes++;
     if (top->count > FANOUT || (!is_root && top->count < SPARSE)) return false;
+    for (uint32_t i = top->count; i < FANOUT; i++) {
+        if (top->addresses[i] != UINTPTR_MAX) return false;
+    }
     if (top->height == 0) return leaf_holds(w, top, low, high);
     if (top->count < 2) return false;
     for (uint32_t i = 0; i < top->count; i++) {

@@ -9,7 +9,7 @@
  *   if (!hy_block_index_add(&index, (hy_indexed_block){address, size, align}, &clash)) …
  *
  * Cost: every operation is O(log n) in the blocks that live: one node for up to 32 blocks, two levels to
- * some 600, three to some 13,000. Memory: 576 bytes a node, from the allocator given; nodes are at least a
+ * some 600, three to some 13,000. Memory: 568 bytes a node, from the allocator given; nodes are at least a
  * quarter full but for the topmost, so 18 to 72 bytes a block, and some ten nodes in reserve.
  * Ownership: the caller's struct; nodes are the index's until hy_block_index_deinit. One thread at a time.
  * Source: a B+-tree (Bayer and McCreight 1972) whose full nodes are split, and sparse ones mended, on the
