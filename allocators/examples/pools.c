@@ -6,6 +6,9 @@
  *   not growable: 2 of 2 made, the third refused
  *   not growable: after a reset that retains, 2 of 2 again
  *   not growable and empty: refused at init
+ *   ...
+ *
+ * Below the last line checked builds say on standard error what made no sense.
  */
 #include <heapyard/heapyard.h>
 #include <stdio.h>
