@@ -43,16 +43,16 @@ def allocators(listing):
     return _table(["allocator", "kind", "what it is"], rows)
 
 
-# Traits that tell how a row may be used, in the words of a reader; the others are told by its kind.
-TRAIT_WORDS = {
+# Traits that tell how a row may be used, in the words that head their columns; the others are told by its kind.
+TRAIT_HEADS = {
     "thread_safe": "threads",
-    "free_any": "free in any order",
-    "free_last": "free the newest",
+    "free_any": "any order",
+    "free_last": "newest",
     "bulk_reset": "reset",
-    "grow_in_place": "grow in place",
-    "fixed_capacity": "fixed capacity",
-    "fixed_block": "fixed block",
-    "real_free": "memory used again",
+    "grow_in_place": "grows",
+    "real_free": "reused",
+    "fixed_capacity": "bounded",
+    "fixed_block": "one size",
 }
 
 
@@ -60,11 +60,10 @@ def traits(listing):
     """Every row with what holds for it; decorators and compositions as over their default child."""
     rows = []
     for row in listing["rows"]:
-        words = [TRAIT_WORDS[trait] for trait in row["traits"] if trait in TRAIT_WORDS]
         # A peer's figures are its own business: they change with its version.
         align = "" if row["group"] == "peer" else _bytes(row["greatest_align_log2"])
-        rows.append([f"`{row['name']}`", ", ".join(words), align])
-    return _table(["allocator", "what holds", "greatest alignment"], rows)
+        rows.append([f"`{row['name']}`", *("✓" if trait in row["traits"] else "" for trait in TRAIT_HEADS), align])
+    return _table(["allocator", *TRAIT_HEADS.values(), "greatest alignment"], rows)
 
 
 def workloads(listing):
