@@ -363,9 +363,8 @@ static bool make_room(hy_debug *debug, hy_debug_record *record, size_t new_size)
     hy_debug_chunk *chunk = record->chunk;
     size_t before = (size_t)(hy_debug_block(record) - record->slot), need;
     if (HY_ADD_OVERFLOWS(new_size, before + HY_DEBUG_GUARD, &need)) return false;
-    bool wastes = chunk->bucket == HY_DEBUG_LARGE && need < chunk->stride - chunk->stride / 8;
-    if (need <= chunk->stride && !wastes) return true;
-    if (chunk->bucket != HY_DEBUG_LARGE || debug->config.fault_on_use) return false;
+    if (chunk->bucket != HY_DEBUG_LARGE || debug->config.fault_on_use) return need <= chunk->stride;
+    if (need <= chunk->stride && need >= chunk->stride - chunk->stride / 8) return true;
     return hy_debug_chunk_resize(debug, chunk, need);
 }
 
@@ -499,7 +498,7 @@ static bool stats(void *instance, hy_stats *out) {
     return true;
 }
 
-#define TRAITS (HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE)
+#define TRAITS (HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE | HY_TRAIT_QUARANTINES)
 
 const hy_row hy_debug_row = {
     .name = "debug",
