@@ -103,6 +103,15 @@ def fuzzer(preset="fuzz"):
     return common.build(preset, "heapyard-fuzz") / "fuzz" / "heapyard-fuzz"
 
 
+def replayer(preset="fuzz"):
+    """What runs single inputs: the fuzzer itself, or, where there is no clang to build it with, the replayer."""
+    if shutil.which("clang-14"):
+        return fuzzer(preset)
+    preset = preset.replace("fuzz", "replay")
+    print(f"clang-14 is not here (scripts/bootstrap fuzz): replaying with the build {preset} of the default compiler", flush=True)
+    return common.build(preset, "heapyard-replay") / "fuzz" / "heapyard-replay"
+
+
 def _names(text):
     return [name for name in re.split(r"[,\s]+", text or "") if name]
 
@@ -115,11 +124,12 @@ def _known(wanted, known, kind):
         raise common.usage_error(f"no {kind} {name}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
-def choose_cells(allocators=None, properties=None, sanitized=False, plugin=None, binary=None):
+def choose_cells(allocators=None, properties=None, sanitized=False, plugin=None, binary=None, build=None):
     """The cells that the filters leave. Rows that a build with sanitizers leaves out are taken from one
     without, unless only `sanitized` ones are wanted; a must-fail property only where it is named. With a
-    plugin (LABEL=PATH), only its rows."""
-    binary = binary or fuzzer()
+    plugin (LABEL=PATH), only its rows. build: fuzzer or replayer."""
+    build = build or fuzzer
+    binary = binary or build()
     listing = read_listing(binary, plugin)
     rows, wanted = _names(allocators), _names(properties)
     if plugin and not rows:
@@ -127,7 +137,7 @@ def choose_cells(allocators=None, properties=None, sanitized=False, plugin=None,
     _known(rows, listing.rows, "allocator")
     _known(wanted, listing.properties, "property")
     needs_plain = not sanitized and not plugin and any(missing and (not rows or name in rows) for name, missing in listing.rows.items())
-    plain = read_listing(plain_binary := fuzzer("fuzz-plain")) if needs_plain else None
+    plain = read_listing(plain_binary := build("fuzz-plain")) if needs_plain else None
     for name in rows:
         missing = listing.rows[name] and (plain.rows[name] if plain else listing.rows[name])
         if missing:

@@ -56,6 +56,43 @@ def test_a_filter_of_allocators_leaves_out_what_needs_none(fuzzers):
     assert names(fuzzing.choose_cells("arena")) == [("conform arena", "fuzz")]
 
 
+def test_without_clang_the_replayer_takes_its_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(fuzzing.shutil, "which", lambda name: None)
+    monkeypatch.setattr(common, "build", lambda preset, target: tmp_path / preset / target)
+    assert fuzzing.replayer() == tmp_path / "replay" / "heapyard-replay" / "fuzz" / "heapyard-replay"
+    assert fuzzing.replayer("fuzz-plain").parts[-4] == "replay-plain"
+
+
+PLUGIN_FUZZER = """#!/bin/sh
+[ "$2" = --plugin=mine=/x.so ] || { echo "heapyard-fuzz: $2: no plugin" >&2; exit 2; }
+printf 'row\\tshelf@mine\\tstrategy\\t\\nrow\\tother@mine\\tstrategy\\tinstall it\\n'
+printf 'property\\tconform\\trows\\tit conforms\\ncell\\tconform\\tshelf@mine\\n'
+printf 'property\\ttrace_file\\tonce\\tany bytes\\n'
+"""
+
+
+def test_with_a_plugin_its_rows_and_no_others(tmp_path):
+    binary = tmp_path / "fuzzer"
+    binary.write_text(PLUGIN_FUZZER)
+    binary.chmod(0o755)
+    (cell,) = fuzzing.choose_cells(plugin="mine=/x.so", binary=binary)
+    assert cell.name == "conform shelf@mine"
+    assert cell.arguments() == ["--plugin=mine=/x.so", "--property=conform", "--row=shelf@mine"]
+    with pytest.raises(common.Failure, match="no plugin") as told:
+        fuzzing.choose_cells(plugin="mine=/y.so", binary=binary)
+    assert told.value.code == common.Exit.USAGE
+    with pytest.raises(common.Failure, match="install it"):
+        fuzzing.choose_cells("other@mine", plugin="mine=/x.so", binary=binary)
+
+
+def test_a_plugin_is_called_by_its_file_where_no_label_is_given(tmp_path):
+    (tmp_path / "libMy-heap.so").touch()
+    assert common.plugin(str(tmp_path / "libMy-heap.so")) == f"my_heap={tmp_path}/libMy-heap.so"
+    assert common.plugin(f"mine={tmp_path}/libMy-heap.so") == f"mine={tmp_path}/libMy-heap.so"
+    with pytest.raises(common.Failure, match="no such file"):
+        common.plugin("mine=/no/such.so")
+
+
 def test_the_canary_runs_only_when_it_is_named(fuzzers):
     assert names(fuzzing.choose_cells(None, "canary")) == [("canary", "fuzz")]
 
