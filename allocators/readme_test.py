@@ -64,3 +64,15 @@ def test_the_code_is_an_examples(code):
 @pytest.mark.parametrize("path", sorted((HERE / "examples").rglob("*.c")), ids=lambda path: path.name)
 def test_every_example_is_reached(path):
     assert f"({path.relative_to(HERE)})" in README, "no line of the README leads there"
+
+
+@pytest.mark.parametrize("name", [name for name in LISTED if (HERE / f"include/heapyard/{name}.h").is_file()])
+def test_every_header_tells_of_threads(name):
+    text = (HERE / f"include/heapyard/{name}.h").read_text(encoding="utf-8")
+    assert re.search(r"\bthread", text.split("*/", 1)[0], re.IGNORECASE), "nothing on top says whether threads may share it"
+
+
+def test_an_own_allocator_is_as_short_as_promised():
+    text = (HERE / "examples/own_allocator.c").read_text(encoding="utf-8")
+    code = text[text.index("typedef struct stack") : text.index("int main")].rstrip().split("\n")
+    assert f"{len(code)} lines. */" in text and len(code) <= 40

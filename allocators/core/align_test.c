@@ -15,6 +15,22 @@ static void bytes_and_log2_agree(void **state) {
     assert_int_equal(HY_ALIGN_MAX_SCALAR.log2, 4);
 }
 
+static void common_alignments_have_names(void **state) {
+    (void)state;
+    const hy_align named[] = {
+        HY_ALIGN_1, HY_ALIGN_2, HY_ALIGN_4, HY_ALIGN_8, HY_ALIGN_16, HY_ALIGN_32, HY_ALIGN_64, HY_ALIGN_128};
+    for (unsigned log2 = 0; log2 < sizeof named / sizeof *named; log2++)
+        assert_int_equal(named[log2].log2, log2);
+    assert_int_equal(hy_align_bytes(HY_ALIGN_4096), 4096);
+    assert_int_equal(hy_align_bytes(HY_ALIGN_CACHE_LINE), HY_CACHE_LINE);
+    assert_int_equal(hy_align_of(max_align_t).log2, HY_ALIGN_MAX_SCALAR.log2);
+    assert_int_equal(hy_align_of(char).log2, 0);
+    typedef struct strong {
+        _Alignas(256) char bytes[3];
+    } strong;
+    assert_int_equal(hy_align_of(strong).log2, 8);
+}
+
 static void try_tells_what_is_no_power_of_two(void **state) {
     (void)state;
     hy_align align = HY_ALIGN_8;
@@ -71,6 +87,7 @@ static void misuse_names_function_value_and_rule(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_and_log2_agree),
+        cmocka_unit_test(common_alignments_have_names),
         cmocka_unit_test(try_tells_what_is_no_power_of_two),
         cmocka_unit_test(rounding_is_exact_and_tells_overflow),
         cmocka_unit_test(comparing),

@@ -1,7 +1,7 @@
 /* heapyard/null.h: the allocator that refuses everything.
  *
  * For code paths that must not allocate, as the end of a fallback chain, and as the template for a
- * new allocator: the smallest thing that keeps the contract.
+ * new allocator: the smallest thing that keeps the contract. Thread-safe; owns nothing.
  */
 #ifndef HEAPYARD_NULL_H
 #define HEAPYARD_NULL_H
