@@ -87,38 +87,42 @@ static void the_limit_can_change(void **state) {
     hy_free(gpa, ptr, 60, HY_ALIGN_8);
 }
 
+/* A block that lives with `size` bytes, or none (0). */
+typedef struct held {
+    void *ptr;
+    size_t size;
+} held;
+
+/* A call on the block, of a kind and a size that `random` says; it then lives as the call left it. */
+static void call_by_chance(hy_allocator gpa, held *block, uint32_t random) {
+    size_t size = (random >> 8 & 0xFF) + 1;
+    unsigned kind = random >> 26 & 3;
+    if (!block->ptr) {
+        block->ptr = hy_alloc(gpa, size, HY_ALIGN_8);
+        block->size = block->ptr ? size : 0;
+    } else if (kind == 0) {
+        hy_free(gpa, block->ptr, block->size, HY_ALIGN_8);
+        *block = (held){NULL, 0};
+    } else if (kind == 1) {
+        if (hy_resize(gpa, block->ptr, block->size, size, HY_ALIGN_8)) block->size = size;
+    } else {
+        void *moved = hy_remap(gpa, block->ptr, block->size, size, HY_ALIGN_8);
+        if (moved) *block = (held){moved, size};
+    }
+}
+
 /* The account follows a mix of calls that budget or child refuse, one in four of the child's. */
 static void follow(hy_allocator gpa, size_t limit, const size_t *used, const size_t *peak) {
     enum { SLOTS = 16 };
-    struct {
-        void *ptr;
-        size_t size;
-    } live[SLOTS] = {{NULL, 0}};
+    held blocks[SLOTS] = {{NULL, 0}};
     size_t expected = 0, highest = 0;
     uint32_t random = 1;
     for (int i = 0; i < 20000; i++) {
         random = random * 1664525 + 1013904223;
-        size_t slot = random >> 28, size = (random >> 8 & 0xFF) + 1;
-        void *ptr = live[slot].ptr;
-        unsigned kind = random >> 26 & 3;
-        if (!ptr) {
-            live[slot].ptr = hy_alloc(gpa, size, HY_ALIGN_8);
-            if (!live[slot].ptr) size = 0;
-        } else if (kind == 0) {
-            hy_free(gpa, ptr, live[slot].size, HY_ALIGN_8);
-            live[slot].ptr = NULL;
-            size = 0;
-        } else if (kind == 1) {
-            if (!hy_resize(gpa, ptr, live[slot].size, size, HY_ALIGN_8)) size = live[slot].size;
-        } else {
-            void *moved = hy_remap(gpa, ptr, live[slot].size, size, HY_ALIGN_8);
-            if (moved)
-                live[slot].ptr = moved;
-            else
-                size = live[slot].size;
-        }
-        expected = expected - live[slot].size + size;
-        live[slot].size = size;
+        held *block = &blocks[random >> 28];
+        expected -= block->size;
+        call_by_chance(gpa, block, random);
+        expected += block->size;
         if (expected > highest) highest = expected;
         assert_int_equal(*used, expected);
         assert_int_equal(*peak, highest);
@@ -126,7 +130,7 @@ static void follow(hy_allocator gpa, size_t limit, const size_t *used, const siz
     }
     assert_true(highest > limit * 9 / 10);
     for (size_t slot = 0; slot < SLOTS; slot++)
-        hy_free(gpa, live[slot].ptr, live[slot].size, HY_ALIGN_8);
+        hy_free(gpa, blocks[slot].ptr, blocks[slot].size, HY_ALIGN_8);
     assert_int_equal(*used, 0);
 }
 
