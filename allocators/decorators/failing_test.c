@@ -79,7 +79,9 @@ static void *agree_to_remap(void *self, void *ptr, size_t old_size, size_t new_s
     return ptr;
 }
 
-/* Whether a resize, or a remap, of a block to its own size is served: libc can do both. */
+static const hy_vtable agreeing = {NULL, agree_to_resize, agree_to_remap, NULL};
+
+/* Whether a resize, or a remap, of a block to its own size is served. */
 static bool resizes(hy_failing *failing, void *ptr) {
     return hy_resize(hy_failing_allocator(failing), ptr, 100, 100, HY_ALIGN_8);
 }
@@ -92,18 +94,20 @@ static void from_the_nth_resize_on(void **state) {
     (void)state;
     hy_failing failing;
     init(&failing, HY_FAILING_NEVER, 3, false);
-    void *ptr = hy_alloc(hy_failing_allocator(&failing), 100, HY_ALIGN_8);
-    assert_true(resizes(&failing, ptr));
-    assert_true(remaps(&failing, ptr));
-    assert_true(resizes(&failing, ptr));
+    assert_true(serves(&failing));
+    failing.child = (hy_allocator){NULL, &agreeing};
+    char block[100];
+    assert_true(resizes(&failing, block));
+    assert_true(remaps(&failing, block));
+    assert_true(resizes(&failing, block));
     for (int i = 0; i < 5; i++) {
-        assert_false(remaps(&failing, ptr));
-        assert_false(resizes(&failing, ptr));
+        assert_false(remaps(&failing, block));
+        assert_false(resizes(&failing, block));
     }
     assert_int_equal(failing.resize_index, 13);
     assert_int_equal(failing.induced_count, 10);
+    failing.child = hy_libc();
     assert_true(serves(&failing)); /* allocations have their own index */
-    hy_free(hy_failing_allocator(&failing), ptr, 100, HY_ALIGN_8);
 }
 
 static void a_refused_remap_leaves_realloc_a_way(void **state) {
@@ -148,12 +152,8 @@ static void chance_strikes_resizes_and_remaps_too(void **state) {
     (void)state;
     hy_failing_options options = {HY_FAILING_NEVER, HY_FAILING_NEVER, false, 0.5, 7};
     hy_failing failing;
-    hy_failing_init(&failing, hy_libc(), &options);
+    hy_failing_init(&failing, (hy_allocator){NULL, &agreeing}, &options);
     char block[100];
-    hy_vtable agrees = {NULL, NULL, NULL, NULL};
-    agrees.resize = agree_to_resize;
-    agrees.remap = agree_to_remap;
-    failing.child = (hy_allocator){NULL, &agrees};
     uint64_t resize_refusals = 0, remap_refusals = 0;
     for (int i = 0; i < 1000; i++) {
         resize_refusals += !resizes(&failing, block);
