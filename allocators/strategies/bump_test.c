@@ -94,6 +94,11 @@ static void only_the_newest_grows(void **state) {
     hy_bump_deinit(&bump, region);
 }
 
+static void start_beyond_all_memory(void) {
+    hy_bump bump;
+    hy_bump_init(&bump, region, SIZE_MAX);
+}
+
 static void restore_forward(void) {
     hy_bump bump;
     hy_bump_init(&bump, region, sizeof region);
@@ -107,9 +112,13 @@ static void restore_forward(void) {
 static void misuse_is_caught(void **state) {
     (void)state;
 #if HY_CHECK >= 1
-    assert_dies_saying(restore_forward, "hy_bump_restore");
+    assert_dies_saying(restore_forward, "hy_bump_restore: got ");
+    assert_dies_saying(restore_forward, "must be a mark that no restore went behind");
+    assert_dies_saying(start_beyond_all_memory, "hy_bump_init: got 18446744073709551615");
+    assert_dies_saying(
+        start_beyond_all_memory, "must be the size of a region that lies in the address space");
 #else
-    (void)restore_forward;
+    (void)restore_forward, (void)start_beyond_all_memory;
 #endif
 }
 

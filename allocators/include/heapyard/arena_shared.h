@@ -25,8 +25,9 @@
  * Cost: alloc, free, resize O(1), but for the child's work on each growth; reset O(threads seen) in the
  * steady state. Overhead: 4.3 KiB the struct, two words a chunk, blocks end at multiples of 8. Each part
  * grows by half of what it holds, and begins with 512 bytes: what T threads hold is at most three times what
- * they were given, and 512 bytes for each, as if each had an arena to itself. After an idea in protobuf's
- * arena and RocksDB's concurrent one; growth and modes are hy_arena's.
+ * they were given (five, where blocks are as large as chunks), and 512 bytes for each, as if each had an
+ * arena of its own. After an idea in protobuf's arena and RocksDB's concurrent one; growth and modes are
+ * hy_arena's.
  */
 #ifndef HEAPYARD_ARENA_SHARED_H
 #define HEAPYARD_ARENA_SHARED_H
