@@ -172,6 +172,11 @@ static void exhaust(void) {
     }
 }
 
+static void start_beyond_all_memory(void) {
+    hy_fixed_buffer fixed;
+    hy_fixed_buffer_init(&fixed, buffer, SIZE_MAX - 7);
+}
+
 static void mix_views(void) {
     hy_fixed_buffer fixed;
     hy_fixed_buffer_init(&fixed, buffer, sizeof buffer);
@@ -184,9 +189,13 @@ static void misuse_and_exhaustion_end_the_program(void **state) {
     (void)state;
     assert_dies_saying(exhaust, "fatal: fixed buffer exhausted\n");
 #if HY_CHECK >= 1
-    assert_dies_saying(mix_views, "one of its two views");
+    assert_dies_saying(mix_views, "hy_fixed_buffer_allocator: got ");
+    assert_dies_saying(mix_views, "must be used through one of its two views between two resets");
+    assert_dies_saying(start_beyond_all_memory, "hy_fixed_buffer_init: got 18446744073709551608");
+    assert_dies_saying(
+        start_beyond_all_memory, "must be the size of a buffer that lies in the address space");
 #else
-    (void)mix_views;
+    (void)mix_views, (void)start_beyond_all_memory;
 #endif
 }
 
