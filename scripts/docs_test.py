@@ -35,8 +35,8 @@ def example(name):
     return found[0]
 
 
-def run(folder, **sources):
-    """Compiles the sources against the library of this build, runs the program, returns what it prints."""
+def compiled(folder, **sources):
+    """A program of the sources and the library of this build."""
     for name, text in sources.items():
         (folder / f"{name}.c").write_text(text)
     paths = [str(folder / f"{name}.c") for name in sources]
@@ -44,11 +44,22 @@ def run(folder, **sources):
     library = BUILD / "allocators" / "libheapyard.a"
     include = f"-I{ROOT / 'allocators' / 'include'}"
     subprocess.run([*COMPILE, include, *paths, str(library), "-pthread", "-ldl", "-o", str(program)], check=True)
-    return subprocess.run([program], check=True, capture_output=True, text=True).stdout
+    return program
+
+
+def run(folder, **sources):
+    """Compiles, runs the program, returns what it prints."""
+    return subprocess.run([compiled(folder, **sources)], check=True, capture_output=True, text=True).stdout
 
 
 def test_the_program_greets(tmp_path):
     assert run(tmp_path, program=example("a program")) == "hello, yard\n"
+
+
+def test_the_leak_fails_its_program_and_is_told(tmp_path):
+    ran = subprocess.run([compiled(tmp_path, program=example("a leak"))], check=False, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert "leak: a block of 100 bytes" in ran.stderr and "#0" in ran.stderr
 
 
 def test_the_allocator_serves_and_refuses(tmp_path):
