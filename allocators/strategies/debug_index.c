@@ -9,7 +9,6 @@ static void put(hy_debug_index *index, hy_debug_place place) {
     while (index->places[at].chunk)
         at = (at + 1) & (index->capacity - 1);
     index->places[at] = place;
-    index->used++;
 }
 
 static void take_away(hy_debug_index *index, hy_debug_place place) {
@@ -26,11 +25,11 @@ static void take_away(hy_debug_index *index, hy_debug_place place) {
         hole = at;
     }
     index->places[hole] = (hy_debug_place){0, NULL};
-    index->used--;
 }
 
 static bool grow(hy_debug *debug, size_t wanted) {
-    hy_debug_index old = debug->index, larger = {NULL, old.capacity ? old.capacity : FIRST_CAPACITY, 0};
+    hy_debug_index old = debug->index,
+                   larger = {NULL, old.capacity ? old.capacity : FIRST_CAPACITY, old.promised};
     while (larger.capacity / 2 < wanted)
         larger.capacity *= 2;
     size_t bytes = larger.capacity * sizeof *larger.places;
@@ -53,8 +52,13 @@ static bool grow(hy_debug *debug, size_t wanted) {
     return true;
 }
 
+/* How many places that many bytes may need. */
+static size_t places_of(size_t bytes) {
+    return (bytes >> HY_DEBUG_GRANULE_LOG2) + 2;
+}
+
 bool hy_debug_index_reserve(hy_debug *debug, size_t bytes) {
-    size_t wanted = debug->index.used + (bytes >> HY_DEBUG_GRANULE_LOG2) + 2;
+    size_t wanted = debug->index.promised + places_of(bytes);
     return wanted <= debug->index.capacity / 2 || grow(debug, wanted);
 }
 
@@ -68,10 +72,12 @@ static void for_each_granule(
 }
 
 void hy_debug_index_insert(hy_debug *debug, hy_debug_chunk *chunk) {
+    debug->index.promised += places_of((size_t)(chunk->end - chunk->base));
     for_each_granule(debug, chunk, put);
 }
 
 void hy_debug_index_remove(hy_debug *debug, hy_debug_chunk *chunk) {
+    debug->index.promised -= places_of((size_t)(chunk->end - chunk->base));
     for_each_granule(debug, chunk, take_away);
 }
 

@@ -3,6 +3,8 @@
  * Wrong calls go to the slots themselves where the front door would do something about them first (its fill
  * at check level 2, its own checks); those that it passes on as they are go through it.
  */
+#include "allocators/conformance/dies.h"
+
 #include "allocators/strategies/debug_chunk.h"
 #include "allocators/strategies/debug_watch.h"
 #include <heapyard/allocator.h>

@@ -1,5 +1,6 @@
 /* debug_test.c: what debug does beside telling misuse: configs, limits, counters, what it keeps, threads. */
-#include "allocators/core/os.h"
+#include "allocators/conformance/dies.h"
+
 #include "allocators/strategies/debug_watch.h"
 #include "allocators/strategies/strict_child.h"
 #include <heapyard/counting.h>

@@ -1,8 +1,8 @@
-/* debug_watch.h: for the tests of debug: an instance whose findings are kept to be looked at. */
+/* debug_watch.h: for the tests of debug: an instance whose findings are kept to be looked at. Include what
+ * brings cmocka's assertions before it. */
 #ifndef HEAPYARD_STRATEGIES_DEBUG_WATCH_H
 #define HEAPYARD_STRATEGIES_DEBUG_WATCH_H
 
-#include "allocators/conformance/dies.h"
 #include <heapyard/debug.h>
 #include <heapyard/libc.h>
 

@@ -202,7 +202,7 @@ typedef struct hy_debug_place {
 typedef struct hy_debug_index {
     hy_debug_place *places;
     size_t capacity; /* a power of two, or 0 */
-    size_t used;
+    size_t promised; /* places that its chunks may need wherever they lie: the same in each run */
 } hy_debug_index;
 
 /* A debug allocator: fields are for its own functions. */
