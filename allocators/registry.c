@@ -8,8 +8,8 @@
  * traits that it has over that child, a composition those of its whole stack, and a peer that is not
  * installed says so. The constants in the allocators' files stay what their authors wrote.
  */
-#include "allocators/peers/peers.h"
 #include "allocators/registry.h"
+#include "allocators/peers/peers.h"
 #include <heapyard/libc.h>
 #include <pthread.h>
 #include <string.h>
@@ -465,6 +465,7 @@ const char *hy_trait_name(unsigned bit) {
         "refuses_all",
         "floor",
         "whole_pages",
+        "quarantines",
     };
     return bit < HY_TRAIT_COUNT ? names[bit] : "unknown";
 }

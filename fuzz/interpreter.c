@@ -36,6 +36,7 @@ static struct {
     uint64_t weight; /* of what is live, or for rows that don't reuse, of all since reset */
     uint64_t weight_peak;
     bool reuses;             /* see layers_reuse */
+    bool bounded;            /* see is_bounded */
     uint64_t shrunk_serial;  /* blocks older than this have seen one shrink */
     uint64_t changes_serial; /* blocks older than this have seen another one change */
     uint64_t serial;
@@ -67,10 +68,18 @@ static bool has_bounded_layer(const hy_row *row) {
     return false;
 }
 
+/* The layer below all others, and whether it hands out what it owns: a region of fixed capacity. */
+static bool stands_on_region(const hy_row *row) {
+    const hy_row *lowest = row;
+    for (size_t i = 0; row->stack && row->stack[i]; i++)
+        lowest = hy_registry_near(row, row->stack[i]);
+    return lowest && !lowest->default_child && row_has(lowest, HY_TRAIT_FIXED_CAPACITY);
+}
+
 /* A composition on a child that is given stands on that instead of its own lowest layer; so half of the
- * inputs are run on each, and one that is bounded by its lowest layer always keeps it. */
+ * inputs are run on each, and one that stands on a region always keeps it. */
 static bool takes_child(const hy_row *row, const hy_bytes_header *header) {
-    return !row->stack || (!has_bounded_layer(row) && header->shape < HY_BYTES_SHAPES / 2);
+    return !row->stack || (!stands_on_region(row) && header->shape < HY_BYTES_SHAPES / 2);
 }
 
 hy_config hy_interpreter_config(const hy_row *row, const hy_bytes_header *header) {
@@ -91,14 +100,16 @@ hy_bytes_bounds hy_interpreter_bounds(const hy_row *row, const hy_bytes_header *
     return (hy_bytes_bounds){config.capacity, config.block_size};
 }
 
-static bool is_bounded(void) {
-    bool on_given = run.config.child.vtable && run.row->default_child;
-    return on_given || run.config.capacity || has(HY_TRAIT_REFUSES_ALL);
+/* Whether something refuses what is too large before memory is taken for it. A budget above the child
+ * does not: it knows sizes, and an alignment may take gigabytes below it. */
+static bool is_bounded(const hy_row *row, const hy_config *config) {
+    bool on_given = config->child.vtable && row->default_child;
+    return on_given || stands_on_region(row) || row_has(row, HY_TRAIT_REFUSES_ALL);
 }
 
 /* Whether a request may be made: it is small, or costs nothing because something bounds it. */
 static bool affordable(uint64_t size, uint8_t align_log2) {
-    bool bounded = is_bounded();
+    bool bounded = run.bounded;
     if (!bounded && align_log2 > SERVED_ALIGN_LOG2_MAX && align_log2 <= run.greatest.log2) return false;
     if (hy_model_live_bytes() + size <= LIVE_MAX && size <= LIVE_MAX) return true;
     return size > (bounded ? HY_CHILD_REGION_BYTES : (size_t)PTRDIFF_MAX);
@@ -221,7 +232,9 @@ static void run_alloc(hy_op op) {
 
 /* Whether a block that ends makes room: the last one only where nothing of it was lost before. */
 static bool gives_back(const hy_model_block *block, bool was_top) {
-    bool last_counts = was_top && has(HY_TRAIT_FREE_LAST);
+    /* Where a layer below has refused chunks, the one before the last block may lie in an older chunk. */
+    bool last_counts =
+        was_top && has(HY_TRAIT_FREE_LAST) && (block->serial == run.serial || !is_inside_capacity());
     return has(HY_TRAIT_REAL_FREE) || (last_counts && block->serial > run.shrunk_serial);
 }
 
@@ -406,12 +419,14 @@ static void expect_account(const hy_stats *now) {
             hy_child_counted()->live_bytes);
 }
 
-/* Whether what the top layer gives back serves it again. An arena below another loses every chunk that
- * is not its newest until it is reset itself, so that no multiple bounds what it holds. */
+/* Whether what the top layer gives back serves it again, and soon. An arena below another loses every chunk
+ * that is not its newest until it is reset itself, so that no multiple bounds what it holds. */
 static bool layers_reuse(const hy_row *row) {
+    if (row_has(row, HY_TRAIT_QUARANTINES)) return false;
     for (size_t i = 1; row->stack && row->stack[i]; i++) {
         const hy_row *layer = hy_registry_near(row, row->stack[i]);
-        if (!layer || !(layer->traits & HY_TRAIT_REAL_FREE)) return false;
+        if (!layer || !row_has(layer, HY_TRAIT_REAL_FREE) || row_has(layer, HY_TRAIT_QUARANTINES))
+            return false;
     }
     return true;
 }
@@ -494,6 +509,7 @@ static bool begin(const hy_row *row, const hy_bytes_header *header) {
     run.row = row;
     run.reuses = layers_reuse(row);
     run.config = hy_interpreter_config(row, header);
+    run.bounded = is_bounded(row, &run.config);
     run.on_child = false;
     run.spent = run.weight = run.weight_peak = run.top = run.changes_serial = run.shrunk_serial = run.serial =
         0;

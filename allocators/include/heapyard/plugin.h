@@ -28,13 +28,14 @@ typedef uint32_t hy_traits;
 #define HY_TRAIT_REFUSES_ALL ((hy_traits)1 << 9)    /* null: never serves */
 #define HY_TRAIT_FLOOR ((hy_traits)1 << 10) /* measured against, not used: may hand out one block twice */
 #define HY_TRAIT_WHOLE_PAGES ((hy_traits)1 << 11) /* a block costs pages of its own, and system calls */
-#define HY_TRAIT_COUNT 12
+#define HY_TRAIT_QUARANTINES ((hy_traits)1 << 12) /* what was freed rests a while before it serves again */
+#define HY_TRAIT_COUNT 13
 /* What a wrapper that hands its child's blocks on leaves as it is; whether it is thread-safe, and
  * whether it can reset, is its own. */
 #define HY_TRAITS_OF_BLOCKS                                                                                  \
     (HY_TRAIT_FREE_ANY | HY_TRAIT_FREE_LAST | HY_TRAIT_GROW_IN_PLACE | HY_TRAIT_FIXED_CAPACITY |             \
         HY_TRAIT_FIXED_BLOCK | HY_TRAIT_REAL_FREE | HY_TRAIT_REFUSES_ALL | HY_TRAIT_FLOOR |                  \
-        HY_TRAIT_WHOLE_PAGES)
+        HY_TRAIT_WHOLE_PAGES | HY_TRAIT_QUARANTINES)
 
 /* What kind of thing a row is; tables are in this order. */
 typedef enum hy_group {
