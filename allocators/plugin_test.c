@@ -1,6 +1,7 @@
 /* plugin_test.c: the module holds our rows, shows one symbol, and stands beside this program's own. */
 #include "allocators/registry.h"
 #include <dlfcn.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -78,11 +79,44 @@ static void shows_one_symbol(void **state) {
     assert_non_null(dlsym(loaded.handle, "heapyard_plugin"));
 }
 
+static pthread_barrier_t used, unloaded;
+
+/* Takes what the module keeps for each thread, and ends only when the module is gone. */
+static void *use_and_stay(void *block_was_made) {
+    hy_instance instance;
+    if (hy_instance_make(&instance, plugin_row("arena_shared"), NULL)) {
+        *(bool *)block_was_made = hy_alloc(instance.allocator, 64, HY_ALIGN_16) != NULL;
+        hy_instance_destroy(&instance);
+    }
+    pthread_barrier_wait(&used);
+    pthread_barrier_wait(&unloaded);
+    return NULL;
+}
+
+/* The last test: the module is unloaded in it. */
+static void a_thread_that_used_it_may_outlive_it(void **state) {
+    (void)state;
+    pthread_t thread;
+    bool block_was_made = false;
+    pthread_barrier_init(&used, NULL, 2);
+    pthread_barrier_init(&unloaded, NULL, 2);
+    assert_int_equal(pthread_create(&thread, NULL, use_and_stay, &block_was_made), 0);
+    pthread_barrier_wait(&used);
+    assert_true(block_was_made);
+    assert_int_equal(dlclose(loaded.handle), 0);
+    assert_null(dlopen(HY_PLUGIN_PATH, RTLD_NOW | RTLD_NOLOAD));
+    pthread_barrier_wait(&unloaded);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    pthread_barrier_destroy(&used);
+    pthread_barrier_destroy(&unloaded);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(has_every_row_but_the_peers),
         cmocka_unit_test(stands_on_its_own_children),
         cmocka_unit_test(shows_one_symbol),
+        cmocka_unit_test(a_thread_that_used_it_may_outlive_it),
     };
     return cmocka_run_group_tests(tests, load, NULL);
 }
