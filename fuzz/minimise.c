@@ -18,8 +18,9 @@
 static const struct {
     const char *mark;
     char until; /* the kind ends before the next of these behind the mark; 0: at the mark itself */
-} marks[] = {{"finding: ", ':'}, {"ERROR: AddressSanitizer: ", ' '}, {"runtime error: ", 0},
-    {"heapyard: ", ':'}, {"fatal: ", '\n'}};
+} marks[] = {{"finding: ", ':'}, {"ERROR: AddressSanitizer: ", ' '},
+    {"AddressSanitizer: CHECK failed: ", ' '}, {"runtime error: ", 0}, {"heapyard: ", ':'},
+    {"fatal: ", '\n'}};
 
 static void copy_text(char *target, size_t target_bytes, const char *from, size_t length) {
     size_t kept = length < target_bytes - 1 ? length : target_bytes - 1;

@@ -278,7 +278,7 @@ def kind_of(line):
 def told_in(log):
     """The line of a fuzzer's log that says what went wrong, where the input alone does not show it."""
     for line in Path(log).read_text(errors="replace").splitlines():
-        if re.search(r"finding: |ERROR: AddressSanitizer|runtime error: |heapyard: .*must be|ERROR: libFuzzer: (timeout|out-of-memory)", line):
+        if re.search(r"finding: |ERROR: AddressSanitizer|AddressSanitizer: CHECK failed|runtime error: |heapyard: .*must be|ERROR: libFuzzer: (timeout|out-of-memory)", line):
             return line.strip()
     return "it fails in the fuzzer, not by itself"
 
