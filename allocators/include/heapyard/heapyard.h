@@ -18,8 +18,8 @@
 #include <heapyard/headered.h>
 #include <heapyard/host.h>
 #include <heapyard/libc.h>
-#include <heapyard/line_sink.h>
 #include <heapyard/limited.h>
+#include <heapyard/line_sink.h>
 #include <heapyard/logging.h>
 #include <heapyard/memory.h>
 #include <heapyard/null.h>
@@ -31,9 +31,9 @@
 #include <heapyard/stack_fallback.h>
 #include <heapyard/stack_trace.h>
 #include <heapyard/sweep.h>
-#include <heapyard/thread_slot.h>
-#include <heapyard/thread_safe.h>
 #include <heapyard/testing.h>
+#include <heapyard/thread_safe.h>
+#include <heapyard/thread_slot.h>
 #include <heapyard/typed.h>
 #include <heapyard/validating.h>
 #include <heapyard/wide_align.h>
