@@ -264,12 +264,11 @@ static void level_children(node *parent, uint32_t at) {
     parent->addresses[at + 1] = right->addresses[0];
 }
 
-/* A sparse child is joined with a neighbour, or gets some of its entries. The first address of a node has
- * no meaning in it; its parent's has, and comes down before the entry gets another place. */
+/* A sparse child is joined with a neighbour, or gets some of its entries. The first address of an inner node
+ * is not looked at where it stands, but is the one that its parent has for it: so it can take any place. */
 static void mend_child(hy_block_index *index, node *parent, uint32_t at) {
     if (at + 1 == parent->count) at--;
     node *left = parent->children[at], *right = parent->children[at + 1];
-    if (right->height) right->addresses[0] = parent->addresses[at + 1];
     if (left->count + right->count <= JOINED_MAX)
         join_children(index, parent, at);
     else
@@ -393,7 +392,7 @@ static bool nodes_hold(walk *w, const node *top, bool is_root, uintptr_t low, ui
         if (top->addresses[i] != UINTPTR_MAX) return false;
     }
     if (top->height == 0) return leaf_holds(w, top, low, high);
-    if (top->count < 2) return false;
+    if (top->count < 2 || (low && top->addresses[0] != low)) return false;
     for (uint32_t i = 0; i < top->count; i++) {
         uintptr_t from = i ? top->addresses[i] : low;
         uintptr_t to = i + 1 < top->count ? top->addresses[i + 1] - 1 : high;
