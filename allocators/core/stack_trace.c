@@ -7,11 +7,17 @@
  * thread and again when the thread runs on a stack that is not in it (a fibre, or the main stack after
  * it has grown). Where it can't tell, only the direct caller is known.
  *
+ * The full walk needs no frame pointers: it follows the compiler's rules for each place in the code
+ * (frame_rule.h), from the stack pointer up, inside the same bounds; where there is no rule that it can read,
+ * as for a signal handler's frame, all is done again by the platform's unwinder, fifty times slower.
+ *
  * The library's own code lies in a section of its own (own_section.sh, HY_INLINE), whose ends the linker
  * names; frames in it are dropped from the front. A build that has no such section drops none.
  *
- * Cost: two loads a frame; the first time in a thread, a question to the system. Source: the platform's ABI.
+ * Cost: two loads a frame, in the full walk four or five; the first time in a thread, a question to the
+ * system. Source: the platform's ABI.
  */
+#include "allocators/core/frame_rule.h"
 #include "allocators/core/os.h"
 #include "allocators/core/source_lines.h"
 #include "allocators/core/unwinder.h"
@@ -38,6 +44,14 @@ extern const char section_end[] __asm__("__stop_hy_code") __attribute__((weak, v
  * return to is still the call. */
 static bool in_library(uintptr_t return_address) {
     return return_address - 1 - (uintptr_t)section_begin < (uintptr_t)section_end - (uintptr_t)section_begin;
+}
+
+/* The greatest address at which the stack that `at` lies in still has two words; 0: not known. The system is
+ * asked where this is not the stack that the thread was on before. */
+HY_INLINE uintptr_t stack_limit(uintptr_t at) {
+    bool is_known = HY_LIKELY(known_stack.low <= at && at < known_stack.high) ||
+                    hy_os_mapping_of(at, &known_stack.low, &known_stack.high);
+    return is_known ? known_stack.high - 2 * sizeof(uintptr_t) : 0;
 }
 
 #if FRAME_POINTERS_ARE_LINKED
@@ -90,9 +104,8 @@ static bool is_on_valgrind(void) {
 /* The first capture of a thread, or on a stack that it was not on before. */
 static size_t walk_new_stack(
     const uintptr_t *frame, uintptr_t return_address, void **frames, size_t capacity) {
-    if (hy_os_mapping_of((uintptr_t)frame, &known_stack.low, &known_stack.high)) {
-        return walk(frame, known_stack.high - 2 * sizeof *frame, frames, capacity);
-    }
+    uintptr_t limit = stack_limit((uintptr_t)frame);
+    if (limit != 0) return walk(frame, limit, frames, capacity);
     if (capacity == 0 || in_library(return_address)) return 0;
     frames[0] = (void *)return_address;
     return 1;
@@ -134,6 +147,53 @@ HY_NOINLINE size_t hy_stack_capture(void **frames, size_t capacity) {
 }
 #endif
 
+#if HY_HAS_FRAME_RULES
+/* What a function finds in its registers. */
+typedef struct place {
+    uintptr_t return_address, stack_pointer, frame_pointer;
+} place;
+
+/* Goes to the caller; false: there is no rule, or what it leads to can't be. limit: as for caller_of. */
+HY_NO_SANITIZE_ADDRESS HY_INLINE bool leave_frame(place *p, hy_frame_rule rule, uintptr_t limit) {
+    uintptr_t base = rule.by_frame_pointer ? p->frame_pointer : p->stack_pointer;
+    uintptr_t frame = base + (uintptr_t)(intptr_t)rule.frame_offset;
+    bool is_frame = rule.kind == HY_FRAME_RULE_STEP && frame > p->stack_pointer &&
+                    frame - sizeof(uintptr_t) <= limit && frame % sizeof(uintptr_t) == 0;
+    if (!is_frame) return false;
+    p->return_address = ((const uintptr_t *)frame)[-1];
+    if (rule.pointer_offset != 0) {
+        uintptr_t saved = frame + (uintptr_t)(intptr_t)rule.pointer_offset;
+        if (saved < p->stack_pointer) return false;
+        p->frame_pointer = *(const uintptr_t *)saved;
+    }
+    p->stack_pointer = frame;
+    return true;
+}
+
+/* Walks by the rules that are kept. False: somewhere there is none; then only the platform's unwinder knows.
+ */
+HY_NO_SANITIZE_ADDRESS static bool walk_by_rules(
+    const uintptr_t *frame, uintptr_t limit, void **frames, size_t capacity, size_t *count) {
+    place p = {frame[1], (uintptr_t)(frame + 2), frame[0]};
+    bool outside = false;
+    *count = 0;
+    while (*count < capacity && p.return_address != 0) {
+        outside = outside || !in_library(p.return_address);
+        if (outside) frames[(*count)++] = (void *)p.return_address;
+        hy_frame_rule rule = hy_frame_rule_at(p.return_address);
+        if (rule.kind == HY_FRAME_RULE_LAST) return true;
+        if (!leave_frame(&p, rule, limit)) return false;
+    }
+    return true;
+}
+#else
+static bool walk_by_rules(
+    const uintptr_t *frame, uintptr_t limit, void **frames, size_t capacity, size_t *count) {
+    (void)frame, (void)limit, (void)frames, (void)capacity, (void)count;
+    return false;
+}
+#endif
+
 /* Where the unwinder's frames go; those of the library are left out until the first that isn't. */
 typedef struct trace {
     void **frames;
@@ -152,7 +212,12 @@ static bool take_frame(void *context, uintptr_t return_address) {
     return t->count < t->capacity;
 }
 
-HY_NOINLINE size_t hy_stack_capture_full(void **frames, size_t capacity) {
+HY_NO_SANITIZE_ADDRESS HY_NOINLINE size_t hy_stack_capture_full(void **frames, size_t capacity) {
+    const uintptr_t *frame = __builtin_frame_address(0);
+    uintptr_t limit = stack_limit((uintptr_t)frame);
+    size_t count;
+    if (limit != 0 && !is_on_valgrind() && walk_by_rules(frame, limit, frames, capacity, &count))
+        return count;
     trace t = {frames, 0, capacity, true, false};
     if (!hy_unwind(take_frame, &t)) return hy_stack_capture(frames, capacity);
     return t.count;
