@@ -146,3 +146,21 @@ def test_a_finding_met_again_is_kept_once(capsys):
     overnight.add_tally(total, more)
     assert total["executions"] == 10 and len(total["findings"]) == 1
     assert capsys.readouterr().out.count("FOUND") == 1
+
+
+def test_what_an_interrupted_slice_found_counts(tmp_path, monkeypatch):
+    tally = overnight.new_tally() | {"executions": 7, "findings": [["folder", "finding: overlap"]]}
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(overnight, "STATE", tmp_path / "state.json")
+    monkeypatch.setattr(overnight, "find_afl", lambda: None)
+    monkeypatch.setattr(overnight, "run_slice", lambda *_: (tally, []))
+    monkeypatch.setattr(overnight, "wait", interrupted)
+    monkeypatch.setattr(fuzzing, "assemble_seeds", lambda _: tmp_path)
+    processes = fuzzing.Processes()
+    overnight.drive([fuzzing.Cell("conform", "arena", tmp_path / "fuzz")], overnight.fresh_state(1), 1, processes)
+    assert processes.stopping
+    kept = overnight.load_state(1)["cells"]["conform arena"]
+    assert kept["executions"] == 7 and kept["findings"] == [["folder", "finding: overlap"]]

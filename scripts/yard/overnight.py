@@ -12,7 +12,7 @@ import json
 import shutil
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from . import common, fuzzing
@@ -198,12 +198,14 @@ def drive(cells, state, jobs, processes):
             seconds = min(length, max(1.0, total - state["used_seconds"]))
             runs = [pool.submit(run_slice, cell, seconds, seeds, None if cell in plain else afl_binary, processes) for cell in batch]
             try:
-                for cell, run in zip(batch, runs):
-                    tally, errors = run.result()
-                    add_tally(state["cells"].setdefault(cell.name, new_tally()), tally)
-                    state["errors"].update({error: state["errors"].get(error, 0) + 1 for error in errors})
+                wait(runs)
             except KeyboardInterrupt:
                 processes.stop()
+            # What an interrupted slice found counts like any other.
+            for cell, run in zip(batch, runs):
+                tally, errors = run.result()
+                add_tally(state["cells"].setdefault(cell.name, new_tally()), tally)
+                state["errors"].update({error: state["errors"].get(error, 0) + 1 for error in errors})
             state["used_seconds"] += time.monotonic() - start
             state["next"] = (state["next"] + at_once) % len(cells)
             save_state(state)
