@@ -53,15 +53,16 @@ HY_SLOT void *hy_stack_fallback_alloc_inside(hy_stack_fallback *fallback, size_t
     return ptr;
 }
 
-bool hy_stack_fallback_resize_inside(
-    hy_stack_fallback *fallback, void *ptr, size_t old_size, size_t new_size, const char *function) {
+bool hy_stack_fallback_resize_inside(hy_stack_fallback *fallback, void *ptr, size_t old_size, size_t new_size,
+    hy_align align, const char *function) {
     require_live(fallback, ptr, old_size, function);
-    return hy_fixed_buffer_resize(&fallback->fixed, ptr, old_size, new_size);
+    return hy_fixed_buffer_resize(&fallback->fixed, ptr, old_size, new_size, align);
 }
 
-HY_SLOT void hy_stack_fallback_free_inside(hy_stack_fallback *fallback, void *ptr, size_t size) {
+HY_SLOT void hy_stack_fallback_free_inside(
+    hy_stack_fallback *fallback, void *ptr, size_t size, hy_align align) {
     require_live(fallback, ptr, size, "hy_free");
-    hy_fixed_buffer_free(&fallback->fixed, ptr, size);
+    hy_fixed_buffer_free(&fallback->fixed, ptr, size, align);
     /* Seldom: a buffer that is freed in order is empty by now. */
     if (--fallback->live_count == 0 && HY_UNLIKELY(hy_stack_fallback_used(fallback) != 0))
         hy_fixed_buffer_reset(&fallback->fixed);

@@ -26,13 +26,12 @@ static void *strict_alloc(void *self, size_t size, hy_align align) {
         char *odd = hy_fixed_buffer_alloc(&s->fixed, size, align);
         return odd;
     }
-    return hy_fixed_buffer_resize(&s->fixed, ptr, step, size) ? ptr : NULL;
+    return hy_fixed_buffer_resize(&s->fixed, ptr, step, size, align) ? ptr : NULL;
 }
 
 static void strict_free(void *self, void *ptr, size_t size, hy_align align) {
-    (void)align;
     strict *s = self;
-    hy_fixed_buffer_free(&s->fixed, ptr, size);
+    hy_fixed_buffer_free(&s->fixed, ptr, size, align);
 }
 
 static hy_allocator strict_child(void) {

@@ -16,19 +16,18 @@ static void gives_padding_back_with_the_last_block(void **state) {
     for (int round = 0; round < 3; round++) {
         char *second = hy_fixed_buffer_alloc(&fixed, 4, HY_ALIGN_16);
         assert_ptr_equal(second, buffer + 16);
-        assert_int_equal(hy_fixed_buffer_used(&fixed), 20);
-        hy_fixed_buffer_free(&fixed, second, 4);
+        assert_int_equal(hy_fixed_buffer_used(&fixed), 32);
+        hy_fixed_buffer_free(&fixed, second, 4, HY_ALIGN_16);
         assert_int_equal(hy_fixed_buffer_used(&fixed), 1);
     }
     /* With the padding gone, the older block is again the newest. */
-    assert_true(hy_fixed_buffer_resize(&fixed, first, 1, 3));
-    hy_fixed_buffer_free(&fixed, first, 3);
+    assert_true(hy_fixed_buffer_resize(&fixed, first, 1, 3, HY_ALIGN_1));
+    hy_fixed_buffer_free(&fixed, first, 3, HY_ALIGN_1);
     assert_int_equal(hy_fixed_buffer_used(&fixed), 0);
     assert_true(hy_fixed_buffer_check(&fixed));
     hy_fixed_buffer_deinit(&fixed);
 }
 
-/* `before` belongs to the block that was made last, and must not move when an older one is freed. */
 static void frees_in_stack_order(void **state) {
     (void)state;
     hy_fixed_buffer fixed;
@@ -36,11 +35,11 @@ static void frees_in_stack_order(void **state) {
     char *first = hy_fixed_buffer_alloc(&fixed, 8, HY_ALIGN_8);
     char *second = hy_fixed_buffer_alloc(&fixed, 8, HY_ALIGN_8);
     char *third = hy_fixed_buffer_alloc(&fixed, 8, HY_ALIGN_8);
-    hy_fixed_buffer_free(&fixed, first, 8);
+    hy_fixed_buffer_free(&fixed, first, 8, HY_ALIGN_8);
     assert_int_equal(hy_fixed_buffer_used(&fixed), 24);
-    hy_fixed_buffer_free(&fixed, third, 8);
+    hy_fixed_buffer_free(&fixed, third, 8, HY_ALIGN_8);
     assert_int_equal(hy_fixed_buffer_used(&fixed), 16);
-    hy_fixed_buffer_free(&fixed, second, 8);
+    hy_fixed_buffer_free(&fixed, second, 8, HY_ALIGN_8);
     assert_int_equal(hy_fixed_buffer_used(&fixed), 8);
     assert_ptr_equal(hy_fixed_buffer_alloc(&fixed, 8, HY_ALIGN_8), second);
     hy_fixed_buffer_deinit(&fixed);
@@ -66,6 +65,89 @@ static void padding_fools_no_test_for_the_last_block(void **state) {
     hy_fixed_buffer_deinit(&fixed);
 }
 
+static void take_and_leave(hy_fixed_buffer *fixed, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        assert_non_null(hy_fixed_buffer_alloc(fixed, 1, HY_ALIGN_1));
+}
+
+/* What aligned one block must not go with another that begins at the same place. */
+static void forgets_the_padding_of_freed_blocks(void **state) {
+    (void)state;
+    hy_fixed_buffer fixed;
+    hy_fixed_buffer_init(&fixed, buffer, sizeof buffer);
+    take_and_leave(&fixed, 1);
+    for (int reset = 0; reset < 2; reset++) {
+        char *padded = hy_fixed_buffer_alloc(&fixed, 8, HY_ALIGN_8);
+        assert_ptr_equal(padded, buffer + 8);
+        if (reset) {
+            hy_fixed_buffer_reset(&fixed);
+            take_and_leave(&fixed, 1);
+        } else {
+            hy_fixed_buffer_free(&fixed, padded, 8, HY_ALIGN_8);
+            assert_int_equal(hy_fixed_buffer_used(&fixed), 1);
+        }
+        take_and_leave(&fixed, 7);
+        assert_ptr_equal(hy_fixed_buffer_alloc(&fixed, 8, HY_ALIGN_8), padded);
+        assert_true(hy_fixed_buffer_check(&fixed));
+        hy_fixed_buffer_free(&fixed, padded, 8, HY_ALIGN_8);
+        assert_int_equal(hy_fixed_buffer_used(&fixed), 8);
+        hy_fixed_buffer_reset(&fixed);
+        take_and_leave(&fixed, 1);
+    }
+    hy_fixed_buffer_deinit(&fixed);
+}
+
+static void blocks_aligned_alike_need_no_padding(void **state) {
+    (void)state;
+    hy_fixed_buffer fixed;
+    hy_fixed_buffer_init(&fixed, buffer, 21);
+    char *first = hy_fixed_buffer_alloc(&fixed, 5, HY_ALIGN_8);
+    char *second = hy_fixed_buffer_alloc(&fixed, 3, HY_ALIGN_8);
+    assert_ptr_equal(second, first + 8);
+    assert_int_equal(hy_fixed_buffer_used(&fixed), 16);
+    /* The last one ends with the buffer, and is still the newest. */
+    for (int round = 0; round < 2; round++) {
+        assert_null(hy_fixed_buffer_alloc(&fixed, 6, HY_ALIGN_8));
+        char *last = hy_fixed_buffer_alloc(&fixed, 2, HY_ALIGN_8);
+        assert_ptr_equal(last, first + 16);
+        assert_int_equal(hy_fixed_buffer_used(&fixed), 21);
+        assert_true(hy_fixed_buffer_resize(&fixed, last, 2, 5, HY_ALIGN_8));
+        assert_false(hy_fixed_buffer_resize(&fixed, last, 5, 6, HY_ALIGN_8));
+        hy_fixed_buffer_free(&fixed, last, 5, HY_ALIGN_8);
+        assert_int_equal(hy_fixed_buffer_used(&fixed), 16);
+    }
+    hy_fixed_buffer_free(&fixed, second, 3, HY_ALIGN_8);
+    hy_fixed_buffer_free(&fixed, first, 5, HY_ALIGN_8);
+    assert_int_equal(hy_fixed_buffer_used(&fixed), 0);
+    hy_fixed_buffer_deinit(&fixed);
+}
+
+/* Else a few bytes at the start of a page would take the page. */
+static void far_alignments_are_not_rounded_to(void **state) {
+    (void)state;
+    static _Alignas(128) char large[400];
+    hy_fixed_buffer fixed;
+    hy_fixed_buffer_init(&fixed, large, sizeof large);
+    hy_align far = hy_align_from_log2(7);
+    char *first = hy_fixed_buffer_alloc(&fixed, 64, far);
+    assert_ptr_equal(first, large);
+    assert_int_equal(hy_fixed_buffer_used(&fixed), 64);
+    char *second = hy_fixed_buffer_alloc(&fixed, 64, HY_ALIGN_64);
+    assert_ptr_equal(second, large + 64);
+    /* Rounded, the first block would end with the second. */
+    hy_fixed_buffer_free(&fixed, first, 64, far);
+    assert_int_equal(hy_fixed_buffer_used(&fixed), 128);
+    char *third = hy_fixed_buffer_alloc(&fixed, 64, HY_ALIGN_64);
+    char *fourth = hy_fixed_buffer_alloc(&fixed, 8, far);
+    assert_ptr_equal(fourth, large + 256);
+    assert_true(hy_fixed_buffer_resize(&fixed, fourth, 8, 64, far));
+    hy_fixed_buffer_free(&fixed, fourth, 64, far);
+    assert_int_equal(hy_fixed_buffer_used(&fixed), 192);
+    hy_fixed_buffer_free(&fixed, third, 64, HY_ALIGN_64);
+    assert_int_equal(hy_fixed_buffer_used(&fixed), 128);
+    hy_fixed_buffer_deinit(&fixed);
+}
+
 static void older_blocks_shrink_and_never_grow(void **state) {
     (void)state;
     hy_fixed_buffer fixed;
@@ -81,7 +163,7 @@ static void older_blocks_shrink_and_never_grow(void **state) {
     assert_false(hy_resize(allocator, second, 40, 41, HY_ALIGN_8));
     assert_false(hy_resize(allocator, second, 40, SIZE_MAX, HY_ALIGN_8));
     assert_true(hy_resize(allocator, second, 40, 3, HY_ALIGN_8));
-    assert_int_equal(hy_fixed_buffer_used(&fixed), 11);
+    assert_int_equal(hy_fixed_buffer_used(&fixed), 16);
     assert_ptr_equal(hy_realloc(allocator, second, 3, 5, HY_ALIGN_8), second);
     hy_fixed_buffer_deinit(&fixed);
 }
@@ -149,7 +231,7 @@ static void extremes_are_refused(void **state) {
 
 static void the_front_end_keeps_what_is_freed(void **state) {
     (void)state;
-    _Alignas(8) char sixty_four[64];
+    _Alignas(32) char sixty_four[64];
     hy_fixed_buffer fixed;
     hy_fixed_buffer_init_options(
         &fixed, sixty_four, sizeof sixty_four, (hy_fixed_buffer_options){.fatal = true});
@@ -161,6 +243,10 @@ static void the_front_end_keeps_what_is_freed(void **state) {
     hy_free(allocator, first, 8, HY_ALIGN_8);
     assert_int_equal(hy_fixed_buffer_used(&fixed), 16);
     assert_int_equal(hy_fixed_buffer_capacity(&fixed), 64);
+    char *padded = hy_alloc(allocator, 8, HY_ALIGN_32);
+    hy_free(allocator, padded, 8, HY_ALIGN_32);
+    assert_int_equal(hy_fixed_buffer_used(&fixed), 64);
+    assert_true(hy_fixed_buffer_check(&fixed));
     hy_fixed_buffer_deinit(&fixed);
 }
 
@@ -303,6 +389,9 @@ int main(void) {
         cmocka_unit_test(gives_padding_back_with_the_last_block),
         cmocka_unit_test(frees_in_stack_order),
         cmocka_unit_test(padding_fools_no_test_for_the_last_block),
+        cmocka_unit_test(forgets_the_padding_of_freed_blocks),
+        cmocka_unit_test(blocks_aligned_alike_need_no_padding),
+        cmocka_unit_test(far_alignments_are_not_rounded_to),
         cmocka_unit_test(older_blocks_shrink_and_never_grow),
         cmocka_unit_test(tells_what_is_inside),
         cmocka_unit_test(three_eights_of_thirty_two_fit),

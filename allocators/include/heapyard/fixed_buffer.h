@@ -13,9 +13,11 @@
  * Errors: NULL or false where there is no room; nothing has changed then. Sizes and alignments up to
  * the greatest can't wrap any sum. With hy_fixed_buffer_options.fatal, exhaustion prints
  * `fatal: fixed buffer exhausted` and aborts, and every free is a no-op (`used` stays).
- * Cost: every function is O(1). Overhead: none but alignment (with AddressSanitizer, blocks also end at
- * multiples of 8 while 64 bytes or more are left, so that an overflow is told at its first byte).
- * After Zig's FixedBufferAllocator.
+ * Cost: every function is O(1). Overhead: alignment. Blocks of the one-thread view that are aligned to a
+ * cache line or less end at a multiple of their alignment, or with the buffer: blocks of one alignment need
+ * no padding. One that does, or is aligned to more, costs a call more. With AddressSanitizer, blocks also end
+ * at multiples of 8 while 64 bytes or more are left, so that an overflow is told at its first byte. After
+ * Zig's FixedBufferAllocator.
  */
 #ifndef HEAPYARD_FIXED_BUFFER_H
 #define HEAPYARD_FIXED_BUFFER_H
@@ -50,7 +52,9 @@ typedef struct hy_fixed_buffer {
     uintptr_t next;   /* the first byte that is not handed out; the shared view's only variable, and with
                          the newest block's padding in its upper bits there */
     uintptr_t end;    /* behind the buffer's last byte */
-    uintptr_t before; /* `next` as it was before the newest block was made: at or below its padding */
+    uintptr_t padded; /* where the newest block that needed padding begins, or 0: none lives. With
+                         options.fatal the greatest address, so that every free takes the slow path */
+    uintptr_t before; /* `next` as it was before that block was made: where its padding begins */
     uintptr_t base;
     uint32_t view; /* an hy_fixed_buffer_view, kept at check levels 1 and 2 */
     hy_fixed_buffer_options options;
@@ -60,7 +64,7 @@ typedef struct hy_fixed_buffer {
  * never handed out is not poisoned then. A macro because it must be a constant expression. */
 #define HY_FIXED_BUFFER_INIT(array)                                                                          \
     {                                                                                                        \
-        (uintptr_t)(array), (uintptr_t)(array) + sizeof(array), (uintptr_t)(array), (uintptr_t)(array), 0, { \
+        (uintptr_t)(array), (uintptr_t)(array) + sizeof(array), 0, 0, (uintptr_t)(array), 0, {               \
             false                                                                                            \
         }                                                                                                    \
     }
@@ -93,7 +97,8 @@ HY_INLINE size_t hy_fixed_buffer_used(const hy_fixed_buffer *fixed) {
  * where it was a call, it and the allocations after it took 30 ns longer on a Zen 4. */
 HY_INLINE void hy_fixed_buffer_reset(hy_fixed_buffer *fixed) {
     hy_poison((void *)fixed->base, hy_fixed_buffer_used(fixed));
-    fixed->next = fixed->before = fixed->base;
+    fixed->next = fixed->base;
+    fixed->padded = fixed->options.fatal ? UINTPTR_MAX : 0;
     fixed->view = HY_FIXED_BUFFER_UNUSED;
 }
 
@@ -113,11 +118,12 @@ HY_API bool hy_fixed_buffer_check(const hy_fixed_buffer *fixed);
 
 /* Tells misuse where the buffer is in use through the other view, else notes this one. */
 HY_API void hy_fixed_buffer_enter(hy_fixed_buffer *fixed, hy_fixed_buffer_view view);
-/* The newest block goes, and what aligned it. A call, lest the compiler chooses between the two values
- * of `next` without a branch: each block's address would then wait for the last one's free. */
-HY_API void hy_fixed_buffer_give_padding(hy_fixed_buffer *fixed);
-/* NULL, or with options.fatal the end of the program. */
-HY_API void *hy_fixed_buffer_exhausted(const hy_fixed_buffer *fixed);
+/* The rest of hy_fixed_buffer_alloc: a block that needs padding, or the buffer's last bytes, or is refused.
+ */
+HY_API void *hy_fixed_buffer_alloc_slow(hy_fixed_buffer *fixed, size_t size, hy_align align);
+/* The rest of hy_fixed_buffer_free: a block with padding, or which ends with the buffer, or is aligned to
+ * more than a cache line; or options.fatal. */
+HY_API void hy_fixed_buffer_free_slow(hy_fixed_buffer *fixed, uintptr_t start, size_t size, hy_align align);
 
 /* Notes through which view the buffer is used. Nothing at check level 0. */
 HY_INLINE void hy_fixed_buffer_use(hy_fixed_buffer *fixed, hy_fixed_buffer_view view) {
@@ -129,45 +135,60 @@ HY_INLINE void hy_fixed_buffer_use(hy_fixed_buffer *fixed, hy_fixed_buffer_view 
 #endif
 }
 
+/* Whether blocks so aligned end at a multiple of their alignment. */
+HY_INLINE bool hy_fixed_buffer_rounds(hy_align align) {
+    return align.log2 <= 6;
+}
+
+/* Where the block after one would begin, which rounds; beyond the buffer's end where the block ends with the
+ * buffer. The same for the same arguments, so that the newest block can be told by its end. */
+HY_INLINE uintptr_t hy_fixed_buffer_stop(
+    const hy_fixed_buffer *fixed, uintptr_t start, size_t size, hy_align align) {
+    (void)fixed;
+    return hy_bump_after(start + hy_align_forward(size, align), fixed->end);
+}
+
 /* A block, or NULL where there is no room for it. Requires: size > 0. */
 HY_INLINE HY_WARN_UNUSED void *hy_fixed_buffer_alloc(hy_fixed_buffer *fixed, size_t size, hy_align align) {
     hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_PLAIN);
-    uintptr_t next = fixed->next, start, stop;
-    if (HY_UNLIKELY(!hy_bump_start(next, align, &start))) return hy_fixed_buffer_exhausted(fixed);
-    if (HY_UNLIKELY(HY_ADD_OVERFLOWS(start, size, &stop))) return hy_fixed_buffer_exhausted(fixed);
-    /* Reading `end` only here keeps gcc 12 from joining the conditions, which costs four instructions. */
-    if (HY_UNLIKELY(stop > fixed->end)) return hy_fixed_buffer_exhausted(fixed);
-    /* Always, though it is seldom needed: whether it is can't be foretold with sizes of all kinds. */
-    fixed->before = next;
-    fixed->next = hy_bump_after(stop, fixed->end);
+    uintptr_t start = fixed->next, stop = hy_fixed_buffer_stop(fixed, start, size, align);
+    /* With 64 bits the buffer lies below 2^63, and a size that comes so far adds at most that: no sum wraps.
+     */
+    if (HY_UNLIKELY(size > PTRDIFF_MAX || !hy_fixed_buffer_rounds(align)))
+        return hy_fixed_buffer_alloc_slow(fixed, size, align);
+    /* A branch that is foretold; rounding up would have each block's address wait for it. */
+    if (HY_UNLIKELY(start & (hy_align_bytes(align) - 1)))
+        return hy_fixed_buffer_alloc_slow(fixed, size, align);
+    if (HY_UNLIKELY(stop > fixed->end || (sizeof stop < 8 && stop < start)))
+        return hy_fixed_buffer_alloc_slow(fixed, size, align);
+    fixed->next = stop;
     HY_ASSUME(start != 0);
     hy_unpoison((void *)start, size);
     return (void *)start;
 }
 
-/* Ends a block. The newest one's bytes, those that aligned it included, can be used again.
+/* Ends a block. align: as it lives with. The newest one's bytes, those that aligned it included, can be used
+ * again.
  *
- * A block whose end is `next` is the newest that is left. `before` belongs to the newest that was made:
- * where it lies at or below this block they are the same one (an older block ends at or below `before`),
- * and what aligned it goes back with it. */
-HY_INLINE void hy_fixed_buffer_free(hy_fixed_buffer *fixed, void *ptr, size_t size) {
+ * The newest block begins at `padded` or above: there, it is the one whose padding is known. */
+HY_INLINE void hy_fixed_buffer_free(hy_fixed_buffer *fixed, void *ptr, size_t size, hy_align align) {
     hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_PLAIN);
-    uintptr_t start = (uintptr_t)ptr;
+    uintptr_t start = (uintptr_t)ptr, stop = hy_fixed_buffer_stop(fixed, start, size, align);
     hy_poison(ptr, size);
-    if (HY_UNLIKELY(hy_bump_after(start + size, fixed->end) != fixed->next)) return;
-    if (HY_UNLIKELY(fixed->options.fatal)) return;
-    if (HY_UNLIKELY(fixed->before < start)) {
-        hy_fixed_buffer_give_padding(fixed);
-    } else {
+    if (HY_UNLIKELY(!hy_fixed_buffer_rounds(align))) {
+        hy_fixed_buffer_free_slow(fixed, start, size, align);
+    } else if (HY_LIKELY(stop == fixed->next && start > fixed->padded)) {
         fixed->next = start;
+    } else if (HY_UNLIKELY(stop >= fixed->next)) {
+        hy_fixed_buffer_free_slow(fixed, start, size, align);
     }
 }
 
-/* Shrinks any block, and grows the newest while there is room. Requires: both sizes > 0. */
+/* Shrinks any block, and grows the newest while there is room. Requires: as the vtable's resize. */
 HY_API HY_WARN_UNUSED bool hy_fixed_buffer_resize(
-    hy_fixed_buffer *fixed, void *ptr, size_t old_size, size_t new_size);
+    hy_fixed_buffer *fixed, void *ptr, size_t old_size, size_t new_size, hy_align align);
 
-/* The same three through the shared view: from any thread, lock-free. */
+/* The same three through the shared view: from any thread, lock-free. Its blocks end where they end. */
 HY_API HY_WARN_UNUSED void *hy_fixed_buffer_shared_alloc(hy_fixed_buffer *fixed, size_t size, hy_align align);
 HY_API void hy_fixed_buffer_shared_free(hy_fixed_buffer *fixed, void *ptr, size_t size);
 HY_API HY_WARN_UNUSED bool hy_fixed_buffer_shared_resize(

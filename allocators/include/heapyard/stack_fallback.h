@@ -83,9 +83,10 @@ HY_API bool hy_stack_fallback_check(const hy_stack_fallback *fallback);
 /* The four functions where the buffer is concerned: a request that it may have room for, and blocks of it. */
 HY_API HY_WARN_UNUSED void *hy_stack_fallback_alloc_inside(
     hy_stack_fallback *fallback, size_t size, hy_align align);
-HY_API HY_WARN_UNUSED bool hy_stack_fallback_resize_inside(
-    hy_stack_fallback *fallback, void *ptr, size_t old_size, size_t new_size, const char *function);
-HY_API void hy_stack_fallback_free_inside(hy_stack_fallback *fallback, void *ptr, size_t size);
+HY_API HY_WARN_UNUSED bool hy_stack_fallback_resize_inside(hy_stack_fallback *fallback, void *ptr,
+    size_t old_size, size_t new_size, hy_align align, const char *function);
+HY_API void hy_stack_fallback_free_inside(
+    hy_stack_fallback *fallback, void *ptr, size_t size, hy_align align);
 
 /* The entry points, as in the vtable: a comparison, then the buffer or the child. `self` is an
  * hy_stack_fallback. */
@@ -101,7 +102,7 @@ HY_INLINE bool hy_stack_fallback_resize(
     hy_stack_fallback *fallback = (hy_stack_fallback *)self;
     if (!hy_stack_fallback_owns(fallback, ptr))
         return fallback->child.vtable->resize(fallback->child.self, ptr, old_size, new_size, align);
-    return hy_stack_fallback_resize_inside(fallback, ptr, old_size, new_size, "hy_resize");
+    return hy_stack_fallback_resize_inside(fallback, ptr, old_size, new_size, align, "hy_resize");
 }
 
 HY_INLINE void *hy_stack_fallback_remap(
@@ -109,7 +110,7 @@ HY_INLINE void *hy_stack_fallback_remap(
     hy_stack_fallback *fallback = (hy_stack_fallback *)self;
     if (!hy_stack_fallback_owns(fallback, ptr))
         return fallback->child.vtable->remap(fallback->child.self, ptr, old_size, new_size, align);
-    return hy_stack_fallback_resize_inside(fallback, ptr, old_size, new_size, "hy_remap") ? ptr : NULL;
+    return hy_stack_fallback_resize_inside(fallback, ptr, old_size, new_size, align, "hy_remap") ? ptr : NULL;
 }
 
 HY_INLINE void hy_stack_fallback_free(void *self, void *ptr, size_t size, hy_align align) {
@@ -118,7 +119,7 @@ HY_INLINE void hy_stack_fallback_free(void *self, void *ptr, size_t size, hy_ali
         fallback->child.vtable->free(fallback->child.self, ptr, size, align);
         return;
     }
-    hy_stack_fallback_free_inside(fallback, ptr, size);
+    hy_stack_fallback_free_inside(fallback, ptr, size, align);
 }
 
 static const hy_vtable hy_stack_fallback_vtable = {
