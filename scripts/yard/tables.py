@@ -51,6 +51,8 @@ TRAIT_HEADS = {
     "bulk_reset": "reset",
     "grow_in_place": "grows",
     "real_free": "reused",
+    "quarantines": "rests",
+    "whole_pages": "pages",
     "fixed_capacity": "bounded",
     "fixed_block": "one size",
 }
