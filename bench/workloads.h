@@ -68,6 +68,9 @@ struct hy_workload {
     uint64_t epoch_ns;        /* the shortest epoch; 0: what the sampler thinks right for the live set */
     const hy_cell *cells;
     size_t cell_count;
+    /* The params of the cells in which compositions are measured below the full tier: their layers are
+     * measured everywhere, and there are many stacks of them. NULL: in none. */
+    const char *composition_params;
 
     /* Whether a row's direct loops have one that stands for this workload; NULL: none can. */
     bool (*direct_loop)(const hy_direct_bench *direct);

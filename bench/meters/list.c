@@ -84,6 +84,9 @@ static void print_cell_json(FILE *out, const hy_workload *workload, const hy_cel
     hy_json_text(out, "params", cell->params, true);
     hy_json_number(out, "threads", cell->threads);
     hy_json_text(out, "tier", tier_name(cell->tier), false);
+    bool takes_stacks =
+        workload->composition_params && strcmp(workload->composition_params, cell->params) == 0;
+    fprintf(out, ",\"compositions\":%s", takes_stacks ? "true" : "false");
     hy_json_number(out, "live_bytes", cell->threads * demand.live_bytes);
     hy_json_number(out, "live_blocks", cell->threads * demand.live_blocks);
     hy_json_number(out, "epoch_ns", epoch_ns);

@@ -116,6 +116,7 @@ const hy_workload hy_pair_workload = {
     .excludes = HY_TRAIT_REFUSES_ALL,
     .cells = cells,
     .cell_count = sizeof cells / sizeof cells[0],
+    .composition_params = "size=64",
     .direct_loop = direct_loop,
     .demand = demand,
     .begin = begin,

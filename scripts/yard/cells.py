@@ -123,7 +123,14 @@ def deal(rows, live_bytes, memory_bytes):
     return tuple(tuple(references + others[start : start + step]) for start in range(0, len(others), step))
 
 
-def find_cells(listing, tier, rows, workloads, threads, memory_bytes):
+def rows_of(given, rows, stacks, tier):
+    """The rows that a cell is measured with. stacks: rows that are measured, below the full tier, only in the
+    cells that their workload has for them."""
+    spared = () if tier == "full" or given["compositions"] else stacks
+    return tuple(row for row in given["rows"] if row in rows and row not in spared)
+
+
+def find_cells(listing, tier, rows, stacks, workloads, threads, memory_bytes):
     found = []
     for workload in listing["workloads"]:
         if workload["name"] not in workloads:
@@ -131,7 +138,7 @@ def find_cells(listing, tier, rows, workloads, threads, memory_bytes):
         for given in workload["cells"]:
             if TIER_NAMES[given["tier"]] > TIERS[tier] or (threads and given["threads"] not in threads):
                 continue
-            applying = tuple(row for row in given["rows"] if row in rows)
+            applying = rows_of(given, rows, stacks, tier)
             if not set(applying) - set(REFERENCES) and not set(rows) <= set(REFERENCES):
                 continue
             found.append(
@@ -186,7 +193,9 @@ def make(listing, tier_name="standard", allocators=None, workloads=None, threads
     chosen = choose_rows(listing, allocators)
     rows = [row["name"] for row in listing["rows"] if row["name"] in chosen or row["name"] in REFERENCES]
     names = matching(workloads, [workload["name"] for workload in listing["workloads"]], "workload")
-    cells = find_cells(listing, tier_name, rows, names, choose_threads(listing, threads), memory_bytes)
+    # Stacks that a filter asks for are wanted in every cell.
+    stacks = () if allocators else {row["name"] for row in listing["rows"] if row["group"] == "composition"}
+    cells = find_cells(listing, tier_name, rows, stacks, names, choose_threads(listing, threads), memory_bytes)
     if not cells:
         raise common.usage_error("these filters leave no cell: heapyard-bench list shows what applies to what")
     rounds, processes = share_rounds(cells, tier)

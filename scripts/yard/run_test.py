@@ -18,7 +18,7 @@ PLUGIN = f"crash={BUILD / 'bench' / 'libcrash_plugin.so'}"
 
 
 def cell(params, rows, threads=1, tier="quick", **changes):
-    given = {"params": params, "threads": threads, "tier": tier, "live_bytes": 1000, "live_blocks": 10, "epoch_ns": 100_000, "warm_ns": 25_000}
+    given = {"params": params, "threads": threads, "tier": tier, "live_bytes": 1000, "live_blocks": 10, "epoch_ns": 100_000, "warm_ns": 25_000, "compositions": False}
     return given | {"rows": rows} | changes
 
 
@@ -49,6 +49,26 @@ def test_libc_and_its_twin_always_take_part():
     plan = cells.make(listing(), "quick", allocators="arena")
     assert plan.rows == ("libc", "libc_again", "arena")
     assert labels(plan) == [("pair", "size=16", 1)]
+
+
+def with_stacks():
+    """The listing with a composition that applies to every cell, and one cell that has a place for it."""
+    given = listing()
+    given["rows"].append({"name": "arena_over_pool", "group": "composition"})
+    for workload in given["workloads"]:
+        workload["cells"] = [one | {"rows": [*one["rows"], "arena_over_pool"]} for one in workload["cells"]]
+    given["workloads"][0]["cells"][0]["compositions"] = True
+    return given
+
+
+def test_stacks_are_measured_in_the_cells_that_have_a_place_for_them():
+    def holding(tier, allocators=None):
+        plan = cells.make(with_stacks(), tier, allocators)
+        return sum("arena_over_pool" in one.rows for one in plan.cells)
+
+    assert holding("quick") == holding("standard") == 1
+    assert holding("full") == 4
+    assert holding("standard", "arena_over_pool") == 3
 
 
 def test_filters_take_globs():
