@@ -153,8 +153,9 @@ static void link_after(node *left, node *right) {
     left->after = right;
 }
 
+/* Takes out a leaf that has another before it. */
 static void unlink_leaf(node *leaf) {
-    if (leaf->before) leaf->before->after = leaf->after;
+    leaf->before->after = leaf->after;
     if (leaf->after) leaf->after->before = leaf->before;
 }
 

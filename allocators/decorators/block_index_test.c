@@ -2,6 +2,7 @@
 #include <heapyard/block_index.h>
 #include <heapyard/counting.h>
 #include <heapyard/failing.h>
+#include <heapyard/fixed_buffer.h>
 #include <heapyard/libc.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -261,6 +262,51 @@ static void damage_is_seen(void **state) {
     hy_block_index_deinit(&index);
 }
 
+/* Replaces the last word of that value in the nodes' memory; where it lay, or NULL. */
+static size_t *replace_word(char *memory, size_t size, size_t old, size_t new) {
+    for (size_t at = size / sizeof old; at-- > 0;) {
+        size_t *word = (size_t *)(void *)memory + at;
+        if (*word != old) continue;
+        *word = new;
+        return word;
+    }
+    return NULL;
+}
+
+/* One word of a leaf at a time: an address out of order or out of its leaf's bounds, a size that reaches into
+ * the next block, is nothing, or wraps. The blocks' values are found nowhere else. */
+static void damaged_nodes_are_seen(void **state) {
+    (void)state;
+    static char nodes[64 * 1024] __attribute__((aligned(64)));
+    enum { FIRST = 0x10000, STRIDE = 0x1000, MIDDLE = FIRST + 50 * STRIDE };
+    static const size_t damages[][2] = {
+        {MIDDLE, MIDDLE + 2 * STRIDE},
+        {MIDDLE, MIDDLE - 2 * STRIDE},
+        {MIDDLE, 1},
+        {MIDDLE, SIZE_MAX - 100},
+        {777 + 50, STRIDE + 1},
+        {777 + 50, 0},
+        {777 + 99, SIZE_MAX},
+        {777 + 50, 777 + 51},
+    };
+    hy_fixed_buffer fixed;
+    hy_fixed_buffer_init(&fixed, nodes, sizeof nodes);
+    hy_block_index index = HY_BLOCK_INDEX_INIT(hy_fixed_buffer_allocator(&fixed));
+    for (size_t i = 0; i < 100; i++)
+        assert_true(add(&index, FIRST + i * STRIDE, 777 + i));
+    size_t used = hy_fixed_buffer_used(&fixed) / sizeof(size_t) * sizeof(size_t);
+    for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
+        assert_true(hy_block_index_check(&index));
+        size_t *word = replace_word(nodes, used, damages[i][0], damages[i][1]);
+        assert_non_null(word);
+        assert_false(hy_block_index_check(&index));
+        *word = damages[i][0];
+    }
+    assert_true(hy_block_index_check(&index));
+    hy_block_index_deinit(&index);
+    hy_fixed_buffer_deinit(&fixed);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(overlap_is_told_on_both_sides),
@@ -270,6 +316,7 @@ int main(void) {
         cmocka_unit_test(nodes_go_back),
         cmocka_unit_test(a_refused_node_changes_nothing),
         cmocka_unit_test(damage_is_seen),
+        cmocka_unit_test(damaged_nodes_are_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

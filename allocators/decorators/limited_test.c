@@ -43,6 +43,12 @@ static void sums_do_not_wrap(void **state) {
     assert_false(hy_resize(gpa, ptr, 100, huge, HY_ALIGN_8));
     assert_int_equal(hy_limited_used(&limited), 100);
     hy_free(gpa, ptr, 100, HY_ALIGN_8);
+    hy_limited_shared shared;
+    hy_limited_shared_init(&shared, hy_libc(), SIZE_MAX);
+    ptr = hy_alloc(hy_limited_shared_allocator(&shared), 100, HY_ALIGN_8);
+    assert_null(hy_alloc(hy_limited_shared_allocator(&shared), huge - 99, HY_ALIGN_8));
+    assert_int_equal(hy_limited_shared_used(&shared), 100);
+    hy_free(hy_limited_shared_allocator(&shared), ptr, 100, HY_ALIGN_8);
 }
 
 static void size_changes_are_charged_and_discharged(void **state) {
