@@ -75,7 +75,7 @@ int main(int count, char **arguments) {
     static const char flag[] = "--allocator=";
     const char *name = "libc";
     char **words = arguments + 1;
-    if (*words && strncmp(*words, flag, sizeof flag - 1) == 0) name = *words++ + sizeof flag - 1;
+    if (count > 1 && strncmp(*words, flag, sizeof flag - 1) == 0) name = *words++ + sizeof flag - 1;
     size_t words_count = (size_t)(arguments + count - words);
     if (words_count == 0) {
         fputs("usage: choose_allocator [--allocator=NAME] WORD …\n", stderr);
