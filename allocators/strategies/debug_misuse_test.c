@@ -287,6 +287,16 @@ static void a_damaged_record_is_told_and_its_slot_lost(void **state) {
     assert_int_equal(hy_debug_leaks(&w->debug), 0);
 }
 
+/* Damage that no argument of the call shows. */
+static void a_record_is_not_believed_because_the_call_fits_it(void **state) {
+    watch *w = *state;
+    void *here;
+    char *block = hidden(hy_alloc(w->allocator, 2017, HY_ALIGN_8));
+    find_record(&w->debug)->alloc_frames = 31;
+    give_back(w, block, 2017, HY_ALIGN_8, &here);
+    watch_told(w, 1, HY_DEBUG_CORRUPTED_METADATA);
+}
+
 static void a_scan_finds_a_damaged_record(void **state) {
     watch *w = *state;
     (void)hidden(hy_alloc(w->allocator, 2017, HY_ALIGN_8));
@@ -367,6 +377,7 @@ int main(void) {
         WATCHED(a_resize_of_a_freed_block_is_use_after_free),
         WATCHED(a_resize_with_a_wrong_size_is_told),
         WATCHED(a_damaged_record_is_told_and_its_slot_lost),
+        WATCHED(a_record_is_not_believed_because_the_call_fits_it),
         WATCHED(a_scan_finds_a_damaged_record),
         cmocka_unit_test(a_damaged_chunk_ends_the_program),
         cmocka_unit_test(leaks_are_listed_with_their_stacks),
