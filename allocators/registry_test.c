@@ -97,6 +97,55 @@ static void traits_of_a_composition_are_computed(void **state) {
     assert_int_equal(over_raw->group, HY_GROUP_COMPOSITION);
 }
 
+/* What layers give, take and keep, where they disagree. */
+static void each_layer_has_its_say_in_a_stack(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        hy_traits has, lacks;
+        uint8_t greatest_align_log2;
+    } stacks[] = {
+        {"wide_align_over_host", HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY, HY_TRAIT_BULK_RESET, 63},
+        {"headered_over_host", HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY, 0, 4},
+        {"arena_over_host", HY_TRAIT_BULK_RESET, HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY, 63},
+        {"stack_fallback_over_arena", HY_TRAIT_FREE_LAST, HY_TRAIT_FREE_ANY | HY_TRAIT_BULK_RESET, 63},
+        {"stack_fallback_over_page", HY_TRAIT_WHOLE_PAGES, HY_TRAIT_THREAD_SAFE, 63},
+        {"thread_safe_over_stack_fallback", HY_TRAIT_THREAD_SAFE | HY_TRAIT_REAL_FREE, 0, 63},
+        {"limited_over_arena", HY_TRAIT_FIXED_CAPACITY, HY_TRAIT_REAL_FREE, 63},
+        {"arena_over_limited", HY_TRAIT_BULK_RESET, HY_TRAIT_FIXED_CAPACITY, 63},
+        {"validating_over_fixed_buffer", HY_TRAIT_FIXED_CAPACITY, HY_TRAIT_FREE_ANY, 63},
+        {"logging_over_debug", HY_TRAIT_QUARANTINES | HY_TRAIT_FREE_ANY, HY_TRAIT_FREE_LAST, 63},
+        {"arena_over_debug", HY_TRAIT_FREE_LAST, HY_TRAIT_QUARANTINES | HY_TRAIT_THREAD_SAFE, 63},
+    };
+    for (size_t i = 0; i < sizeof stacks / sizeof stacks[0]; i++) {
+        const hy_row *row = hy_registry_find(stacks[i].name);
+        assert_non_null(row);
+        ROW_REQUIRE(row, (row->traits & stacks[i].has) == stacks[i].has);
+        ROW_REQUIRE(row, (row->traits & stacks[i].lacks) == 0);
+        ROW_REQUIRE(row, row->greatest_align.log2 == stacks[i].greatest_align_log2);
+    }
+}
+
+/* A page is more than a foreign heap has, and what wide_align is for. */
+static void a_page_is_refused_by_host_and_served_above_it(void **state) {
+    (void)state;
+    hy_instance host, wide;
+    assert_true(hy_instance_make(&host, hy_registry_find("host"), NULL));
+    assert_null(hy_alloc(host.allocator, 4096, HY_ALIGN_4096));
+    hy_config config = {.child = host.allocator};
+    assert_true(hy_instance_make(&wide, hy_registry_find("wide_align"), &config));
+    void *page = hy_alloc(wide.allocator, 4096, HY_ALIGN_4096);
+    assert_true(page && hy_align_check_pointer(page, HY_ALIGN_4096));
+    hy_stats stats;
+    assert_true(hy_instance_stats(&host, &stats));
+    assert_int_equal(stats.used_bytes, 4096 + 4096);
+    hy_free(wide.allocator, page, 4096, HY_ALIGN_4096);
+    assert_true(hy_instance_stats(&host, &stats));
+    assert_int_equal(stats.used_bytes, 0);
+    hy_instance_destroy(&wide);
+    hy_instance_destroy(&host);
+}
+
 static void a_child_that_is_given_is_used(void **state) {
     (void)state;
     hy_instance below, top;
@@ -150,6 +199,8 @@ int main(void) {
         cmocka_unit_test(every_row_can_be_made_or_says_what_to_install),
         cmocka_unit_test(compositions_name_rows),
         cmocka_unit_test(traits_of_a_composition_are_computed),
+        cmocka_unit_test(each_layer_has_its_say_in_a_stack),
+        cmocka_unit_test(a_page_is_refused_by_host_and_served_above_it),
         cmocka_unit_test(a_child_that_is_given_is_used),
         cmocka_unit_test(an_unknown_name_finds_its_neighbour),
         cmocka_unit_test(a_missing_row_is_not_made),
