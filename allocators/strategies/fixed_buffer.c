@@ -138,6 +138,7 @@ static void mark_resized(void *ptr, size_t old_size, size_t new_size) {
 HY_SLOT bool hy_fixed_buffer_resize(
     hy_fixed_buffer *fixed, void *ptr, size_t old_size, size_t new_size, hy_align align) {
     hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_PLAIN);
+    hy_fixed_buffer_require(fixed, ptr, old_size, "hy_fixed_buffer_resize");
     uintptr_t start = (uintptr_t)ptr;
     if (stop_within(fixed, start, old_size, align) == fixed->next) {
         if (new_size > fixed->end - start) return false;
@@ -176,6 +177,7 @@ HY_SLOT void *hy_fixed_buffer_shared_alloc(hy_fixed_buffer *fixed, size_t size, 
 
 HY_SLOT void hy_fixed_buffer_shared_free(hy_fixed_buffer *fixed, void *ptr, size_t size) {
     hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_SHARED);
+    hy_fixed_buffer_require(fixed, ptr, size, "hy_fixed_buffer_shared_free");
     uintptr_t start = (uintptr_t)ptr, after = hy_bump_after(start + size, fixed->end), word = load(fixed);
     /* Poisoned before it is given back: afterwards another thread may own it. */
     hy_poison(ptr, size);
@@ -187,6 +189,7 @@ HY_SLOT void hy_fixed_buffer_shared_free(hy_fixed_buffer *fixed, void *ptr, size
 
 bool hy_fixed_buffer_shared_resize(hy_fixed_buffer *fixed, void *ptr, size_t old_size, size_t new_size) {
     hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_SHARED);
+    hy_fixed_buffer_require(fixed, ptr, old_size, "hy_fixed_buffer_shared_resize");
     uintptr_t start = (uintptr_t)ptr, end = fixed->end, word = load(fixed);
     bool grows = new_size > old_size, swapped = false;
     if (new_size > end - start) return false;

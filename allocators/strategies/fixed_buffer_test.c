@@ -263,6 +263,32 @@ static void start_beyond_all_memory(void) {
     hy_fixed_buffer_init(&fixed, buffer, SIZE_MAX - 7);
 }
 
+static char stranger[16];
+
+static void free_a_stranger(void) {
+    hy_fixed_buffer fixed;
+    hy_fixed_buffer_init(&fixed, buffer, sizeof buffer);
+    hy_free(hy_fixed_buffer_allocator(&fixed), stranger, 16, HY_ALIGN_1);
+}
+
+static void free_a_stranger_shared(void) {
+    hy_fixed_buffer fixed;
+    hy_fixed_buffer_init(&fixed, buffer, sizeof buffer);
+    hy_free(hy_fixed_buffer_shared_allocator(&fixed), stranger, 16, HY_ALIGN_1);
+}
+
+static void resize_a_stranger(void) {
+    hy_fixed_buffer fixed;
+    hy_fixed_buffer_init(&fixed, buffer, sizeof buffer);
+    if (hy_resize(hy_fixed_buffer_allocator(&fixed), stranger, 16, 8, HY_ALIGN_1)) _exit(1);
+}
+
+static void resize_a_stranger_shared(void) {
+    hy_fixed_buffer fixed;
+    hy_fixed_buffer_init(&fixed, buffer, sizeof buffer);
+    if (hy_resize(hy_fixed_buffer_shared_allocator(&fixed), stranger, 16, 8, HY_ALIGN_1)) _exit(1);
+}
+
 static void mix_views(void) {
     hy_fixed_buffer fixed;
     hy_fixed_buffer_init(&fixed, buffer, sizeof buffer);
@@ -280,8 +306,14 @@ static void misuse_and_exhaustion_end_the_program(void **state) {
     assert_dies_saying(start_beyond_all_memory, "hy_fixed_buffer_init: got 18446744073709551608");
     assert_dies_saying(
         start_beyond_all_memory, "must be the size of a buffer that lies in the address space");
+    assert_dies_saying(free_a_stranger, "hy_fixed_buffer_free: got ");
+    assert_dies_saying(free_a_stranger, "must be a block of this buffer");
+    assert_dies_saying(free_a_stranger_shared, "hy_fixed_buffer_shared_free: got ");
+    assert_dies_saying(resize_a_stranger, "hy_fixed_buffer_resize: got ");
+    assert_dies_saying(resize_a_stranger_shared, "hy_fixed_buffer_shared_resize: got ");
 #else
-    (void)mix_views, (void)start_beyond_all_memory;
+    (void)mix_views, (void)start_beyond_all_memory, (void)free_a_stranger, (void)free_a_stranger_shared;
+    (void)resize_a_stranger, (void)resize_a_stranger_shared;
 #endif
 }
 

@@ -12,7 +12,8 @@
  * and under Valgrind, what is not handed out must not be touched until hy_fixed_buffer_deinit.
  * Errors: NULL or false where there is no room; nothing has changed then. Sizes and alignments up to
  * the greatest can't wrap any sum. With hy_fixed_buffer_options.fatal, exhaustion prints
- * `fatal: fixed buffer exhausted` and aborts, and every free is a no-op (`used` stays).
+ * `fatal: fixed buffer exhausted` and aborts, and every free is a no-op (`used` stays). A
+ * pointer that is no block of the buffer is told at check levels 1 and 2.
  * Cost: every function is O(1). Overhead: alignment. Blocks of the one-thread view that are aligned to a
  * cache line or less end at a multiple of their alignment, or with the buffer: blocks of one alignment need
  * no padding. One that does, or is aligned to more, costs a call more. With AddressSanitizer, blocks also end
@@ -148,6 +149,14 @@ HY_INLINE uintptr_t hy_fixed_buffer_stop(
     return hy_bump_after(start + hy_align_forward(size, align), fixed->end);
 }
 
+/* Tells a block that lies in another place than the buffer. Nothing at check level 0. */
+HY_INLINE void hy_fixed_buffer_require(
+    const hy_fixed_buffer *fixed, const void *ptr, size_t size, const char *function) {
+    (void)fixed, (void)ptr, (void)size, (void)function;
+    HY_REQUIRE(
+        hy_fixed_buffer_owns_range(fixed, ptr, size), function, (uintptr_t)ptr, "a block of this buffer");
+}
+
 /* A block, or NULL where there is no room for it. Requires: size > 0. */
 HY_INLINE HY_WARN_UNUSED void *hy_fixed_buffer_alloc(hy_fixed_buffer *fixed, size_t size, hy_align align) {
     hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_PLAIN);
@@ -173,6 +182,7 @@ HY_INLINE HY_WARN_UNUSED void *hy_fixed_buffer_alloc(hy_fixed_buffer *fixed, siz
  * The newest block begins at `padded` or above: there, it is the one whose padding is known. */
 HY_INLINE void hy_fixed_buffer_free(hy_fixed_buffer *fixed, void *ptr, size_t size, hy_align align) {
     hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_PLAIN);
+    hy_fixed_buffer_require(fixed, ptr, size, "hy_fixed_buffer_free");
     uintptr_t start = (uintptr_t)ptr, stop = hy_fixed_buffer_stop(fixed, start, size, align);
     hy_poison(ptr, size);
     if (HY_UNLIKELY(!hy_fixed_buffer_rounds(align))) {
