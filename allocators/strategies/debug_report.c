@@ -62,6 +62,7 @@ void hy_debug_report_block(hy_debug_report *report, const hy_debug *of, const hy
 }
 
 #define DUMP_ROW ((size_t)16)
+#define ROW_MASK (((uint64_t)1 << DUMP_ROW) - 1)
 
 void hy_debug_report_damage(hy_debug_report *report, const hy_debug_record *record, uint64_t pattern,
     const char *from, const char *to) {
@@ -96,9 +97,9 @@ static void print_dump_row(FILE *stream, const hy_debug_report *report, size_t f
     for (size_t i = from; i < to; i++)
         fputc(report->dump[i] >= ' ' && report->dump[i] < 0x7F ? report->dump[i] : '.', stream);
     fputc('\n', stream);
-    if ((report->dump_damaged >> from & 0xFFFF) == 0) return;
-    fprintf(stream, "                   ");
-    for (size_t i = from; i < to; i++)
+    if ((report->dump_damaged >> from & ROW_MASK) == 0) return;
+    fprintf(stream, "%*s", (int)(sizeof "    0x123456789abc " - 1), "");
+    for (size_t i = from; i < to && report->dump_damaged >> i; i++)
         fputs(report->dump_damaged >> i & 1 ? " ^^" : "   ", stream);
     fputc('\n', stream);
 }
@@ -106,8 +107,7 @@ static void print_dump_row(FILE *stream, const hy_debug_report *report, size_t f
 static void print_dump(FILE *stream, const hy_debug_report *report) {
     if (!report->damage) return;
     ptrdiff_t offset = (const char *)report->damage - (const char *)report->block;
-    fprintf(stream, "  written: %zu byte%s from %p, the block's byte %td; marked below\n",
-        report->damage_bytes, report->damage_bytes == 1 ? "" : "s", report->damage, offset);
+    fprintf(stream, "  first written at %p, the block's byte %td; marked:\n", report->damage, offset);
     for (size_t from = 0; from < report->dump_bytes; from += DUMP_ROW)
         print_dump_row(stream, report, from);
 }
@@ -155,13 +155,27 @@ static void print_stack(FILE *stream, const char *what, const hy_debug_stack *st
     hy_stack_print(stream, stack->frames, stack->count);
 }
 
+static const char *where_written(hy_debug_class class_of_finding) {
+    if (class_of_finding == HY_DEBUG_OVERFLOW) return "behind a";
+    return class_of_finding == HY_DEBUG_UNDERFLOW ? "before a" : "into a freed";
+}
+
+static void print_headline(FILE *stream, const hy_debug_report *report) {
+    fprintf(stream, "heapyard: %s: ", hy_debug_class_name(report->class_of_finding));
+    if (report->damage) {
+        fprintf(stream, "%zu byte%s written %s block of %zu bytes at %p", report->damage_bytes,
+            report->damage_bytes == 1 ? "" : "s", where_written(report->class_of_finding), report->block_size,
+            report->block);
+    } else if (report->class_of_finding == HY_DEBUG_LEAK) {
+        fprintf(stream, "a block of %zu bytes at %p", report->block_size, report->block);
+    } else {
+        fprintf(stream, "%s of %p", report->operation, report->address);
+    }
+}
+
 void hy_debug_report_print(FILE *stream, const hy_debug_report *report) {
     flockfile(stream);
-    fprintf(stream, "heapyard: %s", hy_debug_class_name(report->class_of_finding));
-    if (report->address)
-        fprintf(stream, ": %s of %p", report->operation, report->address);
-    else if (report->has_block)
-        fprintf(stream, ": a block of %zu bytes at %p", report->block_size, report->block);
+    print_headline(stream, report);
     print_address(stream, report);
     fputs("\n  in the debug allocator ", stream);
     print_instance(stream, report->instance, report->instance_name);

@@ -468,7 +468,8 @@ static void reports_are_printed_for_people(void **state) {
     assert_dies_saying(double_free_and_abort, "heapyard: double free: free of 0x");
     assert_dies_saying(double_free_and_abort, "in the debug allocator \"strict\"");
     assert_dies_saying(double_free_and_abort, "first freed, by thread");
-    assert_dies_saying(overflow_and_abort, "written: 3 bytes");
+    assert_dies_saying(
+        overflow_and_abort, "heapyard: overflow: 3 bytes written behind a block of 64 bytes at 0x");
     assert_dies_saying(overflow_and_abort, " 78 78 78 ");
     assert_dies_saying(overflow_and_abort, " ^^ ^^ ^^");
     assert_dies_saying(leak_and_print, "heapyard: leak: a block of 64 bytes at 0x");
