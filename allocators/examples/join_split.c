@@ -83,8 +83,10 @@ static char *rejoin(hy_allocator gpa, hy_allocator scratch, const char *text, ch
 static char *rejoin_into(char *buffer, size_t capacity, const char *text, char separator) {
     size_t length = strlen(text);
     if (length >= capacity) return NULL;
-    for (size_t i = 0; i <= length; i++)
-        buffer[i] = text[i] == separator ? '-' : text[i];
+    memcpy(buffer, text, length + 1);
+    for (size_t i = 0; i < length; i++) {
+        if (buffer[i] == separator) buffer[i] = '-';
+    }
     return buffer;
 }
 

@@ -39,8 +39,9 @@ static char *join(hy_allocator gpa, char separator, const char *const *words, si
         text = grown;
         memcpy(text + length, words[i], more - 1);
         length += more;
-        text[length - 1] = i + 1 < count ? separator : '\0';
+        text[length - 1] = separator;
     }
+    if (text) text[length - 1] = '\0';
     return text;
 }
 
