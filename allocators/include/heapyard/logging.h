@@ -16,7 +16,7 @@
  *
  * Owns nothing and takes no memory: there is nothing to end. Errors: the child's refusals. Thread-safe where
  * child and sink are; both sinks of line_sink.h are, and keep each line in one piece. Cost: a line is
- * formatted on the stack, some 0.3 us, and the sink's own; with refusals_only two comparisons for the rest.
+ * formatted on the stack, and the sink's own; with refusals_only two comparisons for the rest.
  * Greatest alignment, order of frees, growing in place: the child's.
  * Modelled on Zig's LoggingAllocator.
  */
