@@ -205,6 +205,7 @@ bool hy_fixed_buffer_shared_resize(hy_fixed_buffer *fixed, void *ptr, size_t old
 /* The two alignments that C's own types need, as constants: to round to one is two instructions, where it
  * takes seven to round to any. A virtual pair was a tenth slower without. */
 HY_SLOT void *hy_fixed_buffer_slot_alloc(void *self, size_t size, hy_align align) {
+    if (HY_UNLIKELY(size > PTRDIFF_MAX)) return exhausted(self);
     if (HY_LIKELY(align.log2 == 4)) return hy_fixed_buffer_alloc(self, size, HY_ALIGN_16);
     if (HY_LIKELY(align.log2 == 3)) return hy_fixed_buffer_alloc(self, size, HY_ALIGN_8);
     return hy_fixed_buffer_alloc(self, size, align);
@@ -219,6 +220,7 @@ void *hy_fixed_buffer_slot_remap(void *self, void *ptr, size_t old_size, size_t 
 }
 
 HY_SLOT void hy_fixed_buffer_slot_free(void *self, void *ptr, size_t size, hy_align align) {
+    HY_ASSUME(size <= PTRDIFF_MAX);
     if (HY_LIKELY(align.log2 == 4)) {
         hy_fixed_buffer_free(self, ptr, size, HY_ALIGN_16);
     } else if (HY_LIKELY(align.log2 == 3)) {

@@ -142,11 +142,14 @@ HY_INLINE bool hy_fixed_buffer_rounds(hy_align align) {
 }
 
 /* Where the block after one would begin, which rounds; beyond the buffer's end where the block ends with the
- * buffer. The same for the same arguments, so that the newest block can be told by its end. */
+ * buffer, or can't lie in it. The same for the same arguments, so that the newest block can be told by its
+ * end. With 64 bits the buffer lies below 2^63, and what is added is at most that: no sum wraps. */
 HY_INLINE uintptr_t hy_fixed_buffer_stop(
     const hy_fixed_buffer *fixed, uintptr_t start, size_t size, hy_align align) {
     (void)fixed;
-    return hy_bump_after(start + hy_align_forward(size, align), fixed->end);
+    /* Not a branch: where sizes are alike, the compiler does this once. */
+    size_t taken = size < PTRDIFF_MAX ? size : PTRDIFF_MAX;
+    return hy_bump_after(start + hy_align_forward(taken, align), fixed->end);
 }
 
 /* Tells a block that lies in another place than the buffer. Nothing at check level 0. */
@@ -161,10 +164,7 @@ HY_INLINE void hy_fixed_buffer_require(
 HY_INLINE HY_WARN_UNUSED void *hy_fixed_buffer_alloc(hy_fixed_buffer *fixed, size_t size, hy_align align) {
     hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_PLAIN);
     uintptr_t start = fixed->next, stop = hy_fixed_buffer_stop(fixed, start, size, align);
-    /* With 64 bits the buffer lies below 2^63, and a size that comes so far adds at most that: no sum wraps.
-     */
-    if (HY_UNLIKELY(size > PTRDIFF_MAX || !hy_fixed_buffer_rounds(align)))
-        return hy_fixed_buffer_alloc_slow(fixed, size, align);
+    if (HY_UNLIKELY(!hy_fixed_buffer_rounds(align))) return hy_fixed_buffer_alloc_slow(fixed, size, align);
     /* A branch that is foretold; rounding up would have each block's address wait for it. */
     if (HY_UNLIKELY(start & (hy_align_bytes(align) - 1)))
         return hy_fixed_buffer_alloc_slow(fixed, size, align);
