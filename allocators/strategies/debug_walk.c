@@ -156,15 +156,18 @@ static bool chunk_holds(const hy_debug *debug, hy_debug_chunk *chunk, size_t *bl
     return true;
 }
 
+/* Queues are followed through records, so these are looked at first. */
 static bool holds(const hy_debug *debug) {
     size_t live_blocks = 0, live_bytes = 0, empty_bytes = 0, child_bytes = 0;
     for (unsigned i = 0; i < HY_DEBUG_CLASSES_OF_SIZE; i++) {
-        if (!bucket_holds(debug, &debug->buckets[i])) return false;
         for (hy_debug_chunk *chunk = debug->buckets[i].chunks; chunk; chunk = chunk->next) {
             if (chunk->bucket != i || !chunk_holds(debug, chunk, &live_blocks, &live_bytes)) return false;
             child_bytes += chunk->body_bytes;
             if (chunk->empty) empty_bytes += chunk->body_bytes;
         }
+    }
+    for (unsigned i = 0; i < HY_DEBUG_CLASSES_OF_SIZE; i++) {
+        if (!bucket_holds(debug, &debug->buckets[i])) return false;
     }
     return live_blocks == debug->counts.live_blocks && live_bytes == debug->counts.live_bytes &&
            empty_bytes == debug->empty_bytes && child_bytes == debug->counts.child_bytes &&
