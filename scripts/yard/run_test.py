@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy
 import pytest
 
 from yard import cells, common, run, targets
@@ -266,6 +267,7 @@ def test_targets_file_is_legal():
     for target in found:
         assert target.row.partition(":")[0] in names
         assert target.reference.partition(":")[0] in names
+        assert target.over is None or target.over in names
 
 
 def test_targets_are_judged_by_median_and_interval():
@@ -274,6 +276,29 @@ def test_targets_are_judged_by_median_and_interval():
     assert verdict(1.0, 0.9, 1.2) == "held"
     assert verdict(1.2, 1.05, 1.3) == "unclear"
     assert verdict(1.3, 1.2, 1.4) == "short"
+
+
+def test_a_target_over_a_row_takes_that_row_off():
+    cell, floor = targets.Cell("window", "x"), targets.Cell("pair", "y")
+    target = targets.Target("ours", cell, "floor", floor, 1.5, "", "child")
+    assert targets.rows_by_cell([target]) == {cell: {"ours", "child"}, floor: {"floor"}}
+    rounds = lambda **rows: [{name: numpy.array(values, float) for name, values in rows.items()}] * 6  # noqa: E731
+    samples = {cell: rounds(ours=[14, 24, 13], child=[10, 20, 10]), floor: rounds(floor=[2, 2, 9])}
+    (outcome,) = targets.judge([target], samples)
+    assert outcome.ratio.median == 2.0 and outcome.verdict == "short"
+    assert "ours beyond child in window x" in targets.line(outcome)
+    samples[cell] = rounds(ours=[9, 19, 9], child=[10, 20, 10])
+    (outcome,) = targets.judge([target], samples)
+    assert outcome.ratio.median == -0.5 and outcome.verdict == "held"
+
+
+def test_a_target_names_the_row_that_it_is_over(tmp_path):
+    file = tmp_path / "targets.toml"
+    entry = '[[target]]\nrows = ["a"]\nworkload = "pair"\nparams = ["x"]\nreference = "b"\nbound = 1\nwhy = "so"\n'
+    file.write_text(entry + 'over = "c"\n')
+    assert [target.over for target in targets.read(file)] == ["c"]
+    file.write_text(entry)
+    assert [target.over for target in targets.read(file)] == [None]
 
 
 if __name__ == "__main__":

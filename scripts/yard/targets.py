@@ -3,7 +3,7 @@
 import json
 import random
 import tomllib
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy
 
@@ -13,7 +13,7 @@ FILE = common.ROOT / "reports" / "targets.toml"
 PROCESSES = 30
 ROUNDS = 60
 NEEDED = {"rows", "workload", "params", "reference", "bound", "why"}
-NAMES = NEEDED | {"threads", "reference_workload", "reference_params", "reference_threads"}
+NAMES = NEEDED | {"over", "threads", "reference_workload", "reference_params", "reference_threads"}
 
 
 class Cell(NamedTuple):
@@ -26,7 +26,7 @@ class Cell(NamedTuple):
 
 
 class Target(NamedTuple):
-    """row in cell, at most bound × reference in reference_cell."""
+    """row in cell, or what it takes beyond `over` there: at most bound × reference in reference_cell."""
 
     row: str
     cell: Cell
@@ -34,6 +34,7 @@ class Target(NamedTuple):
     reference_cell: Cell
     bound: float
     why: str
+    over: Optional[str] = None
 
 
 class Outcome(NamedTuple):
@@ -58,7 +59,7 @@ def expand(given, number):
         cell = Cell(given["workload"], params, given.get("threads", 1))
         reference = Cell(*(given.get(f"reference_{name}", same) for name, same in cell._asdict().items()))
         for row in given["rows"]:
-            yield Target(row, cell, given["reference"], reference, float(given["bound"]), given["why"])
+            yield Target(row, cell, given["reference"], reference, float(given["bound"]), given["why"], given.get("over"))
 
 
 def read(path=FILE):
@@ -73,7 +74,7 @@ def rows_by_cell(targets):
     """What must be measured: for each cell, the rows in it."""
     found = {}
     for target in targets:
-        found.setdefault(target.cell, set()).add(target.row)
+        found.setdefault(target.cell, set()).update(row for row in (target.row, target.over) if row)
         found.setdefault(target.reference_cell, set()).add(target.reference)
     return found
 
@@ -115,20 +116,31 @@ def log_ratio(target, ours, theirs):
     return float(numpy.log(numpy.median(ours[target.row]) / numpy.median(theirs[target.reference])))
 
 
+def added_ratio(target, ours, theirs):
+    """Of one process: what row takes beyond `over`, round by round, in medians of reference. It may be
+    below zero, and so has no logarithm."""
+    added = numpy.median(ours[target.row] - ours[target.over])
+    return float(added / numpy.median(theirs[target.reference]))
+
+
+def estimate(target, samples):
+    both = list(zip(samples[target.cell], samples[target.reference_cell]))
+    if target.over:
+        return stats.median_interval([added_ratio(target, ours, theirs) for ours, theirs in both])
+    return stats.ratio([log_ratio(target, ours, theirs) for ours, theirs in both])
+
+
 def judge(targets, samples):
-    outcomes = []
-    for target in targets:
-        both = zip(samples[target.cell], samples[target.reference_cell])
-        outcomes.append(Outcome(target, stats.ratio([log_ratio(target, ours, theirs) for ours, theirs in both])))
-    return outcomes
+    return [Outcome(target, estimate(target, samples)) for target in targets]
 
 
 def line(outcome):
     target, ratio = outcome.target, outcome.ratio
     interval = f" [{ratio.lo:.3f}, {ratio.hi:.3f}]" if ratio.lo is not None else ""
     beyond = "" if outcome.verdict == "held" else f"  {100 * (ratio.median / target.bound - 1):.1f} % above"
+    over = f" beyond {target.over}" if target.over else ""
     return (
-        f"{outcome.verdict:8}{target.row} in {target.cell}:\n"
+        f"{outcome.verdict:8}{target.row}{over} in {target.cell}:\n"
         f"        {ratio.median:.3f} × {target.reference}{interval}, at most {target.bound:g}{beyond}"
     )
 
