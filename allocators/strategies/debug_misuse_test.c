@@ -254,6 +254,41 @@ static void a_resize_of_a_freed_block_is_use_after_free(void **state) {
     assert_string_equal(watch_told(w, 2, HY_DEBUG_USE_AFTER_FREE)->operation, "remap");
 }
 
+static void a_free_inside_a_freed_block_is_invalid(void **state) {
+    watch *w = *state;
+    void *here;
+    char *block = hidden(hy_alloc(w->allocator, 64, HY_ALIGN_8));
+    hy_free(w->allocator, block, 64, HY_ALIGN_8);
+    give_back(w, block + 8, 8, HY_ALIGN_8, &here);
+    const hy_debug_report *told = watch_told(w, 1, HY_DEBUG_INVALID_FREE);
+    assert_true(told->is_freed);
+    assert_ptr_equal(told->block, block);
+    give_back(w, block, 1000, HY_ALIGN_8, &here);
+    watch_told(w, 2, HY_DEBUG_DOUBLE_FREE);
+}
+
+/* The first of two that are gone, asked for in every way. */
+static void what_is_gone_is_told_from_what_is_retained(void **state) {
+    (void)state;
+    watch w;
+    void *here;
+    hy_debug_config config = watch_config(&w);
+    config.retain_metadata = true;
+    config.retained_bytes = 0;
+    watch_begin_over(&w, hy_libc(), &config);
+    char *first = hidden(hy_alloc(w.allocator, 50000, HY_ALIGN_8));
+    char *second = hidden(hy_alloc(w.allocator, 60000, HY_ALIGN_8));
+    hy_free(w.allocator, first, 50000, HY_ALIGN_8);
+    hy_free(w.allocator, second, 60000, HY_ALIGN_8);
+    give_back(&w, first, 50000, HY_ALIGN_8, &here);
+    assert_ptr_equal(watch_told(&w, 1, HY_DEBUG_DOUBLE_FREE)->block, first);
+    give_back(&w, first + 100, 50, HY_ALIGN_8, &here);
+    assert_ptr_equal(watch_told(&w, 2, HY_DEBUG_INVALID_FREE)->block, first);
+    assert_false(hy_debug_resize(&w.debug, second, 60000, 10, HY_ALIGN_8));
+    assert_ptr_equal(watch_told(&w, 3, HY_DEBUG_USE_AFTER_FREE)->block, second);
+    watch_end(&w);
+}
+
 static void a_resize_with_a_wrong_size_is_told(void **state) {
     watch *w = *state;
     void *block = hidden(hy_alloc(w->allocator, 64, HY_ALIGN_8));
@@ -375,6 +410,8 @@ int main(void) {
         WATCHED(a_write_after_free_is_told_before_reuse),
         cmocka_unit_test(a_write_after_free_is_told_at_deinit),
         WATCHED(a_resize_of_a_freed_block_is_use_after_free),
+        WATCHED(a_free_inside_a_freed_block_is_invalid),
+        cmocka_unit_test(what_is_gone_is_told_from_what_is_retained),
         WATCHED(a_resize_with_a_wrong_size_is_told),
         WATCHED(a_damaged_record_is_told_and_its_slot_lost),
         WATCHED(a_record_is_not_believed_because_the_call_fits_it),

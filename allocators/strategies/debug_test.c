@@ -373,6 +373,68 @@ static void without_safety_leaks_and_wrong_calls_are_told(void **state) {
     watch_end(&w);
 }
 
+/* Resizing keeps contents and counts in every form. */
+static void forms_differ_in_what_they_tell_alone(void **state) {
+    (void)state;
+    for (unsigned form = 0; form < 12; form++) {
+        watch w;
+        hy_debug_config config = watch_config(&w);
+        config.tools = (hy_debug_tools)(form % 3);
+        config.safety = form / 3 % 2;
+        config.thread_safe = form / 6;
+        watch_begin_over(&w, hy_libc(), &config);
+        char *block = hy_alloc(w.allocator, 30, HY_ALIGN_32);
+        memset(block, 'x', 30);
+        assert_true(hy_resize(w.allocator, block, 30, 32, HY_ALIGN_32));
+        assert_int_equal(block[29], 'x');
+        assert_true(hy_resize(w.allocator, block, 32, 7, HY_ALIGN_32));
+        block = hy_realloc(w.allocator, block, 7, 70000, HY_ALIGN_32);
+        assert_int_equal(block[6], 'x');
+        assert_int_equal(hy_debug_counted(&w.debug).live_bytes, 70000);
+        hy_free(w.allocator, block, 70000, HY_ALIGN_32);
+        for (int i = 0; i < 200; i++)
+            hy_free(w.allocator, hy_alloc(w.allocator, 30, HY_ALIGN_32), 30, HY_ALIGN_32);
+        watch_end(&w);
+    }
+}
+
+#if HY_ASAN
+static void end_in_asan(hy_debug_tools tools, size_t at, bool frees) {
+    hy_debug debug;
+    hy_debug_config config = hy_debug_defaults();
+    config.tools = tools;
+    hy_debug_init(&debug, hy_libc(), &config);
+    char *block = hidden(hy_debug_alloc(&debug, 64, HY_ALIGN_8));
+    if (frees) hy_debug_free(&debug, block, 64, HY_ALIGN_8);
+    _exit(peek(block + at) ? 0 : 1);
+}
+
+static void read_a_guard(void) {
+    end_in_asan(HY_DEBUG_TOOLS_GUARDS, 64, false);
+}
+
+static void read_freed_memory(void) {
+    end_in_asan(HY_DEBUG_TOOLS_ALL, 0, true);
+}
+
+static void assert_asan_tells(void (*function)(void)) {
+    FILE *said = tmpfile();
+    assert_non_null(said);
+    static char words[1 << 16];
+    assert_int_not_equal(status_of_child(function, fileno(said)), 0);
+    rewind(said);
+    words[fread(words, 1, sizeof words - 1, said)] = '\0';
+    fclose(said);
+    assert_non_null(strstr(words, "use-after-poison"));
+}
+
+static void asan_is_told_what_the_config_says(void **state) {
+    (void)state;
+    assert_asan_tells(read_a_guard);
+    assert_asan_tells(read_freed_memory);
+}
+#endif
+
 static void stacks_are_as_deep_as_asked(void **state) {
     (void)state;
     static const size_t depths[] = {0, 1, 3, HY_DEBUG_FRAMES_MAX};
@@ -648,6 +710,10 @@ int main(void) {
         cmocka_unit_test(every_refusal_of_the_child_is_survived),
         cmocka_unit_test(a_quiet_deinit_says_nothing_and_frees_everything),
         cmocka_unit_test(without_safety_leaks_and_wrong_calls_are_told),
+        cmocka_unit_test(forms_differ_in_what_they_tell_alone),
+#if HY_ASAN
+        cmocka_unit_test(asan_is_told_what_the_config_says),
+#endif
         cmocka_unit_test(stacks_are_as_deep_as_asked),
         cmocka_unit_test(a_hook_may_use_the_allocator),
         cmocka_unit_test(reports_are_printed_for_people),
