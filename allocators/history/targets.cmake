@@ -14,6 +14,12 @@ else()
   target_compile_options(heapyard-record PRIVATE -O2 -Wall -Wextra -Wpedantic -Wshadow -Wconversion
     -Wstrict-prototypes -Wmissing-prototypes $<$<BOOL:${HY_WERROR}>:-Werror>)
   target_link_libraries(heapyard-record PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+  if(HY_COVERAGE)
+    # Counts in whatever program it is preloaded into, and writes at the program's end.
+    target_compile_definitions(heapyard-record PRIVATE HY_COVERAGE)
+    target_compile_options(heapyard-record PRIVATE --coverage -O0 -fprofile-update=atomic)
+    target_link_options(heapyard-record PRIVATE --coverage)
+  endif()
   set_target_properties(heapyard-record PROPERTIES C_VISIBILITY_PRESET hidden)
   add_dependencies(heapyard-trace heapyard-record)
   # What the tests of the recorder (scripts/trace_test.py) record.

@@ -433,11 +433,27 @@ static void ended_thread(void *ignored) {
 
 /* ---- the end of a process ---- */
 
-static void mark_end(void) {
+/* False where nothing is recorded, and in a child of vfork: it runs in its parent's memory, and its end
+ * isn't the parent's. */
+static bool mark_end(void) {
     process_state *state = constant.page;
-    if (!state || atomic_load(&state->phase) != PHASE_ON || !state->header) return;
-    /* A child of vfork runs in its parent's memory, and its end isn't the parent's. */
-    if (state->header->pid == (uint32_t)getpid()) state->header->end = HY_SPOOL_EXITED;
+    if (!state || atomic_load(&state->phase) != PHASE_ON) return false;
+    if (state->header->pid != (uint32_t)getpid()) return false;
+    state->header->end = HY_SPOOL_EXITED;
+    return true;
+}
+
+#ifdef HY_COVERAGE
+void __gcov_dump(void); // NOLINT(bugprone-reserved-identifier,readability-identifier-naming)
+#endif
+
+/* A coverage build writes its counters now: what that allocates isn't the program's, and _exit would lose
+ * them. */
+static void end_counting(void) {
+#ifdef HY_COVERAGE
+    self.inside = true;
+    __gcov_dump();
+#endif
 }
 
 /* One line where a recording had to stop, once, when the program can no longer be disturbed. */
@@ -464,8 +480,9 @@ static void tell_stop(process_state *state) {
 }
 
 __attribute__((destructor)) static void at_exit(void) {
-    mark_end();
+    (void)mark_end();
     if (constant.page) tell_stop(constant.page);
+    end_counting();
 }
 
 /* ---- what the program calls ---- */
@@ -577,7 +594,7 @@ EXPORT void *pvalloc(size_t size) {
 
 /* Ends that no destructor sees. exit() doesn't come through here. */
 EXPORT _Noreturn void _exit(int status) {
-    mark_end();
+    if (mark_end()) end_counting();
     for (;;)
         (void)syscall(SYS_exit_group, status);
 }
