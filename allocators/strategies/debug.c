@@ -251,7 +251,7 @@ HY_SLOT void *hy_debug_alloc(void *self, size_t size, hy_align align) {
     if (HY_UNLIKELY(debug->alive != ALIVE)) return NULL;
     hy_debug_stack here;
     hy_debug_capture(debug, &here);
-    hy_debug_call call = {debug, "alloc", NULL, size, align, &here};
+    hy_debug_call call = {debug, "alloc", false, NULL, size, align, &here};
     bool disturbed = hy_debug_enter(debug, here.thread, NULL);
     if (HY_UNLIKELY(disturbed)) hy_debug_judge_intruder(&call);
     size_t need;
@@ -347,7 +347,7 @@ HY_SLOT void hy_debug_free(void *self, void *ptr, size_t size, hy_align align) {
     require_alive(debug, "hy_debug_free");
     hy_debug_stack here;
     hy_debug_capture(debug, &here);
-    hy_debug_call call = {debug, "free", ptr, size, align, &here};
+    hy_debug_call call = {debug, "free", true, ptr, size, align, &here};
     bool disturbed = hy_debug_enter(debug, here.thread, ptr);
     hy_debug_record *record = find(debug, ptr);
     if (HY_LIKELY(record && !disturbed && is_plain(&call, record))) {
@@ -415,7 +415,7 @@ static bool resize_as(
     require_alive(debug, "hy_debug_resize");
     hy_debug_stack here;
     hy_debug_capture(debug, &here);
-    hy_debug_call call = {debug, operation, ptr, old_size, align, &here};
+    hy_debug_call call = {debug, operation, false, ptr, old_size, align, &here};
     return resize(&call, hy_debug_enter(debug, here.thread, ptr), new_size);
 }
 

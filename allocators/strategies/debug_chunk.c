@@ -13,7 +13,8 @@
 #define SLOT_ALIGN HY_ALIGN_16
 #define CHILD_ALIGN HY_ALIGN_8
 
-_Static_assert(HY_DEBUG_SMALL_MAX *HY_DEBUG_CHUNK_MAX <= (size_t)1 << 32, "slots are found by an inverse");
+_Static_assert(
+    (uint64_t)HY_DEBUG_SMALL_MAX *HY_DEBUG_CHUNK_MAX <= (uint64_t)1 << 32, "slots are found by an inverse");
 
 static void *child_alloc(hy_debug *debug, size_t size, hy_align align) {
     hy_debug_add_64(&debug->counts.child_calls, 1);

@@ -103,13 +103,13 @@ static void lose(hy_debug *debug, hy_debug_chunk *chunk, hy_debug_record *record
 /* A freed block is freed or resized again. */
 static void judge_freed(
     const hy_debug_call *call, hy_debug_record *record, bool disturbed, hy_debug_findings *findings) {
-    bool is_free = call->operation[0] == 'f';
     char *block = hy_debug_block(record);
-    hy_debug_class found = is_free ? HY_DEBUG_DOUBLE_FREE : HY_DEBUG_USE_AFTER_FREE;
+    hy_debug_class found = call->is_free ? HY_DEBUG_DOUBLE_FREE : HY_DEBUG_USE_AFTER_FREE;
     if (call->ptr != block) found = HY_DEBUG_INVALID_FREE;
     if (disturbed && call->ptr == block) found = HY_DEBUG_CONCURRENT_USE;
     add(findings, found, call, record);
-    if (!is_free || call->ptr != block || record->chunk->untouched || !call->debug->config.safety) return;
+    if (!call->is_free || call->ptr != block || record->chunk->untouched || !call->debug->config.safety)
+        return;
     char *end = hy_debug_slot_end(record);
     if (call->size > (size_t)(end - block)) return;
     hy_debug_open(call->debug, record->slot, end);
@@ -145,7 +145,7 @@ bool hy_debug_judge(
     if (call->size != record->size) {
         add(findings, HY_DEBUG_SIZE_MISMATCH, call, record);
         size_t room = (size_t)(hy_debug_slot_end(record) - block);
-        if (call->operation[0] == 'f' && debug->config.safety)
+        if (call->is_free && debug->config.safety)
             mend_fill(debug->canary, block + record->size, block + (call->size < room ? call->size : room));
     }
     check_guards(findings, call, record);
@@ -170,7 +170,7 @@ void hy_debug_judge_unknown(const hy_debug_call *call, bool disturbed) {
     if (hy_debug_index_find(&debug->index, call->ptr)) {
         report.class_of_finding = HY_DEBUG_INVALID_FREE;
     } else if (record) {
-        report.class_of_finding = call->operation[0] == 'f' ? HY_DEBUG_DOUBLE_FREE : HY_DEBUG_USE_AFTER_FREE;
+        report.class_of_finding = call->is_free ? HY_DEBUG_DOUBLE_FREE : HY_DEBUG_USE_AFTER_FREE;
         hy_debug_report_block(&report, debug, record);
         if (report.block != call->ptr) report.class_of_finding = HY_DEBUG_INVALID_FREE;
     }

@@ -10,6 +10,7 @@
 typedef struct hy_debug_call {
     hy_debug *debug;
     const char *operation;
+    bool is_free;
     void *ptr;
     size_t size;
     hy_align align;

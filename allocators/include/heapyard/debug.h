@@ -24,7 +24,9 @@
  * freed, at hy_debug_scan or deinit (the byte behind a block is never one that text or zeros could leave
  * unchanged); a wrong size or alignment; a foreign address, at no risk of touching it; a leak. Until its
  * memory serves again, a double free and a write after free. It serves again after at least
- * quarantine_blocks more blocks of about that size were freed, with never_unmap never.
+ * quarantine_blocks more blocks of about that size were freed, with never_unmap never. Memory without a live
+ * block goes back to the child beyond retained_bytes, the oldest first; a large block's does soon. A double
+ * free is a foreign pointer then, unless retain_metadata keeps the record.
  *
  * What is told goes to the hook, else to standard error; then the program goes on, as if the wrong call had
  * not been made where that is safe (a free with the wrong size frees the block as it lives), or aborts, as
