@@ -104,7 +104,7 @@ def test_large_live_sets_are_dealt_into_groups_with_the_references_in_each():
 def test_a_plan_fits_its_time():
     given = listing()
     given["workloads"][0]["cells"] = [cell(f"size={size}", [f"row{i}" for i in range(40)] + ["libc"], epoch_ns=2_000_000) for size in range(30)]
-    given["rows"] += [{"name": f"row{i}"} for i in range(40)]
+    given["rows"] += [{"name": f"row{i}", "group": "source"} for i in range(40)]
     plan = cells.make(given, "standard")
     assert plan.processes >= cells.PROCESSES_MIN
     assert all(rounds >= cells.ROUNDS_MIN for rounds in plan.rounds.values())
