@@ -42,6 +42,8 @@ typedef struct heap {
 } heap;
 
 #define HEADER_BYTES ((size_t)16)
+/* With its header a block is no larger than any object can be; Valgrind tells a malloc that asks for more. */
+#define HEAP_SIZE_MAX ((size_t)PTRDIFF_MAX - HEADER_BYTES)
 _Static_assert(
     _Alignof(max_align_t) == HEADER_BYTES, "blocks behind the header are aligned as malloc aligns");
 
@@ -53,6 +55,7 @@ static void count(size_t *counter, size_t more) {
 static void *heap_alloc(void *context, size_t size) {
     heap *h = context;
     count(&h->calls, 1);
+    if (size > HEAP_SIZE_MAX) return NULL;
     size_t *header = malloc(HEADER_BYTES + size);
     if (!header) return NULL;
     *header = size;
@@ -64,6 +67,7 @@ static void *heap_alloc(void *context, size_t size) {
 static void *heap_realloc(void *context, void *ptr, size_t size) {
     heap *h = context;
     count(&h->calls, 1);
+    if (size > HEAP_SIZE_MAX) return NULL;
     size_t *header = (size_t *)((char *)ptr - HEADER_BYTES), old_size = *header;
     header = realloc(header, HEADER_BYTES + size);
     if (!header) return NULL;
