@@ -183,7 +183,7 @@ HY_INLINE hy_debug_record *take_small(hy_debug *debug, hy_debug_bucket *bucket, 
             if (!record || debug->config.never_unmap) return NULL;
         }
         bool sound = record->seal == hy_debug_seal(debug, record);
-        hy_debug_open(debug, record->slot, record->slot + bucket->stride);
+        hy_debug_open(record->slot, record->slot + bucket->stride);
         if (HY_LIKELY(sound && (!debug->config.safety || hy_debug_poison_holds(debug, record)))) {
             hy_debug_unqueue(debug, record);
             return record;
@@ -218,7 +218,7 @@ HY_INLINE char *hand_out(
     count_more(debug, size);
 
     char *block = hy_debug_block(record), *end = record->slot + chunk->stride;
-    hy_debug_open(debug, record->slot, end);
+    hy_debug_open(record->slot, end);
     if (debug->config.safety) {
         hy_debug_stamp(debug->canary, record->slot, block);
         memset(block, debug->config.fresh_byte, size);
@@ -282,7 +282,7 @@ HY_INLINE bool is_plain(const hy_debug_call *call, const hy_debug_record *record
     const hy_debug *debug = call->debug;
     if (record->seal != hy_debug_seal(debug, record) || record->state != HY_DEBUG_LIVE) return false;
     if (debug->config.safety) {
-        hy_debug_open_guards(debug, record);
+        hy_debug_open_guards(record);
         if (!hy_debug_guards_hold(debug, record)) return false;
     }
     return hy_debug_block(record) == call->ptr && record->size == call->size &&
@@ -312,7 +312,7 @@ HY_INLINE void take_back(const hy_debug_call *call, hy_debug_record *record) {
     hy_debug_add(&debug->counts.live_blocks, (size_t)-1);
     hy_debug_add(&debug->counts.live_bytes, 0 - record->size);
 
-    hy_debug_open(debug, record->slot, end);
+    hy_debug_open(record->slot, end);
     if (debug->config.safety && !close_pages(debug, chunk)) {
         memset(record->slot, debug->config.freed_byte, chunk->stride);
         hy_debug_close_freed(debug, record->slot, end);
@@ -374,7 +374,7 @@ static bool change_size(hy_debug *debug, hy_debug_record *record, size_t new_siz
     size_t more = new_size > old_size ? new_size - old_size : 0;
     if (!is_within_limit(debug, more) || !make_room(debug, record, new_size)) return false;
     char *block = hy_debug_block(record), *end = hy_debug_slot_end(record);
-    hy_debug_open(debug, block + (more ? old_size : new_size), end);
+    hy_debug_open(block + (more ? old_size : new_size), end);
     record->size = new_size;
     record->seal = hy_debug_seal(debug, record);
     if (debug->config.safety) {

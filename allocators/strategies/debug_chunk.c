@@ -52,7 +52,7 @@ void hy_debug_ledger_free(hy_debug *debug, hy_debug_chunk *chunk) {
 static void body_free(hy_debug *debug, hy_debug_chunk *chunk) {
     if (chunk->untouched) (void)hy_os_protect(chunk->base, (size_t)(chunk->end - chunk->base), true);
     chunk->untouched = false;
-    hy_debug_open(debug, chunk->base, chunk->end);
+    hy_debug_open(chunk->base, chunk->end);
     hy_debug_add(&debug->counts.child_bytes, 0 - chunk->body_bytes);
     child_free(debug, chunk->body, chunk->body_bytes, chunk->body_align);
     chunk->body = NULL;

@@ -112,7 +112,7 @@ static void judge_freed(
         return;
     char *end = hy_debug_slot_end(record);
     if (call->size > (size_t)(end - block)) return;
-    hy_debug_open(call->debug, record->slot, end);
+    hy_debug_open(record->slot, end);
     mend_fill(hy_debug_repeat(call->debug->config.freed_byte), block, block + call->size);
     hy_debug_close_freed(call->debug, record->slot, end);
 }
@@ -139,7 +139,7 @@ bool hy_debug_judge(
         hy_debug_close_guards(debug, record);
         return false;
     }
-    hy_debug_open_guards(debug, record);
+    hy_debug_open_guards(record);
     if (disturbed) add(findings, HY_DEBUG_CONCURRENT_USE, call, record);
     if (call->align.log2 != record->align_log2) add(findings, HY_DEBUG_ALIGNMENT_MISMATCH, call, record);
     if (call->size != record->size) {
@@ -190,7 +190,7 @@ void hy_debug_judge_intruder(const hy_debug_call *call) {
 
 static size_t examine_live(const hy_debug_call *call, hy_debug_record *record) {
     hy_debug_findings findings = {.count = 0};
-    hy_debug_open_guards(call->debug, record);
+    hy_debug_open_guards(record);
     check_guards(&findings, call, record);
     hy_debug_close_guards(call->debug, record);
     for (size_t i = 0; i < findings.count; i++)
@@ -203,7 +203,7 @@ static size_t examine_freed(const hy_debug_call *call, hy_debug_record *record) 
     if (!debug->config.safety || record->chunk->untouched) return 0;
     char *end = hy_debug_slot_end(record);
     uint64_t poison = hy_debug_repeat(debug->config.freed_byte);
-    hy_debug_open(debug, record->slot, end);
+    hy_debug_open(record->slot, end);
     if (hy_debug_intact(poison, record->slot, end)) {
         hy_debug_close_freed(debug, record->slot, end);
         return 0;

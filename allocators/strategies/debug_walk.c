@@ -131,11 +131,11 @@ static bool slot_holds(const hy_debug *debug, const hy_debug_record *record) {
     const char *end = hy_debug_slot_end(record);
     bool holds;
     if (record->state == HY_DEBUG_LIVE) {
-        hy_debug_open_guards(debug, record);
+        hy_debug_open_guards(record);
         holds = hy_debug_guards_hold(debug, record);
         hy_debug_close_guards(debug, record);
     } else {
-        hy_debug_open(debug, record->slot, end);
+        hy_debug_open(record->slot, end);
         holds = hy_debug_poison_holds(debug, record);
         hy_debug_close_freed(debug, record->slot, end);
     }
