@@ -54,7 +54,9 @@ static char *reversed(hy_allocator gpa, char *const *words, size_t count) {
         length += strlen(words[i]);
     char *text = hy_alloc_sentinel(gpa, char, length, '\0'), *end = text;
     for (size_t i = count; text && i-- > 0;) {
-        end = stpcpy(end, words[i]);
+        size_t word_length = strlen(words[i]);
+        memcpy(end, words[i], word_length);
+        end += word_length;
         if (i) *end++ = ' ';
     }
     return text;

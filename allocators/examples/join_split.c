@@ -19,6 +19,13 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Copies a text without its zero byte, and tells where it ended. */
+static char *append(char *end, const char *text) {
+    size_t length = strlen(text);
+    memcpy(end, text, length);
+    return end + length;
+}
+
 /* The words with the separator between them, ended by a zero byte; freed by hy_free_sentinel with its length.
  */
 static char *join(hy_allocator gpa, const char *separator, const char *const *words, size_t count) {
@@ -30,8 +37,8 @@ static char *join(hy_allocator gpa, const char *separator, const char *const *wo
     if (!joined) return NULL;
     char *end = joined;
     for (size_t i = 0; i < count; i++) {
-        if (i) end = stpcpy(end, separator);
-        end = stpcpy(end, words[i]);
+        if (i) end = append(end, separator);
+        end = append(end, words[i]);
     }
     return joined;
 }
