@@ -166,17 +166,31 @@ static void note_high_water(hy_arena_shared *shared) {
     if (used > shared->high_water_bytes) shared->high_water_bytes = used;
 }
 
-/* Resets every lane to its share of the limit, which is shared out equally, but for what a lane can't
- * use. */
+/* The greatest share that all lanes can have of the limit: what one can't use of an equal share is for the
+ * others. */
+static size_t fair_share(const hy_arena_shared *shared, size_t limit) {
+    uint64_t hungry = shared->lanes_begun, asked;
+    size_t share;
+    do {
+        if (hungry == 0) return SIZE_MAX;
+        asked = hungry;
+        share = limit / (size_t)__builtin_popcountll(asked);
+        for (uint64_t set = asked; set != 0;) {
+            uint64_t bit = set & (0 - set);
+            size_t capacity = hy_arena_capacity(take_lane(shared, &set));
+            if (capacity > share) continue;
+            limit -= capacity;
+            hungry &= ~bit;
+        }
+    } while (hungry != asked);
+    return share;
+}
+
 static bool reset_lanes(hy_arena_shared *shared, hy_arena_reset_mode mode, size_t limit) {
     bool kept = true;
-    for (uint64_t set = shared->lanes_begun; set != 0;) {
-        size_t share = limit / (size_t)__builtin_popcountll(set);
-        hy_arena *lane = take_lane(shared, &set);
-        kept &= hy_arena_reset(lane, mode, share);
-        size_t left = hy_arena_capacity(lane);
-        limit -= left < limit ? left : limit;
-    }
+    size_t share = mode == HY_ARENA_RETAIN_WITH_LIMIT ? fair_share(shared, limit) : 0;
+    for (uint64_t set = shared->lanes_begun; set != 0;)
+        kept &= hy_arena_reset(take_lane(shared, &set), mode, share);
     return kept;
 }
 

@@ -253,6 +253,29 @@ static void resets_keep_to_their_limit(void **state) {
     }
 }
 
+static void *allocate_little(void *fixture_of_both) {
+    fixture *made = fixture_of_both;
+    return hy_alloc(made->allocator, 8, HY_ALIGN_8);
+}
+
+/* What a small part leaves of the limit goes to the large one, also where that has the lower slot. */
+static void a_small_part_leaves_its_share(void **state) {
+    (void)state;
+    fixture made;
+    set_up(&made);
+    for (int i = 0; i < 1000; i++)
+        assert_non_null(hy_alloc(made.allocator, 64, HY_ALIGN_8));
+    pthread_t thread;
+    void *block;
+    assert_int_equal(pthread_create(&thread, NULL, allocate_little, &made), 0);
+    assert_int_equal(pthread_join(thread, &block), 0);
+    assert_non_null(block);
+    assert_int_equal(__builtin_popcountll(made.shared.lanes_begun), 2);
+    assert_true(hy_arena_shared_reset(&made.shared, HY_ARENA_RETAIN_WITH_LIMIT, 10000));
+    assert_in_range(hy_arena_shared_capacity(&made.shared), 10000 - 8, 10000);
+    tear_down(&made);
+}
+
 static void a_refused_reset_leaves_it_usable(void **state) {
     (void)state;
     strict_child child;
@@ -403,6 +426,7 @@ int main(void) {
         cmocka_unit_test(grows_its_chunk_in_place),
         cmocka_unit_test(only_the_owner_frees_its_newest),
         cmocka_unit_test(resets_keep_to_their_limit),
+        cmocka_unit_test(a_small_part_leaves_its_share),
         cmocka_unit_test(a_refused_reset_leaves_it_usable),
         cmocka_unit_test(every_alignment_or_a_refusal),
         cmocka_unit_test(capacity_leaves_heads_out),

@@ -23,7 +23,7 @@
  * Errors: NULL or false where the child refuses; nothing has changed then. A pointer that is no block of this
  * arena is told at check level 2.
  * Cost: alloc, free, resize O(1), but for the child's work on each growth; reset O(threads seen) in the
- * steady state. Overhead: 4.3 KiB the struct, two words a chunk, blocks end at multiples of 8. Each part
+ * steady state. Overhead: 4.2 KiB the struct, two words a chunk, blocks end at multiples of 8. Each part
  * grows by half of what it holds, and begins with 512 bytes: what T threads hold is at most three times what
  * they were given (five, where blocks are as large as chunks), and 512 bytes for each, as if each had an
  * arena of its own. After an idea in protobuf's arena and RocksDB's concurrent one; growth and modes are
