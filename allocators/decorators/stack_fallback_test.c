@@ -5,6 +5,8 @@
 #include <heapyard/null.h>
 #include <heapyard/stack_fallback.h>
 #include <heapyard/typed.h>
+#include <heapyard/validating.h>
+#include <pthread.h>
 
 /* The same function on a small input and on a large one. */
 static size_t sum_of_copies(hy_allocator scratch, const uint8_t *bytes, size_t count) {
@@ -144,6 +146,43 @@ static void the_buffer_is_given_back(void **state) {
     assert_int_equal(object.bytes[63], 1);
 }
 
+/* Blocks of the child go to another thread, which changes and ends them while this one uses the buffer. */
+typedef struct handed_over {
+    hy_allocator gpa;
+    char *blocks[100];
+} handed_over;
+
+static void *end_blocks(void *argument) {
+    handed_over *over = argument;
+    for (size_t i = 0; i < 100; i++) {
+        char *block = hy_remap(over->gpa, over->blocks[i], 100, 200, HY_ALIGN_8);
+        if (!block || block[99] != (char)i) return over;
+        hy_free(over->gpa, block, 200, HY_ALIGN_8);
+    }
+    return NULL;
+}
+
+static void other_threads_end_the_childs_blocks(void **state) {
+    (void)state;
+    HY_STACK_FALLBACK(scratch, 64, hy_libc());
+    handed_over over = {.gpa = hy_stack_fallback_allocator(&scratch)};
+    for (size_t i = 0; i < 100; i++) {
+        over.blocks[i] = hy_alloc(over.gpa, 100, HY_ALIGN_8);
+        assert_false(hy_stack_fallback_owns(&scratch, over.blocks[i]));
+        memset(over.blocks[i], (int)i, 100);
+    }
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, end_blocks, &over), 0);
+    for (size_t i = 0; i < 1000; i++) {
+        void *inside = hy_alloc(over.gpa, 64, HY_ALIGN_8);
+        assert_true(hy_stack_fallback_owns(&scratch, inside));
+        hy_free(over.gpa, inside, 64, HY_ALIGN_8);
+    }
+    void *failed;
+    assert_int_equal(pthread_join(thread, &failed), 0);
+    assert_null(failed);
+}
+
 static void free_twice(void) {
     HY_STACK_FALLBACK(scratch, 64, hy_null());
     hy_allocator gpa = hy_stack_fallback_allocator(&scratch);
@@ -151,6 +190,18 @@ static void free_twice(void) {
     (void)kept;
     gpa.vtable->free(gpa.self, ptr, 8, HY_ALIGN_1);
     gpa.vtable->free(gpa.self, ptr, 8, HY_ALIGN_1);
+}
+
+/* What the buffer cannot tell, a layer over it does. */
+static void free_an_older_one_twice(void) {
+    HY_STACK_FALLBACK(scratch, 64, hy_null());
+    hy_validating_indexed checked;
+    hy_validating_indexed_init(&checked, hy_stack_fallback_allocator(&scratch), NULL);
+    hy_allocator gpa = hy_validating_indexed_allocator(&checked);
+    void *older = hy_alloc(gpa, 8, HY_ALIGN_1);
+    if (!hy_alloc(gpa, 8, HY_ALIGN_1)) return;
+    hy_free(gpa, older, 8, HY_ALIGN_1);
+    hy_free(gpa, older, 8, HY_ALIGN_1);
 }
 
 static void free_what_was_never_handed_out(void) {
@@ -187,6 +238,8 @@ static void misuse_is_told(void **state) {
     if (HY_CHECK == 0) skip(); /* nothing is checked in such a build */
     assert_dies_saying(free_twice, "hy_free: got ");
     assert_dies_saying(free_twice, "a live block of the buffer, with its size (is it freed already?)");
+    assert_dies_saying(free_an_older_one_twice, "hy_free: got ");
+    assert_dies_saying(free_an_older_one_twice, "the start of a live block (is it freed already");
     assert_dies_saying(free_what_was_never_handed_out, "a live block of the buffer");
     assert_dies_saying(resize_with_another_size, "hy_resize: got ");
     assert_dies_saying(init_without_a_child, "must be a child with a vtable (hy_null() for none)");
@@ -205,6 +258,7 @@ int main(void) {
         cmocka_unit_test(an_empty_buffer_starts_anew),
         cmocka_unit_test(without_a_buffer_the_child_serves),
         cmocka_unit_test(the_buffer_is_given_back),
+        cmocka_unit_test(other_threads_end_the_childs_blocks),
         cmocka_unit_test(misuse_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

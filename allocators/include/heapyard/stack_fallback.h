@@ -24,12 +24,13 @@
  * the buffer must not be touched beside its blocks until hy_stack_fallback_deinit. The struct must not be
  * copied or moved while blocks are live.
  * Thread-safety: allocating, and all that is done to blocks of the buffer, for one thread at a time; blocks
- * of the child may be freed and resized from any thread where the child allows that. Errors: NULL or false
- * where neither has room; nothing has changed then. Misuse, told at check level 1: a block that was never
- * handed out of the buffer, or freed there before. Greatest alignment: what the buffer happens to have room
- * for, above the child's only there. Cost: O(1) plus, behind the buffer, the child's. Overhead per block:
- * none but alignment. After Zig's stackFallback, whose buffer starts anew each time that its allocator is
- * taken.
+ * of the child may be freed, resized and remapped from any thread where the child allows that. Errors: NULL
+ * or false where neither has room; nothing has changed then. Misuse, told at check level 1: a block of the
+ * buffer while none lives there, or one that ends behind what is handed out; so the newest freed twice, but
+ * not an older one, whose second free may end a block that lives (hy_validating_indexed over this tells it).
+ * Greatest alignment: what the buffer happens to have room for, above the child's only there. Cost: O(1)
+ * plus, behind the buffer, the child's. Overhead per block: none but alignment. After Zig's stackFallback,
+ * whose buffer starts anew each time that its allocator is taken.
  */
 #ifndef HEAPYARD_STACK_FALLBACK_H
 #define HEAPYARD_STACK_FALLBACK_H
