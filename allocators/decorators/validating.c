@@ -37,7 +37,8 @@ static const struct {
     const char *rule;
 } faults[HY_VALIDATING_FAULT_COUNT] = {
     [HY_VALIDATING_SIZE] = {"size", "a size that a block can have: above 0, at most PTRDIFF_MAX"},
-    [HY_VALIDATING_ALIGN] = {"align", "an alignment of at most 2^63 (2^31 where size_t is 32-bit)"},
+    [HY_VALIDATING_ALIGN] = {"align",
+        "the logarithm of an alignment: at most 63 (31 where size_t is 32-bit)"},
     [HY_VALIDATING_POINTER] = {"pointer", "an address where a block of that size can lie"},
     [HY_VALIDATING_UNALIGNED] = {"unaligned", "a pointer aligned as the block lives with"},
     [HY_VALIDATING_UNKNOWN] = {"unknown", "the start of a live block (is it freed already, or foreign?)"},

@@ -495,6 +495,11 @@ static void ask_for_nothing(void) {
     (void)call_alloc(hy_validating_allocator(&validating), 0, 3);
 }
 
+static void ask_for_an_alignment_that_is_none(void) {
+    hy_validating validating = HY_VALIDATING_INIT(hy_libc());
+    (void)call_alloc(hy_validating_allocator(&validating), 8, 70);
+}
+
 static void take_from_a_child_that_misaligns(void) {
     scripted child = {.answer = memory + 4};
     hy_validating validating;
@@ -509,6 +514,8 @@ static void without_a_callback_the_program_ends(void **state) {
     assert_dies_saying(
         free_with_another_size, "hy_free: got 24 (0x18), must be the size that the block lives with");
     assert_dies_saying(ask_for_nothing, "hy_alloc: got 0 (0x0), must be a size that a block can have");
+    assert_dies_saying(ask_for_an_alignment_that_is_none,
+        "hy_alloc: got 70 (0x46), must be the logarithm of an alignment: at most 63");
     assert_dies_saying(take_from_a_child_that_misaligns, "the child's alloc: got ");
 }
 

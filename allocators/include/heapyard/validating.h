@@ -60,7 +60,7 @@ typedef enum hy_validating_fault {
 typedef struct hy_validating_report {
     hy_validating_fault fault;
     const char *function;   /* the front door's for a caller's fault, "the child's alloc" … for a child's */
-    uintmax_t value;        /* the pointer, size or alignment in bytes that is wrong */
+    uintmax_t value;        /* the pointer, size or alignment in bytes that is wrong; for ALIGN its log2 */
     const char *rule;       /* what it must be */
     hy_indexed_block block; /* the live block that the fault is about; address 0: none is known */
 } hy_validating_report;
