@@ -14,7 +14,7 @@ static double bytes_per_operation(const hy_trace_info *info) {
 }
 
 static void print_bar(uint64_t part, uint64_t greatest) {
-    unsigned length = greatest > 0 ? (unsigned)(40.0 * (double)part / (double)greatest + 0.5) : 0;
+    unsigned length = (unsigned)(40.0 * (double)part / (double)greatest + 0.5);
     for (unsigned i = 0; i < length; i++)
         (void)putchar('#');
     (void)putchar('\n');

@@ -85,6 +85,7 @@ typedef struct constant_state {
     process_state *page;
     pthread_key_t key;
     bool has_key;
+    bool refused;           /* there is no page, and won't be */
     uint32_t parent;        /* pid whose state the page held last */
     uint32_t generations;   /* processes on this line of forks */
     char folder[PATH_SIZE]; /* kept, because a program may clear its environment and fork then */
@@ -305,14 +306,17 @@ static void start(process_state *state) {
 /* The page, made at the first call of all. NULL: the system refused, nothing is recorded. */
 static process_state *page_of_process(void) {
     process_state *page = __atomic_load_n(&constant.page, __ATOMIC_ACQUIRE);
-    if (page) return page;
+    if (page || __atomic_load_n(&constant.refused, __ATOMIC_RELAXED)) return page;
     sigset_t old;
     enter(&constant_lock, &old);
-    if (!constant.page) {
+    if (!constant.page && !constant.refused) {
         void *fresh = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (fresh != MAP_FAILED && madvise(fresh, 8192, MADV_WIPEONFORK) == 0) {
+        bool is_good = fresh != MAP_FAILED && madvise(fresh, 8192, MADV_WIPEONFORK) == 0;
+        if (is_good)
             __atomic_store_n(&constant.page, fresh, __ATOMIC_RELEASE);
-        }
+        else
+            __atomic_store_n(&constant.refused, true, __ATOMIC_RELAXED);
+        if (!is_good && fresh != MAP_FAILED) (void)munmap(fresh, 8192);
     }
     page = constant.page;
     leave(&constant_lock, &old);

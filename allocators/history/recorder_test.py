@@ -1,0 +1,135 @@
+"""The recorder on systems that refuse what it asks for: the program runs on, and the trace says how far it goes."""
+
+import errno
+import os
+import signal
+import subprocess
+
+import pytest
+import trace_test as trace
+
+STRICT = trace.BUILD / "allocators" / "heapyard-strict-system"
+RECORDER = trace.BUILD / "allocators" / "libheapyard-record.so"
+EVERY = 1 << 30
+
+
+def strict(what, folder, *refusals, **more):
+    """The program, preloaded by hand; refusals: (function, errno, first call, last call)."""
+    said = " ".join(f"{name} {why} {first} {last}" for name, why, first, last in refusals)
+    chosen = {"LD_PRELOAD": str(RECORDER), "HY_TEST_SYSTEM": said}
+    if folder is not None:
+        chosen["HEAPYARD_RECORD"] = str(folder)
+    return trace.call(STRICT, what, env={**os.environ, **chosen}, **more)
+
+
+def finish(folder, out):
+    done = trace.call(trace.TRACE, "finish", "--out", out, folder)
+    assert done.returncode == 0, done.stderr
+    return trace.stats(out, "--partial")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "spools"
+    path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize("refusals", [
+    [],
+    # A file system that can't reserve: zeros are written instead.
+    [("fallocate", errno.EOPNOTSUPP, 1, EVERY)], [("fallocate", errno.ENOSYS, 1, EVERY)],
+    # No higher descriptor, no limits to ask for, a descriptor that was taken from under it.
+    [("fcntl", errno.EINVAL, 1, 1)], [("getrlimit", errno.EINVAL, 1, EVERY)], [("fstat", errno.EBADF, 2, 2)],
+    # The first page is refused and the next size down is had; the program's name and words are unknown.
+    [("fallocate", errno.ENOSPC, 1, 1)], [("readlink", errno.ENOENT, 1, 1)], [("open", errno.ENOENT, 2, 2)],
+], ids=lambda refusals: " ".join(name for name, *_ in refusals) or "none")
+def test_a_refusal_that_can_be_gone_around_loses_nothing(tmp_path, folder, refusals):
+    done = strict("calls", folder, *refusals)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+    found = finish(folder, tmp_path / "a.hyt")
+    assert found["finished"] and found["end"] == "exit"
+    # 250,000 of the loop, realloc's and the buffer of standard output; calloc and memalign are refused.
+    assert (found["allocations"], found["frees"], found["reallocs"]) == (250002, 250001, 1)
+    assert found["refused"] == 2
+
+
+@pytest.mark.parametrize("refusals, says", [
+    ([("fallocate", errno.ENOSPC, 2, EVERY)], "no space left"),
+    ([("fallocate", errno.EOPNOTSUPP, 1, EVERY), ("pwrite", errno.ENOSPC, 300, EVERY)], "no space left"),
+    ([("fallocate", errno.EIO, 2, EVERY)], f"error {errno.EIO}"),
+    ([("mmap", errno.ENOMEM, 4, EVERY)], f"error {errno.ENOMEM}"),
+    ([("mmap", errno.ENOMEM, 5, EVERY)], f"error {errno.ENOMEM}"),
+    ([("fstat", errno.EBADF, 3, EVERY)], f"error {errno.EBADF}"),
+    ([("fstat", errno.EBADF, 3, EVERY), ("open", errno.EMFILE, 3, 3)], f"error {errno.EMFILE}"),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_a_refusal_on_the_way_ends_the_recording_there(tmp_path, folder, refusals, says):
+    done = strict("calls", folder, *refusals)
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert done.stderr.count("\n") == 1 and done.stderr.endswith(f" records: {says}\n"), done.stderr
+    found = finish(folder, tmp_path / "a.hyt")
+    assert not found["finished"] and found["end"].startswith("the recorder stopped")
+    assert 1000 < found["operations"] < 500000
+
+
+@pytest.mark.parametrize("refusals", [
+    [("fallocate", errno.ENOSPC, 1, EVERY)], [("open", errno.EACCES, 1, 1)], [("fstat", errno.EIO, 1, 1)],
+    [("mmap", errno.ENOMEM, 2, EVERY)], [("fstat", errno.EBADF, 2, EVERY)],
+], ids=lambda refusals: refusals[0][0])
+def test_a_refusal_at_the_start_is_told_at_the_end(folder, refusals):
+    done = strict("calls", folder, *refusals)
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert done.stderr.count("\n") == 1 and "stopped after 0 records: can't write to the folder of spools" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["mmap", "madvise"])
+def test_without_a_page_of_its_own_it_keeps_out_of_the_way(folder, name):
+    done = strict("calls", folder, (name, errno.EINVAL, 1, EVERY))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [None, "", "relative", "/" + "x" * 4200])
+def test_without_a_folder_that_can_be_one_it_is_off(tmp_path, name):
+    done = strict("calls", name, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("length", [4094, 4090, 4086, 4082, 3000])
+def test_a_folder_that_leaves_no_room_for_a_name_is_refused(tmp_path, length):
+    done = strict("calls", "/" + "x" * (length - 1), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert "can't write to the folder of spools" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_calls_before_the_real_functions_are_known_are_served(folder):
+    done = strict("early", folder)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\nearly calls were right\n", "")
+
+
+def test_an_end_without_exit_handlers_is_an_end(tmp_path, folder):
+    done = strict("exit", folder)
+    assert (done.returncode, done.stdout) == (7, "done\n")
+    assert finish(folder, tmp_path / "a.hyt")["finished"]
+
+
+def test_a_signal_to_the_recording_reaches_the_program(tmp_path):
+    program = ("import signal, sys\n"
+               "signal.signal(signal.SIGTERM, lambda *_: sys.exit(9))\n"
+               "print('up', flush=True)\n"
+               "signal.pause()\n")
+    words = [trace.TRACE, "record", "--quiet", "--out", tmp_path / "a.hyt", "--", "/usr/bin/python3", "-c", program]
+    with subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout.readline() == "up\n"
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 9
+    assert trace.stats(tmp_path / "a.hyt")["finished"]
+
+
+def test_what_was_preloaded_before_stays_so(tmp_path):
+    before = trace.BUILD / "allocators" / "libheapyard-refusing-malloc.so"
+    done = trace.record(tmp_path / "a.hyt", "/bin/sh", "-c", "echo $LD_PRELOAD", env={**os.environ, "LD_PRELOAD": str(before)})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f"{RECORDER}:{before}"

@@ -1,0 +1,176 @@
+/* strict_system.c: for the recorder's tests: a program on a system that refuses.
+ *
+ *   strict_system calls     allocates enough for several stretches of a spool, says "done"
+ *   strict_system early     also says what became of the calls that came while dlsym looked the real ones up
+ *   strict_system exit      ends by _Exit(7)
+ *
+ * HY_TEST_SYSTEM="NAME ERRNO FIRST LAST …" has the recorder's calls FIRST to LAST, counted from 1, of the
+ * function NAME fail with ERRNO. The recorder finds the functions below in front of the C library's, because
+ * the program exports them; the C library itself doesn't.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* ---- the refusals ---- */
+
+/* Whether this call of `name` is one to be refused; errno is set then. */
+static bool refused(const char *name, unsigned *calls) {
+    unsigned number = ++*calls, first, last;
+    const char *at = getenv("HY_TEST_SYSTEM");
+    char word[32];
+    int why, length;
+    while (at && sscanf(at, "%31s %d %u %u%n", word, &why, &first, &last, &length) == 4) {
+        if (strcmp(word, name) == 0 && number >= first && number <= last) {
+            errno = why;
+            return true;
+        }
+        at += length;
+    }
+    return false;
+}
+
+int fallocate(int file, int mode, off_t offset, off_t size) {
+    static unsigned calls;
+    return refused("fallocate", &calls) ? -1 : (int)syscall(SYS_fallocate, file, mode, offset, size);
+}
+
+ssize_t pwrite(int file, const void *bytes, size_t size, off_t offset) {
+    static unsigned calls;
+    return refused("pwrite", &calls) ? -1 : syscall(SYS_pwrite64, file, bytes, size, offset);
+}
+
+void *mmap(void *at, size_t size, int protection, int flags, int file, off_t offset) {
+    static unsigned calls;
+    if (refused("mmap", &calls)) return MAP_FAILED;
+    return (void *)syscall(SYS_mmap, at, size, protection, flags, file, offset);
+}
+
+int madvise(void *at, size_t size, int advice) {
+    static unsigned calls;
+    return refused("madvise", &calls) ? -1 : (int)syscall(SYS_madvise, at, size, advice);
+}
+
+ssize_t readlink(const char *path, char *out, size_t size) {
+    static unsigned calls;
+    return refused("readlink", &calls) ? -1 : syscall(SYS_readlinkat, AT_FDCWD, path, out, size);
+}
+
+int fstat(int file, struct stat *out) {
+    static unsigned calls;
+    return refused("fstat", &calls) ? -1 : fstatat(file, "", out, AT_EMPTY_PATH);
+}
+
+int getrlimit(__rlimit_resource_t resource, struct rlimit *out) {
+    static unsigned calls;
+    return refused("getrlimit", &calls) ? -1 : (int)syscall(SYS_prlimit64, 0, resource, NULL, out);
+}
+
+int fcntl(int file, int command, ...) {
+    static unsigned calls;
+    va_list arguments;
+    va_start(arguments, command);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    return refused("fcntl", &calls) ? -1 : (int)syscall(SYS_fcntl, file, command, argument);
+}
+
+int open(const char *path, int flags, ...) {
+    static unsigned calls;
+    va_list arguments;
+    va_start(arguments, flags);
+    unsigned mode = flags & O_CREAT ? va_arg(arguments, unsigned) : 0;
+    va_end(arguments);
+    return refused("open", &calls) ? -1 : (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+/* ---- calls during the look-up ---- */
+
+static struct {
+    bool looked_up;
+    bool right;
+    char *block;
+    char *exhausted;
+} early;
+
+static void call_everything_early(void) {
+    size_t huge = SIZE_MAX / 2;
+    void *none = &early;
+    early.block = malloc(100);
+    early.right = early.block && malloc(huge) == NULL && calloc(huge, 3) == NULL;
+    char *zeroed = calloc(3, 5);
+    early.right = early.right && zeroed && zeroed[14] == 0 && memalign(64, 8) == NULL;
+    early.right = early.right && aligned_alloc(64, 64) == NULL && posix_memalign(&none, 64, 8) == ENOMEM;
+    early.right = early.right && valloc(8) == NULL && pvalloc(8) == NULL;
+    free(zeroed);
+    free(&huge); /* of no allocator: nobody can take it yet */
+    if (early.block) strcpy(early.block, "kept");
+    /* A block stays behind that fills the room to its end. */
+    while ((zeroed = malloc(500)))
+        early.exhausted = zeroed;
+}
+
+void *dlsym(void *handle, const char *name) {
+    (void)handle;
+    void *library = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+    void *(*next)(void *, const char *);
+    void *symbol = dlvsym(library, "dlsym", "GLIBC_2.34");
+    if (!symbol) symbol = dlvsym(library, "dlsym", "GLIBC_2.2.5");
+    memcpy(&next, &symbol, sizeof next);
+    if (!early.looked_up) {
+        early.looked_up = true;
+        call_everything_early();
+    }
+    return next(library, name);
+}
+
+/* The early blocks move to the heap with what they hold, or are left alone. */
+static int say_early(void) {
+    early.right = early.right && early.exhausted && realloc(early.block, SIZE_MAX / 2) == NULL;
+    char *moved = realloc(early.block, 4);
+    early.right = early.right && moved && moved != early.block && memcmp(moved, "kept", 4) == 0;
+    free(moved);
+    char *grown = realloc(early.exhausted, 4000);
+    early.right = early.right && grown;
+    free(grown);
+    free(early.block);
+    (void)puts(early.right ? "early calls were right" : "early calls went wrong");
+    return early.right ? 0 : 1;
+}
+
+static void *volatile sink;
+
+int main(int argc, char **argv) {
+    for (int i = 0; i < 250000; i++) {
+        sink = malloc(24);
+        free(sink);
+    }
+    errno = 0;
+    volatile size_t half = SIZE_MAX / 2;
+    sink = calloc(half, 3);
+    if (sink || errno != ENOMEM) return 2;
+    sink = reallocarray(NULL, half, 3);
+    if (sink || errno != ENOMEM) return 3;
+    void *none = NULL;
+    if (posix_memalign(&none, 3, 8) != EINVAL) return 4;
+    sink = memalign(SIZE_MAX / 2 + 1, 8);
+    sink = realloc(malloc(8), 80);
+    free(sink);
+    (void)puts("done");
+    (void)fflush(stdout);
+    if (argc > 1 && strcmp(argv[1], "exit") == 0) _Exit(7);
+    return argc > 1 && strcmp(argv[1], "early") == 0 ? say_early() : 0;
+}
