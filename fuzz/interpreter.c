@@ -13,7 +13,8 @@
 #define FOOTPRINT_FACTOR 4
 #define FOOTPRINT_REST ((uint64_t)16 << 10)
 #define ZEROED_LOOKED_AT 4096
-#define GRANULE_SLACK (HY_ASAN ? 7u : 0u) /* ASan knows granules of 8 bytes */
+#define GRANULE_BYTES (HY_ASAN ? 8u : 1u) /* ASan knows granules of 8 bytes */
+#define GRAIN_MAX 16u                     /* a row may round a size up to its alignment, if that is no more */
 
 /* What an input's two shape bits choose for the bounds of a row. 0: the row's default. */
 static const struct {
@@ -124,11 +125,17 @@ static uint64_t weight_of(uint64_t size, uint8_t align_log2) {
     return block + hy_align_bytes(hy_align_from_log2(align_log2)) + WEIGHT_OF_BLOCK;
 }
 
-/* The most that a request can take from a fixed capacity: its padding before it, and behind it what
- * keeps the next block out of its granule. */
+/* The most that may lie unused behind a block: what rounds it up, or keeps the next one out of its granule.
+ */
+static uint64_t slack_behind(uint8_t align_log2) {
+    size_t align = hy_align_bytes(hy_align_from_log2(align_log2));
+    return (align > GRANULE_BYTES && align <= GRAIN_MAX ? align : GRANULE_BYTES) - 1;
+}
+
+/* The most that a request can take from a fixed capacity: its padding before it, and the slack behind. */
 static uint64_t worst_case(uint64_t size, uint8_t align_log2) {
     uint64_t block = run.config.block_size > size ? run.config.block_size : size;
-    return block + hy_align_bytes(hy_align_from_log2(align_log2)) - 1 + GRANULE_SLACK;
+    return block + hy_align_bytes(hy_align_from_log2(align_log2)) - 1 + slack_behind(align_log2);
 }
 
 /* A composition over a layer of fixed capacity: what fits depends on every layer's overhead. */
@@ -254,7 +261,8 @@ static void expect_given_back(const hy_model_block *block) {
     hy_stats now;
     bool comparable = run.counts && has(HY_TRAIT_FREE_LAST) && block->serial > run.changes_serial;
     if (!comparable || !hy_instance_stats(&run.instance, &now)) return;
-    size_t padding = hy_align_bytes(hy_align_from_log2(block->align_log2)) - 1 + GRANULE_SLACK;
+    size_t padding =
+        hy_align_bytes(hy_align_from_log2(block->align_log2)) - 1 + slack_behind(block->align_log2);
     if (now.used_bytes != SIZE_MAX && now.used_bytes > block->used_before &&
         now.used_bytes - block->used_before > padding)
         hy_finding("account", "%zu bytes are used after the newest block was freed, %zu were before it",
@@ -329,7 +337,7 @@ static bool must_grow(const hy_model_block *block, uint64_t size) {
     if (has(HY_TRAIT_FIXED_BLOCK) || size <= block->size || block->serial != run.top) return false;
     if (block->serial <= run.shrunk_serial) return false; /* what it gave up may be lost */
     return size <= run.config.capacity &&
-           run.spent + (size - block->size) + GRANULE_SLACK <= run.config.capacity;
+           run.spent + (size - block->size) + slack_behind(block->align_log2) <= run.config.capacity;
 }
 
 static void change_was_refused(

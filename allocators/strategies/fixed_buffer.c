@@ -12,9 +12,8 @@
  * goes when that block goes. Only the newest padding is known (to remember more would cost every block a
  * header); older ones stay until reset.
  *
- * Sizes are rounded up to the alignment, if that is a cache line or less: while blocks are aligned alike,
- * each begins where the one before it ends, and the short path has no address to round and no padding to
- * note.
+ * Sizes are rounded up to the alignment, if that is 16 or less: while blocks are aligned alike, each begins
+ * where the one before it ends, and the short path has no address to round and no padding to note.
  *
  * The shared view changes `next` alone, by compare-and-swap, and notes the newest block's padding in its
  * upper bits. A free or resize that finds another end there lost the race to a newer block, and is then no

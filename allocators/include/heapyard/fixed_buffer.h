@@ -14,11 +14,11 @@
  * the greatest can't wrap any sum. With hy_fixed_buffer_options.fatal, exhaustion prints
  * `fatal: fixed buffer exhausted` and aborts, and every free is a no-op (`used` stays). A
  * pointer that is no block of the buffer is told at check levels 1 and 2.
- * Cost: every function is O(1). Overhead: alignment. Blocks of the one-thread view that are aligned to a
- * cache line or less end at a multiple of their alignment, or with the buffer: blocks of one alignment need
- * no padding. One that does, or is aligned to more, costs a call more. With AddressSanitizer, blocks also end
- * at multiples of 8 while 64 bytes or more are left, so that an overflow is told at its first byte. After
- * Zig's FixedBufferAllocator.
+ * Cost: every function is O(1). Overhead: alignment. Blocks of the one-thread view that are aligned to 16 or
+ * less end at a multiple of their alignment, or with the buffer: blocks of one alignment need no padding. One
+ * that does, or is aligned to more, costs a call more. With AddressSanitizer, blocks also end at multiples of
+ * 8 while 64 bytes or more are left, so that an overflow is told at its first byte.
+ * After Zig's FixedBufferAllocator.
  */
 #ifndef HEAPYARD_FIXED_BUFFER_H
 #define HEAPYARD_FIXED_BUFFER_H
@@ -123,7 +123,7 @@ HY_API void hy_fixed_buffer_enter(hy_fixed_buffer *fixed, hy_fixed_buffer_view v
  */
 HY_API void *hy_fixed_buffer_alloc_slow(hy_fixed_buffer *fixed, size_t size, hy_align align);
 /* The rest of hy_fixed_buffer_free: a block with padding, or which ends with the buffer, or is aligned to
- * more than a cache line; or options.fatal. */
+ * more than 16; or options.fatal. */
 HY_API void hy_fixed_buffer_free_slow(hy_fixed_buffer *fixed, uintptr_t start, size_t size, hy_align align);
 
 /* Notes through which view the buffer is used. Nothing at check level 0. */
@@ -138,7 +138,7 @@ HY_INLINE void hy_fixed_buffer_use(hy_fixed_buffer *fixed, hy_fixed_buffer_view 
 
 /* Whether blocks so aligned end at a multiple of their alignment. */
 HY_INLINE bool hy_fixed_buffer_rounds(hy_align align) {
-    return align.log2 <= 6;
+    return align.log2 <= 4;
 }
 
 /* Where the block after one would begin, which rounds; beyond the buffer's end where the block ends with the
