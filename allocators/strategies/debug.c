@@ -20,12 +20,12 @@
  * guards, record; free: one look-up, one comparison of the record, guards, poison. All that is wrong goes
  * another way (debug_judge.c), which may take its time. No call of the child, no system call, no atomic
  *   read-modify-write while the process has one thread.
- * Cost: O(size) for fills and looks; a stack of 6 frames by frame pointers some 25 ns, twice a block.
- * Overhead per block: 32 bytes of guards and up to an eighth of rounding; 56 bytes of record + 16 a frame.
- * Thread-safe: by choice, with a lock of its own (debug_lock.h).
- * Source: what is told follows Zig's DebugAllocator and its successor; the quarantine is AddressSanitizer's
- *   idea, a page a block Electric Fence's, records apart from blocks GWP-ASan's. Zig gives a bucket's pages
- *   back as soon as it is empty; here empty chunks wait, so that a pair costs no system call.
+ * Cost: O(size) for fills and looks, of a large block at both ends only (config.fill_bytes); a stack of 6
+ * frames by frame pointers some 25 ns, twice a block. Overhead per block: 32 bytes of guards and up to an
+ * eighth of rounding; 56 bytes of record + 16 a frame. Thread-safe: by choice, with a lock of its own
+ * (debug_lock.h). Source: what is told follows Zig's DebugAllocator and its successor; the quarantine is
+ * AddressSanitizer's idea, a page a block Electric Fence's, records apart from blocks GWP-ASan's. Zig gives a
+ * bucket's pages back as soon as it is empty; here empty chunks wait, so that a pair costs no system call.
  *
  * ASan and Valgrind: guards and never used memory are closed to them by default, freed slots are not: at
  * check level 2 the front door writes over what is freed, and a double free would end there, in their report,
@@ -49,6 +49,7 @@
 #define FIRST_CHUNK_BYTES ((size_t)4096)
 #define QUARANTINE_BYTES ((size_t)64 << 10)
 #define QUARANTINE_LEAST ((size_t)4)
+#define FILL_LEAST ((size_t)64)
 
 /* Buckets: slots of 16, 32 … 256 bytes, then eight sizes for each doubling. */
 #define FINE_MAX ((size_t)256)
@@ -81,6 +82,7 @@ hy_debug_config hy_debug_defaults(void) {
         .tools = HY_DEBUG_TOOLS_GUARDS,
         .fresh_byte = 0xAA,
         .freed_byte = 0xDD,
+        .fill_bytes = HY_DEBUG_SMALL_MAX,
         .memory_limit = SIZE_MAX,
         .quarantine_blocks = 64,
         .retained_bytes = (size_t)1 << 20,
@@ -99,6 +101,7 @@ const char *hy_debug_config_problem(const hy_debug_config *config) {
     if (config->fault_on_use && !config->safety) return "fault_on_use contradicts safety = false";
     if (config->safety && config->fresh_byte == config->freed_byte)
         return "fresh_byte and freed_byte are the same";
+    if (config->fill_bytes < FILL_LEAST) return "fill_bytes is less than 64";
     if (config->hook_context && !config->hook) return "hook_context has no hook";
     return NULL;
 }
@@ -147,6 +150,7 @@ hy_error hy_debug_init(hy_debug *debug, hy_allocator child, const hy_debug_confi
     memset(debug, 0, sizeof *debug);
     debug->child = child;
     debug->config = config ? *config : hy_debug_defaults();
+    if (debug->config.never_unmap) debug->config.fill_bytes = SIZE_MAX;
     const char *problem = hy_debug_config_problem(&debug->config);
     if (problem) {
         fprintf(stderr, "heapyard: hy_debug_init: %s\n", problem);
@@ -221,7 +225,7 @@ HY_INLINE char *hand_out(
     hy_debug_open(record->slot, end);
     if (debug->config.safety) {
         hy_debug_stamp(debug->canary, record->slot, block);
-        memset(block, debug->config.fresh_byte, size);
+        hy_debug_fill(debug, debug->config.fresh_byte, block, block + size);
         hy_debug_stamp(debug->canary, block + size, end);
     }
     if (debug->config.tools != HY_DEBUG_TOOLS_NONE) hy_mark_undefined(block, size);
@@ -314,7 +318,7 @@ HY_INLINE void take_back(const hy_debug_call *call, hy_debug_record *record) {
 
     hy_debug_open(record->slot, end);
     if (debug->config.safety && !close_pages(debug, chunk)) {
-        memset(record->slot, debug->config.freed_byte, chunk->stride);
+        hy_debug_fill(debug, debug->config.freed_byte, record->slot, end);
         hy_debug_close_freed(debug, record->slot, end);
     }
     if (chunk->bucket != HY_DEBUG_LARGE) hy_debug_queue(debug, record);
@@ -378,7 +382,7 @@ static bool change_size(hy_debug *debug, hy_debug_record *record, size_t new_siz
     record->size = new_size;
     record->seal = hy_debug_seal(debug, record);
     if (debug->config.safety) {
-        memset(block + old_size, debug->config.fresh_byte, more);
+        hy_debug_fill(debug, debug->config.fresh_byte, block + old_size, block + old_size + more);
         hy_debug_stamp(debug->canary, block + new_size, end);
     }
     if (debug->config.tools != HY_DEBUG_TOOLS_NONE) hy_mark_undefined(block + old_size, more);

@@ -28,6 +28,27 @@ HY_INLINE void hy_debug_stamp(uint64_t pattern, char *from, const char *to) {
         memcpy(from, &pattern, sizeof pattern);
 }
 
+/* What lies between the two ends of [from, to) that are filled and looked at; empty, at `to`, where all of it
+ * is. Its ends are multiples of 8 as patterns want them. */
+typedef struct hy_debug_gap {
+    char *from, *to;
+} hy_debug_gap;
+
+HY_INLINE hy_debug_gap hy_debug_gap_in(const hy_debug *debug, char *from, char *to) {
+    if (HY_LIKELY((size_t)(to - from) <= debug->config.fill_bytes)) return (hy_debug_gap){to, to};
+    size_t half = debug->config.fill_bytes / 2;
+    char *first = from + half + (0 - (uintptr_t)(from + half)) % sizeof(uint64_t);
+    char *last = to - half - (uintptr_t)(to - half) % sizeof(uint64_t);
+    return (hy_debug_gap){first, last < first ? first : last};
+}
+
+/* Fills [from, to), or its two ends. */
+HY_INLINE void hy_debug_fill(const hy_debug *debug, uint8_t byte, char *from, char *to) {
+    hy_debug_gap gap = hy_debug_gap_in(debug, from, to);
+    memset(from, byte, (size_t)(gap.from - from));
+    if (HY_UNLIKELY(gap.to != to)) memset(gap.to, byte, (size_t)(to - gap.to));
+}
+
 /* Bits in which the word at an address differs from the pattern. */
 HY_INLINE uint64_t hy_debug_difference(uint64_t pattern, const char *at) {
     uint64_t word;
@@ -98,8 +119,11 @@ HY_INLINE void hy_debug_close_guards(const hy_debug *debug, const hy_debug_recor
 
 /* Whether a freed slot is as it was left. It must be open and touchable. */
 HY_INLINE bool hy_debug_poison_holds(const hy_debug *debug, const hy_debug_record *record) {
-    return hy_debug_intact(
-        hy_debug_repeat(debug->config.freed_byte), record->slot, hy_debug_slot_end(record));
+    uint64_t poison = hy_debug_repeat(debug->config.freed_byte);
+    char *end = hy_debug_slot_end(record);
+    hy_debug_gap gap = hy_debug_gap_in(debug, record->slot, end);
+    return hy_debug_intact(poison, record->slot, gap.from) &&
+           (HY_LIKELY(gap.to == end) || hy_debug_intact(poison, gap.to, end));
 }
 
 #endif

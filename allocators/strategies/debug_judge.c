@@ -204,15 +204,18 @@ static size_t examine_freed(const hy_debug_call *call, hy_debug_record *record) 
     char *end = hy_debug_slot_end(record);
     uint64_t poison = hy_debug_repeat(debug->config.freed_byte);
     hy_debug_open(record->slot, end);
-    if (hy_debug_intact(poison, record->slot, end)) {
+    if (hy_debug_poison_holds(debug, record)) {
         hy_debug_close_freed(debug, record->slot, end);
         return 0;
     }
     hy_debug_report report;
     hy_debug_report_begin(&report, HY_DEBUG_WRITE_AFTER_FREE, call);
     hy_debug_report_block(&report, debug, record);
-    hy_debug_report_damage(&report, record, poison, record->slot, end);
-    hy_debug_stamp(poison, record->slot, end);
+    hy_debug_gap gap = hy_debug_gap_in(debug, record->slot, end);
+    bool at_front = !hy_debug_intact(poison, record->slot, gap.from);
+    hy_debug_report_damage(
+        &report, record, poison, at_front ? record->slot : gap.to, at_front ? gap.from : end);
+    hy_debug_fill(debug, debug->config.freed_byte, record->slot, end);
     hy_debug_close_freed(debug, record->slot, end);
     if (record->state == HY_DEBUG_FREED && record->chunk->bucket != HY_DEBUG_LARGE)
         hy_debug_unqueue(debug, record);

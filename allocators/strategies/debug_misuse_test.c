@@ -195,9 +195,38 @@ static void large_blocks_are_guarded_too(void **state) {
     assert_int_equal(w->reports[1].class_of_finding, HY_DEBUG_OVERFLOW);
     give_back(w, block, 1000001, HY_ALIGN_4096, &here);
     watch_told(w, 3, HY_DEBUG_DOUBLE_FREE);
-    poke(block + 500000, 1);
+    poke(block + 5000, 1);
     assert_int_equal(hy_debug_scan(&w->debug), 1);
-    watch_told(w, 4, HY_DEBUG_WRITE_AFTER_FREE);
+    assert_ptr_equal(watch_told(w, 4, HY_DEBUG_WRITE_AFTER_FREE)->damage, block + 5000);
+}
+
+/* Where a large freed block was written: at its front, at its end, and in the middle, which is only looked at
+ * where the config says so. */
+static void large_blocks_are_filled_at_both_ends(void **state) {
+    (void)state;
+    static const size_t size = 300000, places[] = {0, 16000, 150000, 299999};
+    for (int all = 0; all < 2; all++) {
+        watch w;
+        hy_debug_config config = watch_config(&w);
+        if (all) config.fill_bytes = SIZE_MAX;
+        watch_begin_over(&w, hy_libc(), &config);
+        char *block = hidden(hy_alloc(w.allocator, size, HY_ALIGN_16));
+        assert_int_equal(peek(block), 0xAA);
+        assert_int_equal(peek(block + size - 1), 0xAA);
+        if (all) assert_int_equal(peek(block + size / 2), 0xAA);
+        hy_debug_free(&w.debug, block, size, HY_ALIGN_16);
+        size_t told = 0;
+        for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+            bool looked_at = all || places[i] != size / 2;
+            poke(block + places[i], 1);
+            assert_int_equal(hy_debug_scan(&w.debug), looked_at);
+            if (!looked_at) continue;
+            const hy_debug_report *report = watch_told(&w, ++told, HY_DEBUG_WRITE_AFTER_FREE);
+            assert_ptr_equal(report->damage, block + places[i]);
+            assert_int_equal(report->damage_bytes, 1);
+        }
+        watch_end(&w);
+    }
 }
 
 static void a_scan_finds_damage_to_live_blocks_once(void **state) {
@@ -406,6 +435,7 @@ int main(void) {
         WATCHED(one_byte_past_the_end_is_told),
         WATCHED(one_byte_before_the_start_is_told),
         WATCHED(large_blocks_are_guarded_too),
+        cmocka_unit_test(large_blocks_are_filled_at_both_ends),
         WATCHED(a_scan_finds_damage_to_live_blocks_once),
         WATCHED(a_write_after_free_is_told_before_reuse),
         cmocka_unit_test(a_write_after_free_is_told_at_deinit),

@@ -23,10 +23,10 @@
  * Certain: overflow by one byte and up to the guard's 16 on either side, seen at the latest when the block is
  * freed, at hy_debug_scan or deinit (the byte behind a block is never one that text or zeros could leave
  * unchanged); a wrong size or alignment; a foreign address, at no risk of touching it; a leak. Until its
- * memory serves again, a double free and a write after free. It serves again after at least
- * quarantine_blocks more blocks of about that size were freed, with never_unmap never. Memory without a live
- * block goes back to the child beyond retained_bytes, the oldest first; a large block's does soon. A double
- * free is a foreign pointer then, unless retain_metadata keeps the record.
+ * memory serves again, a double free and a write after free (into the filled part, see fill_bytes). It serves
+ * again after at least quarantine_blocks more blocks of about that size were freed, with never_unmap never.
+ * Memory without a live block goes back to the child beyond retained_bytes, the oldest first; a large block's
+ * does soon. A double free is a foreign pointer then, unless retain_metadata keeps the record.
  *
  * What is told goes to the hook, else to standard error; then the program goes on, as if the wrong call had
  * not been made where that is safe (a free with the wrong size frees the block as it lives), or aborts, as
@@ -37,12 +37,12 @@
  * Greatest alignment: any. Errors: NULL or false where the child or the limit refuses; nothing has changed.
  * Thread-safety: by choice (config.thread_safe). The child is only called by one thread at a time then, so
  * a child that nobody else uses need not be thread-safe. After fork while other threads run, use none.
- * Cost: alloc and free O(size); no call of the child for most small blocks (up to about 32 KiB), which lie
- * in chunks. Overhead: 32 bytes and up to an eighth around a block, and a record of 56 bytes + 16 a frame.
- * ASan and Valgrind are told of guards and of memory that was never handed out. Freed memory they are told
- * of on demand (config.tools): a double free then ends in the front door's fill, at check level 2, and not
- * in a report of ours with its three stacks, after which the program goes on.
- * Modelled on Zig's DebugAllocator; quarantine after AddressSanitizer's, fault_on_use after Electric Fence.
+ * Cost: alloc and free O(size), at most O(fill_bytes); no call of the child for most small blocks (up to
+ * about 32 KiB), which lie in chunks. Overhead: 32 bytes and up to an eighth around a block, and a record of
+ * 56 bytes + 16 a frame. ASan and Valgrind are told of guards and of memory that was never handed out. Freed
+ * memory they are told of on demand (config.tools): a double free then ends in the front door's fill, at
+ * check level 2, and not in a report of ours with its three stacks, after which the program goes on. Modelled
+ * on Zig's DebugAllocator; quarantine after AddressSanitizer's, fault_on_use after Electric Fence.
  */
 #ifndef HEAPYARD_DEBUG_H
 #define HEAPYARD_DEBUG_H
@@ -148,7 +148,10 @@ typedef struct hy_debug_config {
     hy_debug_tools tools;      /* what ASan and Valgrind are told: HY_DEBUG_TOOLS_GUARDS */
     uint8_t fresh_byte;        /* over memory when it is handed out: 0xAA */
     uint8_t freed_byte;        /* over memory when it is freed: 0xDD */
-    size_t memory_limit;       /* bytes that may live at once, as users asked for them: SIZE_MAX */
+    size_t fill_bytes;   /* of a larger block only the first and last half of so many bytes are filled and
+                            looked at, lest it costs more than its pages do: 32 KiB; at least 64, SIZE_MAX
+                            for all. With never_unmap all of it, whatever this says */
+    size_t memory_limit; /* bytes that may live at once, as users asked for them: SIZE_MAX */
     size_t
         quarantine_blocks; /* frees of about the same size before memory serves again: 64 (at most 64 KiB) */
     size_t retained_bytes; /* memory without a live block that is kept from the child: 1 MiB */
