@@ -1,20 +1,22 @@
 /* own_allocator.c: an allocator of your own, in 40 lines.
  *
- * A stack: blocks are freed in the reverse order of their making, so each needs no header and the whole state
- * is one number. Four functions in a table and a function that gives the two-word value: that is all. The
- * front door has dealt with zero sizes, NULL and wrapped products before any of them is called.
+ * A stack: the newest block is freed and resized, any other stays until those above it are gone, so that no
+ * block needs a header and the whole state is one number. Four functions in a table and a function that gives
+ * the two-word value: that is all. The front door has dealt with zero sizes, NULL and wrapped products before
+ * any of them is called.
  *
  *   $ own_allocator
  *   two blocks take 32 bytes
  *   the newest grew in place: 48 bytes
  *   a block too many is refused, and nothing has changed: 48 bytes
- *   all freed: 0 bytes
+ *   an older block moves when it grows: 80 bytes
+ *   freed, newest first: 16 bytes, which the block left that moved
  *   an arena over it works as over any: hello from 1 KiB
  */
 #include <heapyard/heapyard.h>
 #include <stdio.h>
 
-/* The allocator, to the end of stack_allocator: 39 lines. */
+/* The allocator, to the end of stack_allocator: 40 lines. */
 typedef struct stack {
     _Alignas(max_align_t) char bytes[1024];
     size_t used;
@@ -44,9 +46,10 @@ static void *stack_remap(void *self, void *ptr, size_t old_size, size_t new_size
 }
 
 static void stack_free(void *self, void *ptr, size_t size, hy_align align) {
-    (void)size, (void)align;
+    (void)align;
     stack *it = self;
-    it->used = (size_t)((char *)ptr - it->bytes);
+    size_t start = (size_t)((char *)ptr - it->bytes);
+    if (start + size == it->used) it->used = start;
 }
 
 static const hy_vtable stack_vtable = {stack_alloc, stack_resize, stack_remap, stack_free};
@@ -54,6 +57,7 @@ static const hy_vtable stack_vtable = {stack_alloc, stack_resize, stack_remap, s
 static hy_allocator stack_allocator(stack *it) {
     return (hy_allocator){it, &stack_vtable};
 }
+
 int main(void) {
     static stack memory;
     hy_allocator gpa = stack_allocator(&memory);
@@ -65,9 +69,13 @@ int main(void) {
     printf("the newest grew in place: %zu bytes\n", memory.used);
     if (hy_alloc_n(gpa, char, 2000)) return 1;
     printf("a block too many is refused, and nothing has changed: %zu bytes\n", memory.used);
+    second[7] = 7;
+    first = hy_realloc_n(gpa, int, first, 4, 8);
+    if (!first || second[7] != 7) return 1;
+    printf("an older block moves when it grows: %zu bytes\n", memory.used);
+    hy_free_n(gpa, first, 8);
     hy_free_n(gpa, second, 8);
-    hy_free_n(gpa, first, 4);
-    printf("all freed: %zu bytes\n", memory.used);
+    printf("freed, newest first: %zu bytes, which the block left that moved\n", memory.used);
 
     hy_arena arena = HY_ARENA_INIT(gpa);
     char *text = hy_dupe_z(hy_arena_allocator(&arena), char, "hello from 1 KiB", 16);
