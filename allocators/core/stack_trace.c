@@ -46,11 +46,19 @@ static bool in_library(uintptr_t return_address) {
     return return_address - 1 - (uintptr_t)section_begin < (uintptr_t)section_end - (uintptr_t)section_begin;
 }
 
+/* Asks the system. The mapping may go on behind the stack, with memory that others unmap when they like. But
+ * a thread's own variables lie at the upper end of the stack that it was started on, above all its frames. */
+HY_COLD static bool find_stack(uintptr_t at) {
+    if (!hy_os_mapping_of(at, &known_stack.low, &known_stack.high)) return false;
+    uintptr_t own = (uintptr_t)&known_stack;
+    if (at < own && own < known_stack.high) known_stack.high = own;
+    return true;
+}
+
 /* The greatest address at which the stack that `at` lies in still has two words; 0: not known. The system is
  * asked where this is not the stack that the thread was on before. */
 HY_INLINE uintptr_t stack_limit(uintptr_t at) {
-    bool is_known = HY_LIKELY(known_stack.low <= at && at < known_stack.high) ||
-                    hy_os_mapping_of(at, &known_stack.low, &known_stack.high);
+    bool is_known = HY_LIKELY(known_stack.low <= at && at < known_stack.high) || find_stack(at);
     return is_known ? known_stack.high - 2 * sizeof(uintptr_t) : 0;
 }
 

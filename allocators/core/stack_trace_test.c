@@ -176,6 +176,33 @@ static void garbage_in_the_register_is_not_followed(void **state) {
         assert_true(count >= 1 && count <= FRAMES);
     }
 }
+
+#define BESIDE_BYTES ((size_t)1 << 21)
+
+/* Runs in the lower half of one mapping, whose upper half goes away. */
+static void *capture_beside_a_hole(void *upper) {
+    void *frames[FRAMES];
+    size_t count = hy_stack_capture(frames, FRAMES);
+    if (count == 0 || munmap(upper, BESIDE_BYTES) != 0) return NULL;
+    count = capture_with_frame_pointer((uintptr_t)upper + 64, frames);
+    return count == 1 ? upper : NULL;
+}
+
+static void what_lies_behind_a_threads_stack_is_not_read(void **state) {
+    (void)state;
+    char *stack = mmap(NULL, 2 * BESIDE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(stack, MAP_FAILED);
+    pthread_attr_t attributes;
+    pthread_t thread;
+    void *result;
+    assert_int_equal(pthread_attr_init(&attributes), 0);
+    assert_int_equal(pthread_attr_setstack(&attributes, stack, BESIDE_BYTES), 0);
+    assert_int_equal(pthread_create(&thread, &attributes, capture_beside_a_hole, stack + BESIDE_BYTES), 0);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_ptr_equal(result, stack + BESIDE_BYTES);
+    pthread_attr_destroy(&attributes);
+    munmap(stack, BESIDE_BYTES);
+}
 #endif
 
 static void errno_survives(void **state) {
@@ -466,6 +493,7 @@ int main(void) {
         cmocka_unit_test(a_fibres_stack_is_not_left),
 #if defined(__x86_64__)
         cmocka_unit_test(garbage_in_the_register_is_not_followed),
+        cmocka_unit_test(what_lies_behind_a_threads_stack_is_not_read),
 #endif
         cmocka_unit_test(errno_survives),
         cmocka_unit_test(printing_names_each_frame),
