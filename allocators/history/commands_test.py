@@ -161,12 +161,13 @@ def test_contents_that_change_are_a_finding(tmp_path, mode):
 
 
 @pytest.mark.parametrize("words", [
-    ["stats", SAMPLE], ["info", "--json", SAMPLE],
-    ["replay", SAMPLE, "--allocator", "libc"], ["replay", SAMPLE, "--allocator", "arena"], ["replay", SAMPLE, "--own-cost"],
-    ["replay", SAMPLE, "--allocator", "libc", "--mode", "parallel"],
+    ["stats", "made.hyt"], ["info", "--json", "made.hyt"],
+    ["replay", "made.hyt", "--allocator", "libc"], ["replay", "made.hyt", "--allocator", "arena"], ["replay", "made.hyt", "--own-cost"],
+    ["replay", "made.hyt", "--allocator", "libc", "--mode", "parallel"],
     ["import", "log.txt", "--out", "out.hyt"], ["finish", "--keep-spools", "--out", "out.hyt", "spools"],
-], ids=lambda words: " ".join(str(word) for word in words if word != SAMPLE))
+], ids=" ".join)
 def test_every_refused_allocation_is_told(tmp_path, words):
+    imported(tmp_path, *trace.SAMPLE.splitlines())
     (tmp_path / "log.txt").write_text(trace.SAMPLE + "".join(f"{tid}: malloc 0x{tid}000 8\n" for tid in range(20, 60)))
     trace.call(TRACE, "record", "--keep-spools", "--out", tmp_path / "a.hyt", "--", "/bin/ls")
     next(tmp_path.glob("a.hyt.spools.*")).rename(tmp_path / "spools")
@@ -190,6 +191,32 @@ def test_a_peer_without_room_is_not_there():
     refusing.pop("GLIBC_TUNABLES", None)
     done = run("replay", SAMPLE, "--allocator", "jemalloc", env=refusing)
     trace.one_line(done, "jemalloc is not in this build: ")
+
+
+def test_a_recorder_that_is_not_beside_is_told(tmp_path):
+    alone = shutil.copy(TRACE, tmp_path / "alone")
+    trace.one_line(trace.call(alone, "record", "--out", tmp_path / "a.hyt", "/bin/ls"), "libheapyard-record.so is not in this build")
+
+
+def test_a_trace_is_written_over_the_one_before(tmp_path):
+    (tmp_path / "a.hyt").write_text("old")
+    done = run("record", "--quiet", "a.hyt", cwd=tmp_path)
+    trace.one_line(done, "record: a.hyt: ")
+    assert run("record", "--quiet", "--out", "a.hyt", "/bin/ls", cwd=tmp_path).returncode == 0
+    assert trace.stats(tmp_path / "a.hyt")["finished"]
+
+
+def leave_the_world(folder):
+    def leave():
+        os.chdir(folder)
+        os.rmdir(folder)
+    return leave
+
+
+def test_a_working_folder_that_is_gone_is_told(tmp_path):
+    (tmp_path / "gone").mkdir()
+    done = run("record", "--out", "a.hyt", "/bin/ls", preexec_fn=leave_the_world(tmp_path / "gone"))
+    trace.one_line(done, "there is no working folder")
 
 
 def limit_files(count):
@@ -297,6 +324,8 @@ def test_a_spool_that_misses_more_calls_than_it_has_threads_is_damaged(tmp_path)
     done = run("finish", "--out", tmp_path / "a.hyt", folder)
     assert done.returncode == 0 and "not finished: the spool is damaged: 6 records are missing" in done.stderr
     assert trace.stats(tmp_path / "a.hyt", "--partial")["operations"] == 2
+    done = run("info", "--partial", tmp_path / "a.hyt")
+    assert "are missing (not finished)\n" in done.stdout
 
 
 @pytest.mark.parametrize("path", [Path("/proc/self/mem"), Path("/dev/null"), Path("/dev/zero"), Path("/")], ids=str)

@@ -133,3 +133,15 @@ def test_what_was_preloaded_before_stays_so(tmp_path):
     done = trace.record(tmp_path / "a.hyt", "/bin/sh", "-c", "echo $LD_PRELOAD", env={**os.environ, "LD_PRELOAD": str(before)})
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"{RECORDER}:{before}"
+
+
+def test_an_empty_list_of_preloads_is_none(tmp_path):
+    done = trace.record(tmp_path / "a.hyt", "/bin/sh", "-c", "echo $LD_PRELOAD", env={**os.environ, "LD_PRELOAD": ""})
+    assert done.returncode == 0 and done.stdout.strip() == str(RECORDER)
+
+
+def test_a_program_that_allocates_nothing_may_start_one_that_does(tmp_path):
+    done = trace.record(tmp_path / "a.hyt", STRICT, "start")
+    assert done.returncode == 0, done.stderr
+    (only,) = tmp_path.iterdir()
+    assert only.name.startswith("a.hyt.") and trace.stats(only)["program"].endswith("/ls")

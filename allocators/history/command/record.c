@@ -29,7 +29,7 @@ typedef struct spool_name {
     uint32_t pid;
     uint32_t number;
     uint64_t started_ns;
-    char path[PATH_SIZE];
+    char path[PATH_SIZE + 256]; /* the folder's, and a name in it */
 } spool_name;
 
 typedef struct folder {
@@ -62,8 +62,7 @@ static bool add_spool(folder *in, const char *directory, const char *name) {
         strcmp(rest, "spool") != 0) {
         return true;
     }
-    int length = snprintf(fresh.path, sizeof fresh.path, "%s/%s", directory, name);
-    if (length < 0 || (size_t)length >= sizeof fresh.path) return false;
+    (void)snprintf(fresh.path, sizeof fresh.path, "%s/%s", directory, name);
     hy_spool_header header;
     FILE *file = fopen(fresh.path, "rb");
     if (file && fread(&header, sizeof header, 1, file) == 1) fresh.started_ns = header.started_ns;
@@ -108,30 +107,29 @@ static bool was_replaced(const folder *in, const spool_name *spool) {
 
 /* ---- making traces ---- */
 
-/* OUT for the program itself, OUT.PID for others, OUT.PID.N for what a process became by exec. */
+/* OUT for the program itself, OUT.PID for others, OUT.PID.N for what a process became by exec. There is room
+ * for it: make_absolute left some. */
 static void name_trace(const recording *in, const spool_name *spool, bool is_root, char out[PATH_SIZE]) {
-    int length;
-    if (is_root)
-        length = snprintf(out, PATH_SIZE, "%s", in->out_absolute);
-    else if (spool->number == 0)
-        length = snprintf(out, PATH_SIZE, "%s.%" PRIu32, in->out_absolute, spool->pid);
-    else
-        length =
-            snprintf(out, PATH_SIZE, "%s.%" PRIu32 ".%" PRIu32, in->out_absolute, spool->pid, spool->number);
-    if (length >= PATH_SIZE) out[0] = 0;
+    char end[NAME_SIZE] = "";
+    if (!is_root && spool->number == 0)
+        (void)snprintf(end, sizeof end, ".%" PRIu32, spool->pid);
+    else if (!is_root)
+        (void)snprintf(end, sizeof end, ".%" PRIu32 ".%" PRIu32, spool->pid, spool->number);
+    (void)snprintf(out, PATH_SIZE, "%.*s%s", PATH_SIZE - NAME_SIZE, in->out_absolute, end);
 }
 
 static void stamp_date(hy_trace_info *info, uint64_t started_ns) {
     time_t seconds = (time_t)(started_ns / 1000000000u);
     struct tm parts;
-    if (gmtime_r(&seconds, &parts))
-        (void)strftime(info->date, sizeof info->date, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    (void)gmtime_r(&seconds, &parts); /* 64 bits of nanoseconds end in a year that it knows */
+    (void)strftime(info->date, sizeof info->date, "%Y-%m-%dT%H:%M:%SZ", &parts);
 }
 
 static void tell_file(
     const recording *in, const char *path, const hy_history *history, const hy_trace_info *info) {
-    struct stat status;
-    if (in->quiet || stat(path, &status) != 0) return;
+    struct stat status = {0};
+    if (in->quiet) return;
+    (void)stat(path, &status);
     (void)fprintf(stderr, "heapyard-trace: %s: %zu operations of %s, %.2f bytes each%s%s\n", path,
         history->count, info->program, (double)status.st_size / (double)history->count,
         info->finished ? "" : "; not finished: ", info->finished ? "" : info->end);
@@ -204,14 +202,14 @@ static int finish_all(recording *in) {
 static volatile sig_atomic_t program_pid;
 
 static void forward(int number) {
-    if (program_pid > 0) (void)kill((pid_t)program_pid, number);
+    (void)kill((pid_t)program_pid, number);
 }
 
 /* The terminal sends its signals to the program too; others come to us alone and are handed on. Either
- * way the program decides, and its record is finished. */
+ * way the program decides, and its record is finished: our waiting goes on. */
 static void handle_signals(void) {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
-    struct sigaction hand_on = {.sa_handler = forward};
+    struct sigaction hand_on = {.sa_handler = forward, .sa_flags = SA_RESTART};
     (void)sigaction(SIGINT, &ignore, NULL);
     (void)sigaction(SIGQUIT, &ignore, NULL);
     (void)sigaction(SIGTERM, &hand_on, NULL);
@@ -247,12 +245,9 @@ static bool run_program(recording *in, char **command, int *status) {
     in->root = (uint32_t)child;
     handle_signals();
     int why = 0;
-    ssize_t got;
-    while ((got = read(started[0], &why, sizeof why)) < 0 && errno == EINTR)
-        continue;
+    ssize_t got = read(started[0], &why, sizeof why);
     (void)close(started[0]);
-    while (waitpid(child, status, 0) < 0 && errno == EINTR)
-        continue;
+    (void)waitpid(child, status, 0);
     if (got != (ssize_t)sizeof why) return true;
     (void)usage_error("record: %s: %s", command[0], strerror(why));
     return false;
@@ -269,29 +264,28 @@ static bool make_absolute(const char *path, char out[PATH_SIZE]) {
         return false;
     else
         length = snprintf(out, PATH_SIZE, "%s/%s", here, path);
-    return length > 0 && length < PATH_SIZE - NAME_SIZE;
+    return length < PATH_SIZE - NAME_SIZE;
 }
 
 /* The recorder lies beside this executable. */
 static const char *find_recorder(char path[PATH_SIZE]) {
     ssize_t length = readlink("/proc/self/exe", path, PATH_SIZE - NAME_SIZE);
-    if (length <= 0) return NULL;
-    path[length] = 0;
-    char *slash = strrchr(path, '/');
-    if (!slash) return NULL;
-    (void)snprintf(slash + 1, NAME_SIZE, "libheapyard-record.so");
+    while (length > 0 && path[length - 1] != '/')
+        length--;
+    if (length <= 0) return NULL; /* no /proc */
+    (void)snprintf(path + length, NAME_SIZE, "libheapyard-record.so");
     return access(path, R_OK) == 0 ? path : NULL;
 }
 
 /* Before the program runs: the trace's place can be written, and the folder of spools is there. */
 static int prepare(recording *in) {
     static char found[PATH_SIZE];
-    if (!in->recorder) in->recorder = find_recorder(found);
+    in->recorder = find_recorder(found);
     if (!in->recorder)
         return usage_error("record: libheapyard-record.so is not in this build; use one without sanitizers");
     struct stat status;
     if (!make_absolute(in->out, in->out_absolute))
-        return usage_error("record: %.200s: the path is too long", in->out);
+        return usage_error("record: %.200s: the path is too long, or there is no working folder", in->out);
     if (stat(in->out_absolute, &status) == 0 && !S_ISREG(status.st_mode)) {
         return usage_error("record: --out %s: not a regular file", in->out);
     }
@@ -357,7 +351,7 @@ static int run_finish(int argc, char **argv) {
     if (status != STATUS_GOOD) return status;
     if (at + 1 != argc) return usage_error("finish: which folder of spools? finish --out FILE FOLDER");
     if (!make_absolute(in.out, in.out_absolute))
-        return usage_error("finish: %.200s: the path is too long", in.out);
+        return usage_error("finish: %.200s: the path is too long, or there is no working folder", in.out);
     int length = snprintf(in.spools, sizeof in.spools, "%s", argv[at]);
     if (length >= PATH_SIZE) return usage_error("finish: %.200s: the path is too long", argv[at]);
     status = finish_all(&in);

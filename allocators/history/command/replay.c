@@ -134,7 +134,7 @@ static int replay_parallel(replay_request *asked, const hy_history *history, hy_
 
 static void print_result(const replay_request *asked) {
     const hy_replay_result *result = &asked->result;
-    double per_op = result->operations > 0 ? (double)result->elapsed_ns / (double)result->operations : 0;
+    double per_op = (double)result->elapsed_ns / (double)result->operations;
     const char *mode = asked->parallel ? "parallel" : "exact";
     if (asked->json) {
         (void)printf("{\"trace\":");

@@ -3,6 +3,7 @@
  *   strict_system calls     allocates enough for several stretches of a spool, says "done"
  *   strict_system early     also says what became of the calls that came while dlsym looked the real ones up
  *   strict_system exit      ends by _Exit(7)
+ *   strict_system start     allocates nothing, and starts another program that does
  *
  * HY_TEST_SYSTEM="NAME ERRNO FIRST LAST …" has the recorder's calls FIRST to LAST, counted from 1, of the
  * function NAME fail with ERRNO. The recorder finds the functions below in front of the C library's, because
@@ -23,6 +24,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- the refusals ---- */
@@ -153,7 +155,18 @@ static int say_early(void) {
 
 static void *volatile sink;
 
+static int start_another(void) {
+    pid_t child = vfork();
+    if (child == 0) {
+        (void)execl("/bin/ls", "ls", "/", (char *)NULL);
+        _exit(127);
+    }
+    int status = 0;
+    return waitpid(child, &status, 0) == child ? status : 1;
+}
+
 int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "start") == 0) return start_another();
     for (int i = 0; i < 250000; i++) {
         sink = malloc(24);
         free(sink);
