@@ -289,13 +289,14 @@ static bool may_change_indexed(const hy_validating_indexed *v, call_names names,
     return result == HY_BLOCK_INDEX_SAME;
 }
 
-/* The block has another size where it lies. */
+/* The block has another size where it lies. One that no block has was told already. */
 static void enter_resize(
     hy_validating_indexed *v, call_names names, void *ptr, size_t old_size, size_t new_size, hy_align align) {
     hy_indexed_block clash, found;
-    if (HY_LIKELY(hy_block_index_resize(&v->index, (uintptr_t)ptr, new_size, &clash))) return;
+    bool can_be = hy_validating_can_be(ptr, new_size, align);
+    if (HY_LIKELY(can_be && hy_block_index_resize(&v->index, (uintptr_t)ptr, new_size, &clash))) return;
     (void)hy_block_index_remove(&v->index, (hy_indexed_block){(uintptr_t)ptr, old_size, align}, &found);
-    tell_overlap(&v->base, names, ptr, &clash);
+    if (can_be) tell_overlap(&v->base, names, ptr, &clash);
 }
 
 /* The block lies elsewhere. */

@@ -238,6 +238,7 @@ static void childs_size_changes(void **state) {
         b.child.answer = memory + 72;
         assert_ptr_equal(call_remap(form, ptr, 32, 16, 4), memory + 72);
         expect(&b, HY_VALIDATING_CHILD_UNALIGNED, "the child's remap", (uintptr_t)memory + 72);
+        if (f == INDEXED) assert_int_equal(b.indexed.index.block_count, 0);
         ptr = live(&b, 512, 32, 4);
         b.child.answer = (void *)64;
         assert_ptr_equal(call_remap(form, ptr, 32, 16, 4), (void *)64);
@@ -245,6 +246,8 @@ static void childs_size_changes(void **state) {
         ptr = live(&b, 1024, 32, 4);
         assert_true(call_resize(form, ptr, 32, SIZE_MAX, 4));
         expect(&b, HY_VALIDATING_CHILD_POINTER, "the child's resize", (uintptr_t)ptr);
+        if (f == INDEXED) assert_int_equal(b.indexed.index.block_count, 0);
+        assert_true(f == PLAIN || hy_validating_check(&b.indexed));
         hy_validating_indexed_forget(&b.indexed);
         tear_down(&b);
     }

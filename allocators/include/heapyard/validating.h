@@ -19,7 +19,8 @@
  * program's end. After a callback: what a caller got wrong is refused (or, for a free, not carried out)
  * and the child is not asked; a block that the child should not have given is refused and stays with it, a
  * size change that broke a promise has happened, and its result is handed on; a block that then overlaps
- * another is no longer indexed, so that its next call is told as that of an unknown one.
+ * another, or is where or as large as none can be, is no longer indexed, so that its next call is told as
+ * that of an unknown one.
  * All this holds at every check level: who puts it into a stack wants it. Reached through the front door,
  * which deals with zero sizes and NULL before any allocator, it never sees these.
  *
