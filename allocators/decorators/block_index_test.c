@@ -95,6 +95,27 @@ static void a_block_grows_up_to_the_next(void **state) {
     hy_block_index_deinit(&index);
 }
 
+/* Also where the next block, or the one before, is in another leaf. */
+static void neighbours_clash_in_every_leaf(void **state) {
+    (void)state;
+    hy_block_index index = HY_BLOCK_INDEX_INIT(hy_libc());
+    hy_indexed_block clash;
+    for (uintptr_t i = 1; i <= 1000; i++)
+        assert_true(add(&index, i * 100, 50));
+    for (uintptr_t i = 1; i < 1000; i++) {
+        assert_true(hy_block_index_reserve(&index));
+        assert_false(hy_block_index_add(&index, block(i * 100 + 60, 41, 0), &clash));
+        assert_int_equal(clash.address, i * 100 + 100);
+        assert_false(hy_block_index_add(&index, block(i * 100 + 49, 2, 0), &clash));
+        assert_int_equal(clash.address, i * 100);
+        assert_false(hy_block_index_resize(&index, i * 100, 101, &clash));
+        assert_int_equal(clash.address, i * 100 + 100);
+    }
+    assert_int_equal(index.block_count, 1000);
+    assert_true(hy_block_index_check(&index));
+    hy_block_index_deinit(&index);
+}
+
 enum { CELLS = 6000, CELL = 64 };
 
 /* One block a cell, somewhere in it. */
@@ -314,6 +335,7 @@ int main(void) {
         cmocka_unit_test(overlap_is_told_on_both_sides),
         cmocka_unit_test(what_is_not_so_is_told),
         cmocka_unit_test(a_block_grows_up_to_the_next),
+        cmocka_unit_test(neighbours_clash_in_every_leaf),
         cmocka_unit_test(the_tree_follows_a_model),
         cmocka_unit_test(nodes_go_back),
         cmocka_unit_test(a_refused_node_changes_nothing),

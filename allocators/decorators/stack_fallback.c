@@ -36,12 +36,12 @@ void hy_stack_fallback_deinit(hy_stack_fallback *fallback) {
     fallback->live_count = 0;
 }
 
-/* Tells misuse unless [ptr, ptr + size) was handed out of the buffer. */
+/* Tells misuse unless [ptr, ptr + size) was handed out of the buffer; of one where no block lives, nothing
+ * is. */
 HY_INLINE void require_live(
     const hy_stack_fallback *fallback, const void *ptr, size_t size, const char *function) {
     (void)fallback, (void)ptr, (void)size, (void)function;
-    HY_REQUIRE(fallback->live_count > 0 && (uintptr_t)ptr <= fallback->fixed.next &&
-                   size <= fallback->fixed.next - (uintptr_t)ptr,
+    HY_REQUIRE((uintptr_t)ptr <= fallback->fixed.next && size <= fallback->fixed.next - (uintptr_t)ptr,
         function, (uintptr_t)ptr, "a live block of the buffer, with its size (is it freed already?)");
 }
 

@@ -47,6 +47,18 @@ static void its_allocator_may_be_taken_twice(void **state) {
     hy_free_sentinel(hy_stack_fallback_allocator(&scratch), first, 5);
 }
 
+/* What aligns it takes the room that the block would have had. */
+static void the_child_serves_what_aligning_leaves_no_room_for(void **state) {
+    (void)state;
+    HY_STACK_FALLBACK(scratch, 64, hy_libc());
+    hy_allocator gpa = hy_stack_fallback_allocator(&scratch);
+    void *one = hy_alloc(gpa, 1, HY_ALIGN_1), *many = hy_alloc(gpa, 50, HY_ALIGN_16);
+    assert_true(many && !hy_stack_fallback_owns(&scratch, many));
+    hy_free(gpa, many, 50, HY_ALIGN_16);
+    hy_free(gpa, one, 1, HY_ALIGN_1);
+    assert_true(hy_stack_fallback_check(&scratch));
+}
+
 static void a_block_is_ended_where_it_lies(void **state) {
     (void)state;
     hy_counting counting = HY_COUNTING_INIT(hy_libc());
@@ -183,6 +195,23 @@ static void other_threads_end_the_childs_blocks(void **state) {
     assert_null(failed);
 }
 
+static void the_walker_sees_damage(void **state) {
+    (void)state;
+    HY_STACK_FALLBACK(scratch, 64, hy_null());
+    hy_allocator gpa = hy_stack_fallback_allocator(&scratch);
+    void *block = hy_alloc(gpa, 8, HY_ALIGN_8);
+    size_t used = hy_stack_fallback_used(&scratch);
+    assert_true(hy_stack_fallback_check(&scratch));
+    scratch.live_count = 0; /* of a buffer that has handed out bytes */
+    assert_false(hy_stack_fallback_check(&scratch));
+    scratch.live_count = used + 1; /* blocks of no bytes */
+    assert_false(hy_stack_fallback_check(&scratch));
+    scratch.live_count = 1;
+    hy_free(gpa, block, 8, HY_ALIGN_8);
+    scratch.live_count = 1;
+    assert_false(hy_stack_fallback_check(&scratch));
+}
+
 static void free_twice(void) {
     HY_STACK_FALLBACK(scratch, 64, hy_null());
     hy_allocator gpa = hy_stack_fallback_allocator(&scratch);
@@ -200,8 +229,8 @@ static void free_an_older_one_twice(void) {
     hy_allocator gpa = hy_validating_indexed_allocator(&checked);
     void *older = hy_alloc(gpa, 8, HY_ALIGN_1);
     if (!hy_alloc(gpa, 8, HY_ALIGN_1)) return;
-    hy_free(gpa, older, 8, HY_ALIGN_1);
-    hy_free(gpa, older, 8, HY_ALIGN_1);
+    gpa.vtable->free(gpa.self, older, 8, HY_ALIGN_1);
+    gpa.vtable->free(gpa.self, older, 8, HY_ALIGN_1);
 }
 
 static void free_what_was_never_handed_out(void) {
@@ -244,6 +273,7 @@ static void misuse_is_told(void **state) {
     assert_dies_saying(resize_with_another_size, "hy_resize: got ");
     assert_dies_saying(init_without_a_child, "must be a child with a vtable (hy_null() for none)");
     assert_dies_saying(init_without_a_buffer, "hy_stack_fallback_init: got 64");
+    assert_dies_saying(init_beyond_the_address_space, "hy_stack_fallback_init: got ");
     assert_dies_saying(
         init_beyond_the_address_space, "must be the size of a buffer that lies in the address space");
 }
@@ -252,6 +282,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_in_the_buffer_large_behind_it),
         cmocka_unit_test(its_allocator_may_be_taken_twice),
+        cmocka_unit_test(the_child_serves_what_aligning_leaves_no_room_for),
         cmocka_unit_test(a_block_is_ended_where_it_lies),
         cmocka_unit_test(a_block_that_outgrows_the_buffer_moves),
         cmocka_unit_test(a_refused_move_leaves_the_block),
@@ -259,6 +290,7 @@ int main(void) {
         cmocka_unit_test(without_a_buffer_the_child_serves),
         cmocka_unit_test(the_buffer_is_given_back),
         cmocka_unit_test(other_threads_end_the_childs_blocks),
+        cmocka_unit_test(the_walker_sees_damage),
         cmocka_unit_test(misuse_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -235,6 +235,24 @@ static void touch(ptrdiff_t offset) {
     hy_free(gpa, ptr, 48, HY_ALIGN_64);
 }
 
+/* Nothing has changed: what is around the block is still nobody's. */
+static void a_refusal_leaves_its_surroundings_poisoned(void **state) {
+    (void)state;
+    hy_failing failing;
+    hy_failing_options options = HY_FAILING_DEFAULTS;
+    options.fail_resize_at = 0;
+    hy_failing_init(&failing, hy_libc(), &options);
+    hy_wide_align wide;
+    hy_wide_align_init(&wide, hy_failing_allocator(&failing), HY_ALIGN_16);
+    hy_allocator gpa = hy_wide_align_allocator(&wide);
+    char *ptr = hy_alloc(gpa, 48, HY_ALIGN_64);
+    assert_false(hy_resize(gpa, ptr, 48, 100, HY_ALIGN_64));
+    assert_true(__asan_address_is_poisoned(ptr - 1) && __asan_address_is_poisoned(ptr + 48));
+    assert_null(hy_remap(gpa, ptr, 48, 100, HY_ALIGN_64));
+    assert_true(__asan_address_is_poisoned(ptr - 1) && __asan_address_is_poisoned(ptr + 48));
+    hy_free(gpa, ptr, 48, HY_ALIGN_64);
+}
+
 static void write_before(void) {
     touch(-1);
 }
@@ -261,6 +279,7 @@ int main(void) {
         cmocka_unit_test(misuse_is_told),
 #if HY_ASAN
         cmocka_unit_test(touches_outside_are_told),
+        cmocka_unit_test(a_refusal_leaves_its_surroundings_poisoned),
 #endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
