@@ -1,10 +1,8 @@
 /* floor_bump.c: the least that any allocator of varying sizes does.
  *
- * For: the denominator of bump, fixed_buffer and arena. Not for: use; at its end it starts over instead of
- * refusing, whatever is live there.
- * Algorithm: one pointer, compared with the end and moved on. The loops that call it directly compare too:
- * a bump that doesn't is no allocator, and on a Zen 4 a loop of three stores with no load but the pointer's
- * takes 2 cycles, with one more 2.2 to 3. Cost: seven instructions. Overhead: padding.
+ * For: the denominator of bump, fixed_buffer and arena. Not for: use; it checks no end, and wraps to
+ * its start instead of refusing, whatever is live there.
+ * Algorithm: one pointer, rounded up and moved on. Cost: four instructions. Overhead: padding.
  * Thread-safe: no.
  */
 #include <heapyard/libc.h>
@@ -22,14 +20,15 @@ typedef struct floor_bump {
 
 HY_INLINE void *take(floor_bump *floor, size_t size) {
     char *ptr = floor->next;
-    if (HY_UNLIKELY(ptr > floor->last)) ptr = floor->start;
     floor->next = ptr + ((size + GRAIN - 1) & ~(size_t)(GRAIN - 1));
     return ptr;
 }
 
 HY_SLOT static void *alloc(void *self, size_t size, hy_align align) {
     (void)align;
-    return take(self, size);
+    floor_bump *floor = self;
+    if (HY_UNLIKELY(floor->next > floor->last)) floor->next = floor->start;
+    return take(floor, size);
 }
 
 static const hy_vtable vtable = {alloc, hy_refuse_resize, hy_refuse_remap, hy_ignore_free};
@@ -93,7 +92,7 @@ static void destroy(const hy_row *row, void *instance) {
 const hy_row hy_floor_bump_row = {
     .name = "floor_bump",
     .group = HY_GROUP_FLOOR,
-    .summary = "an inline bump that starts over at its end: the least that a bump allocator does",
+    .summary = "an inline bump without an end: the least that a bump allocator does",
     .traits = HY_TRAIT_FLOOR | HY_TRAIT_BULK_RESET | HY_TRAIT_FIXED_BLOCK,
     .greatest_align = {4},
     .default_block_size = REGION_BYTES / 2,
