@@ -13,7 +13,7 @@ import jinja2
 import numpy
 from markupsafe import Markup, escape
 
-from yard import charts, common, looks, samples, verdicts
+from yard import charts, common, looks, samples, targets, verdicts
 from yard.verdicts import figure
 
 TEMPLATES = common.ROOT / "reports" / "templates"
@@ -549,7 +549,7 @@ def method(page):
         fact("Began, ended", " – ".join(part for part in (context.get("started"), context.get("ended")) if part)),
         fact("Unreadable lines", str(page.run.unreadable) if page.run.unreadable else None),
     ]
-    return Markup(METHOD_TEXT) + Markup("<dl class=facts>") + markup(facts) + Markup("</dl>") + failures(page) + missing(page)
+    return Markup(METHOD_TEXT) + Markup("<dl class=facts>") + markup(facts) + Markup("</dl>") + failures(page) + missing(page) + own_targets(page)
 
 
 METHOD_TEXT = """<p>All allocators of a setting run in one process, in short epochs whose order is drawn anew each round, so that what disturbs the machine disturbs them alike. A process gives each pair of allocators one number, the median over rounds of the logarithm of their ratio. Processes differ in memory layout; the interval is over them, by order statistics, without any assumption about the noise. Against another reference than libc the page takes the difference of two such numbers. Memory is measured in a fresh process for each number; what was measured in fewer than six processes has no interval.</p>
@@ -575,6 +575,27 @@ def missing(page):
     rows = "".join(f"<tr><th scope=row>{escape(row.name)}<td>{escape(row.summary)}<td>{escape(row.missing)}" for row in found)
     head = "<thead><tr><th scope=col>Allocator<th scope=col>What it is<th scope=col>To have it<tbody>"
     return Markup(f'<h3 id=missing>Not in this build</h3><div class=scroll tabindex=0 role=region aria-label="Not in this build"><table class=list><caption>Known, but not built here</caption>{head}{rows}</table></div>')
+
+
+def own_target(entry):
+    beyond = f" beyond {entry['over']}" if entry["over"] else ""
+    there = f" in {entry['reference_cell']}" if entry["reference_cell"] else ""
+    interval = f" [{entry['lo']:.2f}, {entry['hi']:.2f}]" if entry["lo"] is not None else ""
+    return (
+        f"<tr><th scope=row>{escape(entry['row'] + beyond)}<td>{escape(entry['cell'])}<td>{entry['median']:.2f}{interval} × {escape(entry['reference'] + there)}"
+        f"<td>{entry['bound']:g}<td>{escape(entry['verdict'])}<td>{escape(entry['why'])}"
+    )
+
+
+def own_targets(page):
+    """What `make targets` found at the run's commit, where it was asked."""
+    found = targets.kept(page.run.context.get("commit"))
+    if not found:
+        return Markup("")
+    held = sum(entry["verdict"] == "held" for entry in found)
+    head = "<thead><tr><th scope=col>Allocator<th scope=col>Setting<th scope=col>Time<th scope=col>At most<th scope=col>Verdict<th scope=col>Why<tbody>"
+    caption = f"<caption>{held} of {len(found)} held; <code>make targets</code> measures them again</caption>"
+    return Markup(f'<h3 id=targets>What our own must reach</h3><div class=scroll tabindex=0 role=region aria-label="Targets"><table class=list>{caption}{head}{"".join(map(own_target, found))}</table></div>')
 
 
 # ---- the script's data

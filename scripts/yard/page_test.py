@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from yard import charts, looks, page, samples, stats, synthetic, verdicts  # noqa: E402
+from yard import charts, looks, page, samples, stats, synthetic, targets, verdicts  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +116,20 @@ def test_empty_run_still_makes_a_page(tmp_path):
     folder = synthetic.write(tmp_path, row_count=5, workload_count=2, processes=6, rounds=5, finished=False)
     (folder / "samples.ndjson").write_text("")
     assert "nothing to compare with" in page.render(samples.load(folder))
+
+
+def test_targets_of_the_same_commit_are_shown(run, tmp_path, monkeypatch):
+    cell = targets.Cell("pair", "size=64")
+    short = targets.Outcome(targets.Target("ours", cell, "floor", cell, 1.1, "<so>", "below"), stats.Estimate(1.25, 1.2, 1.3, 9))
+    monkeypatch.setattr(targets, "RECORD", tmp_path / "targets.json")
+    monkeypatch.setattr(targets.context, "git", lambda *arguments: run.context["commit"])
+    targets.keep([short])
+    shown = page.render(run)
+    assert "What our own must reach" in shown and "0 of 1 held" in shown
+    assert "ours beyond below" in shown and "1.25 [1.20, 1.30] × floor" in shown and "&lt;so&gt;" in shown
+    monkeypatch.setattr(targets.context, "git", lambda *arguments: "another")
+    targets.keep([short])
+    assert "What our own must reach" not in page.render(run)
 
 
 def test_full_size_page_is_at_most_a_megabyte(tmp_path):

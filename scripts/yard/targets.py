@@ -1,4 +1,4 @@
-"""The project's own targets: read, measured in one interleaved run, and judged."""
+"""The project's own targets: read, measured in one interleaved run, judged, and kept for the report."""
 
 import json
 import random
@@ -7,9 +7,10 @@ from typing import NamedTuple, Optional
 
 import numpy
 
-from yard import common, run, stats
+from yard import common, context, run, stats
 
 FILE = common.ROOT / "reports" / "targets.toml"
+RECORD = common.ROOT / "reports" / "out" / "targets.json"
 PROCESSES = 30
 ROUNDS = 60
 NEEDED = {"rows", "workload", "params", "reference", "bound", "why"}
@@ -143,6 +144,29 @@ def line(outcome):
         f"{outcome.verdict:8}{target.row}{over} in {target.cell}:\n"
         f"        {ratio.median:.3f} × {target.reference}{interval}, at most {target.bound:g}{beyond}"
     )
+
+
+def keep(outcomes):
+    """Writes what was found, for the report of the same commit."""
+    entries = [
+        {
+            "row": target.row, "over": target.over, "cell": str(target.cell), "verdict": outcome.verdict,
+            "median": ratio.median, "lo": ratio.lo, "hi": ratio.hi, "bound": target.bound, "reference": target.reference,
+            "reference_cell": str(target.reference_cell) if target.reference_cell != target.cell else None, "why": target.why,
+        }
+        for outcome in outcomes for target, ratio in [outcome]
+    ]  # fmt: skip
+    with common.atomic_write(RECORD) as out:
+        json.dump({"commit": context.git("rev-parse", "HEAD"), "targets": entries}, out, indent=1)
+
+
+def kept(commit):
+    """What `keep` wrote at this commit; nothing where it wrote at another or not at all."""
+    try:
+        record = json.loads(RECORD.read_text())
+    except (OSError, ValueError):
+        return []
+    return record["targets"] if commit and record.get("commit") == commit else []
 
 
 def status(outcomes):
