@@ -1,6 +1,7 @@
 /* arena_shared_test.c: one arena, many threads, over a child that is not thread-safe itself. */
 #include <heapyard/arena_shared.h>
 #include <heapyard/counting.h>
+#include <heapyard/plugin.h>
 #include <heapyard/raw_libc.h>
 #include <heapyard/typed.h>
 
@@ -166,6 +167,84 @@ static void a_thread_goes_on_where_another_ended(void **state) {
     /* This thread never came: one lane served all. */
     assert_int_equal(__builtin_popcountll(made.shared.lanes_begun), 1);
     tear_down(&made);
+}
+
+/* A thread that has no slot, because its own was given back at its end: a destructor allocates in pthread's
+ * second round of them, when those of the first are through. */
+static pthread_key_t late_key;
+
+typedef struct late {
+    hy_allocator allocator;
+    int rounds;
+    bool has_slot, used_again, grew, shrank;
+} late;
+
+static void allocate_late(void *argument) {
+    late *self = argument;
+    if (self->rounds++ == 0) {
+        pthread_setspecific(late_key, argument);
+        return;
+    }
+    self->has_slot = hy_thread_slot != 0;
+    char *first = hy_alloc(self->allocator, 24, HY_ALIGN_8);
+    hy_free(self->allocator, first, 24, HY_ALIGN_8);
+    char *again = hy_alloc(self->allocator, 24, HY_ALIGN_8);
+    self->used_again = again && again == first;
+    self->grew = hy_resize(self->allocator, again, 24, 5000, HY_ALIGN_8);
+    self->shrank = hy_resize(self->allocator, again, 5000, 8, HY_ALIGN_8);
+}
+
+static void *take_a_slot(void *argument) {
+    pthread_setspecific(late_key, argument);
+    return (void *)(uintptr_t)hy_thread_slot_take();
+}
+
+static void without_a_slot_the_newest_is_freed_and_resized(void **state) {
+    (void)state;
+    strict_child child;
+    hy_arena_shared shared = HY_ARENA_SHARED_INIT(strict_make(&child));
+    child.spare = 1 << 20;
+    late self = {.allocator = hy_arena_shared_allocator(&shared)};
+    assert_int_equal(pthread_key_create(&late_key, allocate_late), 0);
+    pthread_t thread;
+    void *slot;
+    assert_int_equal(pthread_create(&thread, NULL, take_a_slot, &self), 0);
+    assert_int_equal(pthread_join(thread, &slot), 0);
+    pthread_key_delete(late_key);
+    assert_true(slot && self.rounds == 2 && !self.has_slot);
+    assert_true(self.used_again && self.grew && self.shrank);
+    assert_int_equal(shared.lanes_begun, 1);
+    assert_int_equal(hy_arena_shared_used(&shared), 8);
+    assert_true(hy_arena_shared_check(&shared));
+    hy_arena_shared_deinit(&shared);
+    assert_int_equal(child.live_bytes, 0);
+}
+
+/* What the row tells of an instance is what its child saw. */
+static void the_rows_figures_are_the_childs(void **state) {
+    (void)state;
+    extern const hy_row hy_arena_shared_row;
+    hy_counting child;
+    hy_counting_init(&child, hy_raw_libc());
+    hy_config config = {.child = hy_counting_allocator(&child)};
+    hy_allocator allocator;
+    void *instance = hy_arena_shared_row.make(&hy_arena_shared_row, &config, &allocator);
+    assert_non_null(instance);
+    for (int i = 0; i < 100; i++)
+        assert_non_null(hy_alloc(allocator, 100, HY_ALIGN_8));
+    hy_stats stats;
+    assert_true(hy_arena_shared_row.stats(instance, &stats));
+    assert_int_equal(stats.calls_count,
+        child.counts.alloc_count + child.counts.resize_count + child.counts.resize_refused_count);
+    assert_int_equal(stats.capacity_bytes + stats.overhead_bytes, child.counts.live_bytes);
+    assert_in_range(stats.used_bytes, 100 * 104, stats.capacity_bytes);
+    assert_true(hy_arena_shared_row.reset(instance, HY_RESET_RETAIN_CAPACITY, 0));
+    size_t high_water = stats.used_bytes;
+    assert_true(hy_arena_shared_row.stats(instance, &stats));
+    assert_int_equal(stats.used_bytes, 0);
+    assert_int_equal(stats.high_water_bytes, high_water);
+    hy_arena_shared_row.destroy(&hy_arena_shared_row, instance);
+    assert_int_equal(child.counts.live_bytes, 0);
 }
 
 static void the_newest_block_is_freed_and_resized(void **state) {
@@ -423,6 +502,8 @@ int main(void) {
         cmocka_unit_test(more_threads_than_slots),
         cmocka_unit_test(a_thread_goes_on_where_another_ended),
         cmocka_unit_test(the_newest_block_is_freed_and_resized),
+        cmocka_unit_test(without_a_slot_the_newest_is_freed_and_resized),
+        cmocka_unit_test(the_rows_figures_are_the_childs),
         cmocka_unit_test(grows_its_chunk_in_place),
         cmocka_unit_test(only_the_owner_frees_its_newest),
         cmocka_unit_test(resets_keep_to_their_limit),
