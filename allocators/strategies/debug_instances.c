@@ -51,6 +51,7 @@ void hy_debug_instances_remove(hy_debug *debug) {
         instances.first = debug->next_instance;
     if (debug->next_instance) debug->next_instance->previous_instance = debug->previous_instance;
     hy_debug_counts counts = hy_debug_counted(debug);
+    counts.child_bytes = counts.overhead_bytes = 0; /* all memory goes back */
     add_counts(&instances.ended, &counts);
     pthread_mutex_unlock(&instances.lock);
 }

@@ -71,6 +71,7 @@ void hy_debug_report_damage(hy_debug_report *report, const hy_debug_record *reco
         first++;
     while (last > first && (uint8_t)*last == hy_debug_pattern_byte(pattern, last))
         last--;
+    report->address = report->block;
     report->damage = first;
     report->damage_bytes = (size_t)(last - first) + 1;
 

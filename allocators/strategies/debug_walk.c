@@ -87,6 +87,7 @@ static size_t tell_leak(const hy_debug_call *call, hy_debug_chunk *chunk, hy_deb
     hy_debug_report report;
     hy_debug_report_begin(&report, HY_DEBUG_LEAK, call);
     hy_debug_report_block(&report, debug, record);
+    report.address = report.block;
     bool is_told = debug->config.hook || debug->leaks_printed++ < debug->config.leaks_printed;
     if (is_told)
         hy_debug_tell(debug, &report);

@@ -95,7 +95,7 @@ typedef struct hy_debug_report {
     const char *operation; /* during which it was found: "free", "resize", "alloc", "scan", "deinit" … */
     const hy_debug *instance;
     const char *instance_name; /* config.name, or NULL */
-    const void *address;       /* that the call was given; for damage, that of the block */
+    const void *address;       /* that the call was given; for damage and leaks, the block's */
     size_t given_size;         /* what the call was given; 0 where it was given none */
     hy_align given_align;
 
