@@ -173,7 +173,19 @@ static void refuse(hy_debug *debug) {
 /* What a slot must have; false: no memory is that large. */
 HY_INLINE bool find_need(size_t size, hy_align align, size_t *need) {
     size_t slack = hy_align_bytes(align) > HY_DEBUG_GUARD ? hy_align_bytes(align) - HY_DEBUG_GUARD : 0;
-    return !HY_ADD_OVERFLOWS(size, slack + 2 * HY_DEBUG_GUARD, need) && slack < PTRDIFF_MAX;
+    return !HY_ADD_OVERFLOWS(size, slack + 2 * HY_DEBUG_GUARD, need);
+}
+
+HY_INLINE bool is_within_limit(const hy_debug *debug, size_t more) {
+    size_t live = debug->counts.live_bytes, limit = debug->config.memory_limit;
+    return live <= limit && more <= limit - live;
+}
+
+/* The oldest slot can't serve: tells why. False: meanwhile others took what the limit still allowed. */
+HY_COLD static bool pass_over(hy_debug *debug, const hy_debug_bucket *bucket, const hy_debug_call *call) {
+    hy_debug_chunk *chunk = hy_debug_chunk_holding(debug, bucket, bucket->oldest);
+    (void)hy_debug_examine(call, chunk, bucket->oldest);
+    return is_within_limit(debug, call->size);
 }
 
 /* The slot that has waited longest, or one that was never used, as the quarantine says; NULL: refused. What
@@ -186,13 +198,16 @@ HY_INLINE hy_debug_record *take_small(hy_debug *debug, hy_debug_bucket *bucket, 
             if (fresh) return fresh;
             if (!record || debug->config.never_unmap) return NULL;
         }
-        bool sound = record->seal == hy_debug_seal(debug, record);
-        hy_debug_open(record->slot, record->slot + bucket->stride);
-        if (HY_LIKELY(sound && (!debug->config.safety || hy_debug_poison_holds(debug, record)))) {
+        bool serves = record->seal == hy_debug_seal(debug, record);
+        if (HY_LIKELY(serves)) {
+            hy_debug_open(record->slot, record->slot + bucket->stride);
+            serves = !debug->config.safety || hy_debug_poison_holds(debug, record);
+        }
+        if (HY_LIKELY(serves)) {
             hy_debug_unqueue(debug, record);
             return record;
         }
-        (void)hy_debug_examine(call, record->chunk, record);
+        if (!pass_over(debug, bucket, call)) return NULL;
     }
 }
 
@@ -231,11 +246,6 @@ HY_INLINE char *hand_out(
     if (debug->config.tools != HY_DEBUG_TOOLS_NONE) hy_mark_undefined(block, size);
     hy_debug_close_guards(debug, record);
     return block;
-}
-
-HY_INLINE bool is_within_limit(const hy_debug *debug, size_t more) {
-    size_t live = debug->counts.live_bytes, limit = debug->config.memory_limit;
-    return live <= limit && more <= limit - live;
 }
 
 static hy_debug_record *take(hy_debug *debug, size_t need, const hy_debug_call *call) {
@@ -285,10 +295,8 @@ HY_INLINE hy_debug_record *find(hy_debug *debug, const void *ptr) {
 HY_INLINE bool is_plain(const hy_debug_call *call, const hy_debug_record *record) {
     const hy_debug *debug = call->debug;
     if (record->seal != hy_debug_seal(debug, record) || record->state != HY_DEBUG_LIVE) return false;
-    if (debug->config.safety) {
-        hy_debug_open_guards(record);
-        if (!hy_debug_guards_hold(debug, record)) return false;
-    }
+    hy_debug_open_guards(record);
+    if (debug->config.safety && !hy_debug_guards_hold(debug, record)) return false;
     return hy_debug_block(record) == call->ptr && record->size == call->size &&
            record->align_log2 == call->align.log2;
 }

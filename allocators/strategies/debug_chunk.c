@@ -125,6 +125,15 @@ hy_debug_record *hy_debug_take_large(hy_debug *debug, size_t need) {
     return chunk ? next_slot(debug, chunk) : NULL;
 }
 
+hy_debug_chunk *hy_debug_chunk_holding(
+    const hy_debug *debug, const hy_debug_bucket *bucket, const hy_debug_record *record) {
+    uintptr_t address = (uintptr_t)record;
+    hy_debug_chunk *chunk = bucket->chunks;
+    while (address - (uintptr_t)chunk->records >= chunk->count * debug->record_bytes)
+        chunk = chunk->next;
+    return chunk;
+}
+
 void hy_debug_queue(hy_debug *debug, hy_debug_record *record) {
     hy_debug_bucket *bucket = &debug->buckets[record->chunk->bucket];
     record->next = NULL;

@@ -88,6 +88,10 @@ hy_debug_record *hy_debug_take_fresh(hy_debug *debug, hy_debug_bucket *bucket);
 /* A slot in a chunk of its own, with room for `need` bytes, whole pages with config.fault_on_use. */
 hy_debug_record *hy_debug_take_large(hy_debug *debug, size_t need);
 
+/* The chunk that holds a record whose own word on it can't be believed. O(chunks of the bucket). */
+hy_debug_chunk *hy_debug_chunk_holding(
+    const hy_debug *debug, const hy_debug_bucket *bucket, const hy_debug_record *record);
+
 /* To the end of its bucket's queue, and out of it. */
 void hy_debug_queue(hy_debug *debug, hy_debug_record *record);
 void hy_debug_unqueue(hy_debug *debug, hy_debug_record *record);

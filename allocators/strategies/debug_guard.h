@@ -91,7 +91,7 @@ HY_INLINE void hy_debug_close_freed(const hy_debug *debug, const char *from, con
 /* Over what the record says of its block, mixed with the secret. */
 HY_INLINE uint32_t hy_debug_seal(const hy_debug *debug, const hy_debug_record *record) {
     uint64_t sum = debug->secret ^ (uintptr_t)record->slot;
-    sum += record->size * 0x9E3779B97F4A7C15u;
+    sum += (record->size ^ (uintptr_t)record->chunk) * 0x9E3779B97F4A7C15u;
     sum ^= (uint64_t)record->state | (uint64_t)record->align_log2 << 8 |
            (uint64_t)record->alloc_frames << 16 | (uint64_t)record->free_frames << 24 |
            (uint64_t)record->alloc_thread << 32;

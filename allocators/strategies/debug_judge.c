@@ -167,7 +167,8 @@ void hy_debug_judge_unknown(const hy_debug_call *call, bool disturbed) {
     hy_debug_report report;
     hy_debug_report_begin(&report, HY_DEBUG_FOREIGN_POINTER, call);
     const hy_debug_record *record = retained_record(debug, call->ptr);
-    if (hy_debug_index_find(&debug->index, call->ptr)) {
+    bool is_ours = hy_debug_index_find(&debug->index, call->ptr) != NULL;
+    if (is_ours) {
         report.class_of_finding = HY_DEBUG_INVALID_FREE;
     } else if (record) {
         report.class_of_finding = call->is_free ? HY_DEBUG_DOUBLE_FREE : HY_DEBUG_USE_AFTER_FREE;
@@ -176,10 +177,11 @@ void hy_debug_judge_unknown(const hy_debug_call *call, bool disturbed) {
     }
     if (disturbed) report.class_of_finding = HY_DEBUG_CONCURRENT_USE;
     hy_debug_leave(debug);
-    if (report.class_of_finding == HY_DEBUG_FOREIGN_POINTER && hy_debug_instances_describe(&report)) {
-        report.class_of_finding = HY_DEBUG_WRONG_INSTANCE;
-    }
-    hy_debug_deliver(debug, &report);
+    /* Memory that went back may be another instance's by now: then that is what matters. */
+    hy_debug_report other;
+    hy_debug_report_begin(&other, HY_DEBUG_WRONG_INSTANCE, call);
+    bool is_others = !is_ours && !disturbed && hy_debug_instances_describe(&other);
+    hy_debug_deliver(debug, is_others ? &other : &report);
 }
 
 void hy_debug_judge_intruder(const hy_debug_call *call) {

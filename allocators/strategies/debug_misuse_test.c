@@ -236,6 +236,7 @@ static void a_scan_finds_damage_to_live_blocks_once(void **state) {
     assert_false(hy_debug_check(&w->debug));
     assert_int_equal(hy_debug_scan(&w->debug), 1);
     assert_string_equal(watch_told(w, 1, HY_DEBUG_OVERFLOW)->operation, "scan");
+    assert_ptr_equal(w->reports[0].address, block);
     assert_int_equal(hy_debug_scan(&w->debug), 0);
     hy_free(w->allocator, block, 10, HY_ALIGN_1);
 }
@@ -318,6 +319,43 @@ static void what_is_gone_is_told_from_what_is_retained(void **state) {
     watch_end(&w);
 }
 
+/* A child with one place for all that is large, so that memory which went back is soon another's. */
+static _Alignas(16) char one_place[1 << 17];
+
+static void *place_alloc(void *self, size_t size, hy_align align) {
+    (void)self;
+    return size > 50000 ? one_place : hy_alloc(hy_libc(), size, align);
+}
+
+static void place_free(void *self, void *ptr, size_t size, hy_align align) {
+    (void)self;
+    if (ptr != one_place) hy_free(hy_libc(), ptr, size, align);
+}
+
+static void what_was_retained_may_be_anothers_now(void **state) {
+    (void)state;
+    static const hy_vtable vtable = {place_alloc, hy_refuse_resize, hy_refuse_remap, place_free};
+    const hy_allocator child = {NULL, &vtable};
+    watch w;
+    void *here;
+    hy_debug other;
+    hy_debug_config config = watch_config(&w);
+    config.retain_metadata = true;
+    config.retained_bytes = 0;
+    watch_begin_over(&w, child, &config);
+    assert_int_equal(hy_debug_init(&other, child, &config), HY_OK);
+    char *block = hidden(hy_debug_alloc(&w.debug, 60000, HY_ALIGN_8));
+    hy_debug_free(&w.debug, block, 60000, HY_ALIGN_8);
+    assert_ptr_equal(hy_debug_alloc(&other, 60000, HY_ALIGN_8), block);
+    give_back(&w, block, 60000, HY_ALIGN_8, &here);
+    const hy_debug_report *told = watch_told(&w, 1, HY_DEBUG_WRONG_INSTANCE);
+    assert_ptr_equal(told->owner, &other);
+    assert_false(told->is_freed);
+    hy_debug_free(&other, block, 60000, HY_ALIGN_8);
+    assert_int_equal(hy_debug_deinit(&other, NULL), HY_OK);
+    watch_end(&w);
+}
+
 static void a_resize_with_a_wrong_size_is_told(void **state) {
     watch *w = *state;
     void *block = hidden(hy_alloc(w->allocator, 64, HY_ALIGN_8));
@@ -359,6 +397,34 @@ static void a_record_is_not_believed_because_the_call_fits_it(void **state) {
     find_record(&w->debug)->alloc_frames = 31;
     give_back(w, block, 2017, HY_ALIGN_8, &here);
     watch_told(w, 1, HY_DEBUG_CORRUPTED_METADATA);
+}
+
+/* Nothing of it can be followed then, its word on its chunk neither. */
+static void a_record_may_be_damaged_from_end_to_end(void **state) {
+    watch *w = *state;
+    void *here;
+    char *block = hidden(hy_alloc(w->allocator, 2017, HY_ALIGN_8));
+    find_record(&w->debug)->chunk = (hy_debug_chunk *)hidden((char *)NULL + 0x41414140);
+    give_back(w, block, 2017, HY_ALIGN_8, &here);
+    watch_told(w, 1, HY_DEBUG_CORRUPTED_METADATA);
+    assert_true(hy_debug_check(&w->debug));
+}
+
+static void a_freed_record_may_be_damaged_from_end_to_end(void **state) {
+    (void)state;
+    watch w;
+    hy_debug_config config = watch_config(&w);
+    config.quarantine_blocks = 0;
+    watch_begin_over(&w, hy_libc(), &config);
+    char *first = hidden(hy_alloc(w.allocator, 2017, HY_ALIGN_8));
+    char *second = hidden(hy_alloc(w.allocator, 2017, HY_ALIGN_8));
+    hy_free(w.allocator, second, 2017, HY_ALIGN_8);
+    hy_free(w.allocator, first, 2017, HY_ALIGN_8);
+    memset(find_record(&w.debug), 'A', sizeof(hy_debug_record)); /* the second's, which is the oldest */
+    assert_ptr_equal(hy_alloc(w.allocator, 2017, HY_ALIGN_8), first);
+    assert_string_equal(watch_told(&w, 1, HY_DEBUG_CORRUPTED_METADATA)->operation, "alloc");
+    hy_free(w.allocator, first, 2017, HY_ALIGN_8);
+    watch_end(&w);
 }
 
 static void a_scan_finds_a_damaged_record(void **state) {
@@ -403,6 +469,7 @@ static void leaks_are_listed_with_their_stacks(void **state) {
         assert_string_equal(w.reports[i].operation, "deinit");
         size_t which = w.reports[i].block_size - 100;
         assert_ptr_equal(w.reports[i].block, blocks[which]);
+        assert_ptr_equal(w.reports[i].address, blocks[which]);
         assert_called_by(&w.reports[i].allocated, callers[which]);
     }
 }
@@ -442,9 +509,12 @@ int main(void) {
         WATCHED(a_resize_of_a_freed_block_is_use_after_free),
         WATCHED(a_free_inside_a_freed_block_is_invalid),
         cmocka_unit_test(what_is_gone_is_told_from_what_is_retained),
+        cmocka_unit_test(what_was_retained_may_be_anothers_now),
         WATCHED(a_resize_with_a_wrong_size_is_told),
         WATCHED(a_damaged_record_is_told_and_its_slot_lost),
         WATCHED(a_record_is_not_believed_because_the_call_fits_it),
+        WATCHED(a_record_may_be_damaged_from_end_to_end),
+        cmocka_unit_test(a_freed_record_may_be_damaged_from_end_to_end),
         WATCHED(a_scan_finds_a_damaged_record),
         cmocka_unit_test(a_damaged_chunk_ends_the_program),
         cmocka_unit_test(leaks_are_listed_with_their_stacks),
