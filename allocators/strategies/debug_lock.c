@@ -23,11 +23,8 @@ static bool try_to_enter(hy_debug *debug, uint32_t me) {
 bool hy_debug_wait_to_enter(hy_debug *debug, uint32_t me, const void *ptr) {
     HY_REQUIRE(__atomic_load_n(&debug->owner, __ATOMIC_RELAXED) != me, "hy_debug", (uintptr_t)ptr,
         "used from outside; its own child called it back");
-    if (!debug->config.thread_safe) {
-        __atomic_store_n(&debug->owner, me, __ATOMIC_RELAXED);
-        return true;
-    }
-    bool disturbed = ptr && __atomic_load_n(&debug->operating_on, __ATOMIC_RELAXED) == ptr;
+    bool disturbed = !debug->config.thread_safe;
+    disturbed |= ptr && __atomic_load_n(&debug->operating_on, __ATOMIC_RELAXED) == ptr;
     __atomic_fetch_add(&debug->waiters, 1, __ATOMIC_RELEASE);
     for (unsigned spins = 0; !try_to_enter(debug, me); spins++) {
         pause_briefly(spins);

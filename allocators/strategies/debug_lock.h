@@ -5,7 +5,8 @@
  * Giving it back is a plain store always: whoever waits looks again by itself, first in a loop, then after
  * yielding its processor. Waiters also see which block is worked on: that it is their own is a finding.
  *
- * An instance that is not thread-safe uses the same word to notice that it is used by two threads after all.
+ * An instance that is not thread-safe uses the same word to notice that it is used by two threads after all;
+ * whoever notices waits too, so that what is told does no harm.
  */
 #ifndef HEAPYARD_STRATEGIES_DEBUG_LOCK_H
 #define HEAPYARD_STRATEGIES_DEBUG_LOCK_H
@@ -23,7 +24,7 @@
 #endif
 
 /* Waits until `me` is inside; true where somebody worked on the block `ptr` meanwhile. Without
- * config.thread_safe it goes in at once, and is true. */
+ * config.thread_safe it is always true. */
 HY_COLD bool hy_debug_wait_to_enter(hy_debug *debug, uint32_t me, const void *ptr);
 
 /* Goes in; thread: the caller's number; ptr: the block that is worked on, or NULL. True: another thread is,

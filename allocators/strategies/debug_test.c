@@ -130,6 +130,45 @@ static void the_limit_is_exact_where_the_child_refuses(void **state) {
     watch_end(&w);
 }
 
+static void *take_eighty(hy_debug *debug) {
+    return hy_debug_alloc(debug, 80, HY_ALIGN_8);
+}
+
+typedef struct greedy {
+    hy_debug debug;
+    void *block;
+    size_t told;
+} greedy;
+
+static void allocate_when_told(void *context, const hy_debug_report *report) {
+    greedy *g = context;
+    (void)report;
+    g->told++;
+    if (!g->block) g->block = take_eighty(&g->debug);
+}
+
+/* Whoever is told during an allocation may take what the limit still allowed it. */
+static void the_limit_holds_while_somebody_is_told(void **state) {
+    (void)state;
+    greedy g = {.block = NULL};
+    hy_debug_config config = hy_debug_defaults();
+    config.tools = HY_DEBUG_TOOLS_NONE;
+    config.memory_limit = 100;
+    config.quarantine_blocks = 0;
+    config.hook = allocate_when_told;
+    config.hook_context = &g;
+    assert_int_equal(hy_debug_init(&g.debug, hy_libc(), &config), HY_OK);
+    char *block = hidden(take_eighty(&g.debug));
+    hy_debug_free(&g.debug, block, 80, HY_ALIGN_8);
+    poke(block, 1);
+    assert_null(take_eighty(&g.debug));
+    assert_int_equal(g.told, 1);
+    assert_non_null(g.block);
+    assert_true(hy_debug_check(&g.debug));
+    hy_debug_free(&g.debug, g.block, 80, HY_ALIGN_8);
+    assert_int_equal(hy_debug_deinit(&g.debug, NULL), HY_OK);
+}
+
 static void small_blocks_do_not_ask_the_child(void **state) {
     (void)state;
     watch w;
@@ -398,6 +437,41 @@ static void forms_differ_in_what_they_tell_alone(void **state) {
     }
 }
 
+/* A child that uses at once what it gets back. */
+static void *wiping_alloc(void *self, size_t size, hy_align align) {
+    (void)self;
+    return hy_alloc(hy_libc(), size, align);
+}
+
+static bool wiping_resize(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    (void)self, (void)align;
+    if (new_size > old_size) return false;
+    memset((char *)ptr + new_size, 0, old_size - new_size);
+    return true;
+}
+
+static void wiping_free(void *self, void *ptr, size_t size, hy_align align) {
+    (void)self, (void)size;
+    memset(ptr, 0, size);
+    hy_free(hy_libc(), ptr, size, align);
+}
+
+static void what_goes_back_to_the_child_may_be_touched(void **state) {
+    (void)state;
+    static const hy_vtable vtable = {wiping_alloc, wiping_resize, hy_refuse_remap, wiping_free};
+    for (unsigned form = 0; form < 6; form++) {
+        watch w;
+        hy_debug_config config = watch_config(&w);
+        config.tools = (hy_debug_tools)(form % 3);
+        config.safety = form / 3;
+        watch_begin_over(&w, (hy_allocator){NULL, &vtable}, &config);
+        void *block = hy_debug_alloc(&w.debug, 200000, HY_ALIGN_8);
+        assert_true(hy_debug_resize(&w.debug, block, 200000, 70000, HY_ALIGN_8));
+        hy_debug_free(&w.debug, block, 70000, HY_ALIGN_8);
+        watch_end(&w);
+    }
+}
+
 #if HY_ASAN
 static void end_in_asan(hy_debug_tools tools, size_t at, bool frees) {
     hy_debug debug;
@@ -552,6 +626,21 @@ static void the_process_has_an_instance(void **state) {
     assert_int_equal(hy_debug_process_counted().live_bytes, live);
 }
 
+static void an_instance_that_ended_has_left_no_memory(void **state) {
+    (void)state;
+    hy_debug_counts before = hy_debug_process_counted();
+    watch w;
+    watch_begin(&w);
+    (void)hidden(hy_debug_alloc(&w.debug, 1000, HY_ALIGN_8));
+    assert_true(hy_debug_process_counted().child_bytes > before.child_bytes);
+    assert_true(hy_debug_process_counted().overhead_bytes > before.overhead_bytes);
+    assert_int_equal(hy_debug_deinit_quietly(&w.debug, NULL), HY_LEAK);
+    hy_debug_counts after = hy_debug_process_counted();
+    assert_int_equal(after.child_bytes, before.child_bytes);
+    assert_int_equal(after.overhead_bytes, before.overhead_bytes);
+    assert_int_equal(after.live_bytes, before.live_bytes + 1000);
+}
+
 #define THREADS 4
 
 /* Threads free what others allocated: a table of slots that all swap with. */
@@ -651,22 +740,31 @@ static void use_during_an_operation_of_another_thread_is_told(void **state) {
     watch_end(&w);
 }
 
-/* The same without a lock: whoever comes in finds somebody inside. */
+/* The same without a lock: whoever comes in finds somebody inside, is told, and waits. */
 static void an_instance_for_one_thread_notices_a_second(void **state) {
     (void)state;
-    watch w;
-    hy_debug_config config = watch_config(&w);
-    config.thread_safe = false;
-    watch_begin_over(&w, hy_libc(), &config);
-    void *block = hy_debug_alloc(&w.debug, 64, HY_ALIGN_8);
-    w.debug.owner = UINT32_MAX; /* as another thread's first store inside */
-    hy_debug_free(&w.debug, block, 64, HY_ALIGN_8);
-    watch_told(&w, 1, HY_DEBUG_CONCURRENT_USE);
-    w.debug.owner = UINT32_MAX;
-    block = hy_debug_alloc(&w.debug, 64, HY_ALIGN_8);
-    watch_told(&w, 2, HY_DEBUG_CONCURRENT_USE);
-    hy_debug_free(&w.debug, block, 64, HY_ALIGN_8);
-    watch_end(&w);
+    for (int frees = 0; frees < 2; frees++) {
+        watch w;
+        slow_child child = {&w.debug, 0};
+        hy_debug_config config = watch_config(&w);
+        config.thread_safe = false;
+        watch_begin_over(&w, (hy_allocator){&child, &slow_vtable}, &config);
+        racing r = {&w, hy_debug_alloc(&w.debug, 50000, HY_ALIGN_8)};
+        void *block = hy_debug_alloc(&w.debug, 64, HY_ALIGN_8);
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, resize_slowly, &r), 0);
+        while (__atomic_load_n(&child.inside, __ATOMIC_ACQUIRE) == 0)
+            continue;
+        if (frees)
+            hy_debug_free(&w.debug, block, 64, HY_ALIGN_8);
+        else
+            hy_debug_free(&w.debug, hy_debug_alloc(&w.debug, 64, HY_ALIGN_8), 64, HY_ALIGN_8);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        watch_told(&w, 1, HY_DEBUG_CONCURRENT_USE);
+        if (!frees) hy_debug_free(&w.debug, block, 64, HY_ALIGN_8);
+        hy_debug_free(&w.debug, r.block, 50000, HY_ALIGN_8);
+        watch_end(&w);
+    }
 }
 
 #if HY_CHECK >= 1
@@ -699,6 +797,7 @@ int main(void) {
         cmocka_unit_test(the_bytes_are_the_configs),
         cmocka_unit_test(the_limit_is_exact),
         cmocka_unit_test(the_limit_is_exact_where_the_child_refuses),
+        cmocka_unit_test(the_limit_holds_while_somebody_is_told),
         cmocka_unit_test(small_blocks_do_not_ask_the_child),
         cmocka_unit_test(memory_serves_again_after_the_quarantine),
         cmocka_unit_test(never_unmap_keeps_the_poison_and_tells_late_writes),
@@ -711,6 +810,7 @@ int main(void) {
         cmocka_unit_test(a_quiet_deinit_says_nothing_and_frees_everything),
         cmocka_unit_test(without_safety_leaks_and_wrong_calls_are_told),
         cmocka_unit_test(forms_differ_in_what_they_tell_alone),
+        cmocka_unit_test(what_goes_back_to_the_child_may_be_touched),
 #if HY_ASAN
         cmocka_unit_test(asan_is_told_what_the_config_says),
 #endif
@@ -718,6 +818,7 @@ int main(void) {
         cmocka_unit_test(a_hook_may_use_the_allocator),
         cmocka_unit_test(reports_are_printed_for_people),
         cmocka_unit_test(the_process_has_an_instance),
+        cmocka_unit_test(an_instance_that_ended_has_left_no_memory),
         cmocka_unit_test(threads_share_an_instance),
         cmocka_unit_test(use_during_an_operation_of_another_thread_is_told),
         cmocka_unit_test(an_instance_for_one_thread_notices_a_second),
