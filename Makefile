@@ -3,7 +3,7 @@
 # failure into its own status 2: who needs a script's exit code calls the script.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help bench test fuzz fuzz-overnight reproduce trace trace-stats mutants report targets gate \
+.PHONY: help bench test coverage fuzz fuzz-overnight reproduce trace trace-stats mutants report targets gate \
         gate-proof docs install tidy clean
 
 # $(call flag,NAME,--flag): "--flag value" where NAME was given; $(call switch,NAME,--flag): "--flag" where
@@ -21,6 +21,7 @@ help:
 	@echo 'make bench            compare all allocators present; QUICK=1 (90 s), FULL=1 (hours), FRESH=1,'
 	@echo '                      ALLOCATORS=a,b WORKLOADS=a,b THREADS=1,2 PLUGIN=label=path'
 	@echo 'make test             build with and without sanitizers, run every test; TESTS=regex'
+	@echo 'make coverage         lines and branches of allocators/ that the tests run'
 	@echo 'make fuzz             hunt for FUZZ_SECONDS=60; ALLOCATORS=a,b PROPERTIES=p,q PLUGIN=label=path'
 	@echo 'make fuzz-overnight   both engines on all cores; HOURS=8'
 	@echo 'make reproduce        run one input again and print it as C; INPUT=file'
@@ -44,6 +45,10 @@ bench:
 test:
 	@scripts/bootstrap test
 	@scripts/test $(call flag,TESTS,--tests)
+
+coverage:
+	@scripts/bootstrap coverage
+	@scripts/coverage
 
 fuzz:
 	@scripts/bootstrap fuzz

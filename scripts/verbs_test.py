@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 VERBS = [
-    "bench", "test", "fuzz", "fuzz-overnight", "reproduce", "trace", "trace-stats", "mutants", "report", "targets",
+    "bench", "test", "coverage", "fuzz", "fuzz-overnight", "reproduce", "trace", "trace-stats", "mutants", "report", "targets",
     "gate", "gate-proof", "docs", "install", "help", "clean",
 ]  # fmt: skip
 
