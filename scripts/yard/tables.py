@@ -38,9 +38,14 @@ def _bytes(log2):
 
 
 def allocators(listing):
-    """Every row with what it is for."""
-    rows = [[f"`{row['name']}`", row["group"], row["summary"]] for row in listing["rows"]]
-    return _table(["allocator", "kind", "what it is"], rows)
+    """Every row with what it is for; stacks of them, of which there are many, fold away."""
+    single = [[f"`{row['name']}`", row["group"], row["summary"]] for row in listing["rows"] if row["group"] != "composition"]
+    stacks = [[f"`{row['name']}`", row["summary"]] for row in listing["rows"] if row["group"] == "composition"]
+    table = _table(["allocator", "kind", "what it is"], single)
+    if not stacks:
+        return table
+    folded = _table(["stack", "what it is"], stacks)
+    return f"{table}\n<details>\n<summary>{len(stacks)} stacks of these, tested, fuzzed and measured like them</summary>\n\n{folded}\n</details>\n"
 
 
 # Traits that tell how a row may be used, in the words that head their columns; the others are told by its kind.

@@ -35,6 +35,13 @@ def test_cells_are_escaped():
     assert "| `arena` | strategy | a \\| b |" in tables.allocators(LISTING)
 
 
+def test_stacks_fold_away():
+    stack = {**LISTING["rows"][0], "name": "arena_over_page", "group": "composition", "summary": "both"}
+    text = tables.allocators({**LISTING, "rows": [*LISTING["rows"], stack]})
+    assert text.startswith(tables.allocators(LISTING))
+    assert "<summary>1 stacks" in text and text.endswith("| `arena_over_page` | both |\n\n</details>\n")
+
+
 def test_each_trait_has_its_column():
     columns = {trait: 2 + index for index, trait in enumerate(tables.TRAIT_HEADS)}
     lines = {line.split("|")[1].strip(): line.split("|") for line in tables.traits(LISTING).splitlines()}
