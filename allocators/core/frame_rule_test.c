@@ -161,6 +161,124 @@ static void any_place_in_code_is_taken(void **state) {
     if (HY_HAS_FRAME_RULES) assert_true(steps > 1 << 14);
 }
 
+#if HY_HAS_FRAME_RULES
+/* A function of one byte that is never called, with call frame information as given: what compilers seldom
+ * or never write. A macro since only the assembler can place it. */
+#define CODE(name, information)                                                                              \
+    extern const char name[];                                                                                \
+    __asm__(".pushsection .text\n" #name ":\n.cfi_startproc\n" information "\nnop\n.cfi_endproc\n"           \
+            ".popsection\n")
+
+CODE(plain, "");
+CODE(address_extended, ".cfi_escape 0x05,16,1");
+CODE(address_signed, ".cfi_escape 0x11,16,1");
+CODE(address_restored, ".cfi_offset 16,-24\n.cfi_escape 0x06,16");
+CODE(address_undefined, ".cfi_undefined 16");
+CODE(address_kept, ".cfi_same_value 16");
+CODE(address_in_register, ".cfi_register 16,3");
+CODE(address_elsewhere, ".cfi_escape 0x10,16,1,0x30");
+CODE(address_computed, ".cfi_escape 0x16,16,1,0x30");
+CODE(address_too_far, ".cfi_offset 16,-16");
+CODE(base_signed, ".cfi_escape 0x12,6,0x7e");
+CODE(base_offset_signed, ".cfi_escape 0x13,0x7e");
+CODE(base_negative, ".cfi_escape 0x13,0x02");
+CODE(base_zero, ".cfi_def_cfa_offset 0");
+CODE(base_large, ".cfi_escape 0x0e,0x80,0x80,0x80,0x80,0x08");
+CODE(base_of_64_bits, ".cfi_escape 0x13,0xff,0xff,0xff,0xff,0xff,0xff,0xff,0xff,0xff,0x7f");
+CODE(base_overlong, ".cfi_escape 0x0e,0x90,0x80,0x80,0x80,0x80,0x80,0x80,0x80,0x80,0x80,0x00");
+CODE(base_overlong_signed, ".cfi_escape 0x13,0xfe,0xff,0xff,0xff,0xff,0xff,0xff,0xff,0xff,0xff,0x7f");
+CODE(base_computed, ".cfi_escape 0x0f,1,0x30");
+CODE(base_of_other_register, ".cfi_def_cfa_register 3");
+CODE(pointer_saved, ".cfi_def_cfa_offset 32\n.cfi_offset 6,-16");
+CODE(pointer_restored, ".cfi_offset 6,-16\n.cfi_escape 0x06,6");
+CODE(pointer_restored_short, ".cfi_offset 6,-16\n.cfi_restore 6");
+CODE(pointer_above, ".cfi_offset 6,16");
+CODE(pointer_far, ".cfi_offset 6,-32776");
+CODE(pointer_undefined, ".cfi_undefined 6");
+CODE(other_register, ".cfi_offset 3,-16\n.cfi_escape 0x06,3");
+CODE(remembered, ".cfi_remember_state\n.cfi_def_cfa_offset 32\n.cfi_restore_state");
+CODE(recalled_unremembered, ".cfi_escape 0x0b");
+CODE(remembered_too_often, ".cfi_escape 10,10,10,10,10,10,10,10,10");
+CODE(advanced_behind, ".cfi_escape 0x04,1,0,0,0\n.cfi_def_cfa_offset 32");
+CODE(advanced_short, ".cfi_escape 0x03,1,0\n.cfi_def_cfa_offset 32");
+CODE(advanced_nowhere, ".cfi_escape 0x02,0\n.cfi_def_cfa_offset 32");
+CODE(arguments, ".cfi_escape 0x2e,16");
+CODE(location_set, ".cfi_escape 0x01,0,0,0,0,0,0,0,0");
+CODE(signal_frame, ".cfi_signal_frame");
+CODE(with_personality, ".cfi_personality 0x1b,plain");
+CODE(with_wide_personality, ".cfi_personality 0x1c,plain");
+CODE(with_tables, ".cfi_personality 0x1b,plain\n.cfi_lsda 0x1b,plain");
+CODE(returned_by_other_register, ".cfi_return_column 3");
+
+#define STEP(frame, pointer)                                                                                 \
+    { .kind = HY_FRAME_RULE_STEP, .frame_offset = (frame), .pointer_offset = (pointer) }
+#define STEP_BY_POINTER(frame)                                                                               \
+    { .kind = HY_FRAME_RULE_STEP, .frame_offset = (frame), .by_frame_pointer = true }
+#define LAST                                                                                                 \
+    { .kind = HY_FRAME_RULE_LAST }
+#define UNKNOWN                                                                                              \
+    { .kind = HY_FRAME_RULE_UNKNOWN }
+
+static void each_instruction_is_read(void **state) {
+    (void)state;
+    const struct {
+        const char *code, *name;
+        hy_frame_rule rule;
+    } cases[] = {
+        {plain, "plain", STEP(8, 0)},
+        {address_extended, "address_extended", STEP(8, 0)},
+        {address_signed, "address_signed", STEP(8, 0)},
+        {address_restored, "address_restored", STEP(8, 0)},
+        {address_undefined, "address_undefined", LAST},
+        {address_kept, "address_kept", UNKNOWN},
+        {address_in_register, "address_in_register", UNKNOWN},
+        {address_elsewhere, "address_elsewhere", UNKNOWN},
+        {address_computed, "address_computed", UNKNOWN},
+        {address_too_far, "address_too_far", UNKNOWN},
+        {base_signed, "base_signed", STEP_BY_POINTER(16)},
+        {base_offset_signed, "base_offset_signed", STEP(16, 0)},
+        {base_negative, "base_negative", UNKNOWN},
+        {base_zero, "base_zero", UNKNOWN},
+        {base_large, "base_large", UNKNOWN},
+        {base_of_64_bits, "base_of_64_bits", STEP(8, 0)},
+        {base_overlong, "base_overlong", STEP(16, 0)},
+        {base_overlong_signed, "base_overlong_signed", STEP(16, 0)},
+        {base_computed, "base_computed", UNKNOWN},
+        {base_of_other_register, "base_of_other_register", UNKNOWN},
+        {pointer_saved, "pointer_saved", STEP(32, -16)},
+        {pointer_restored, "pointer_restored", STEP(8, 0)},
+        {pointer_restored_short, "pointer_restored_short", STEP(8, 0)},
+        {pointer_above, "pointer_above", UNKNOWN},
+        {pointer_far, "pointer_far", UNKNOWN},
+        {pointer_undefined, "pointer_undefined", UNKNOWN},
+        {other_register, "other_register", STEP(8, 0)},
+        {remembered, "remembered", STEP(8, 0)},
+        {recalled_unremembered, "recalled_unremembered", UNKNOWN},
+        {remembered_too_often, "remembered_too_often", UNKNOWN},
+        {advanced_behind, "advanced_behind", STEP(8, 0)},
+        {advanced_short, "advanced_short", STEP(8, 0)},
+        {advanced_nowhere, "advanced_nowhere", STEP(32, 0)},
+        {arguments, "arguments", STEP(8, 0)},
+        {location_set, "location_set", UNKNOWN},
+        {signal_frame, "signal_frame", UNKNOWN},
+        {with_personality, "with_personality", STEP(8, 0)},
+        {with_wide_personality, "with_wide_personality", STEP(8, 0)},
+        {with_tables, "with_tables", STEP(8, 0)},
+        {returned_by_other_register, "returned_by_other_register", UNKNOWN},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        hy_frame_rule rule = hy_frame_rule_at((uintptr_t)cases[i].code + 1), wanted = cases[i].rule;
+        if (rule.kind != wanted.kind || rule.frame_offset != wanted.frame_offset ||
+            rule.pointer_offset != wanted.pointer_offset ||
+            rule.by_frame_pointer != wanted.by_frame_pointer) {
+            print_error("%s: kind %d, frame %d, pointer %d, by frame pointer %d\n", cases[i].name, rule.kind,
+                rule.frame_offset, rule.pointer_offset, rule.by_frame_pointer);
+            fail();
+        }
+    }
+}
+#endif
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(from_a_test),
@@ -171,6 +289,9 @@ int main(void) {
         cmocka_unit_test(through_a_signal_handler),
         cmocka_unit_test(what_is_no_code_has_no_rule),
         cmocka_unit_test(any_place_in_code_is_taken),
+#if HY_HAS_FRAME_RULES
+        cmocka_unit_test(each_instruction_is_read),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
