@@ -101,13 +101,12 @@ int hy_testing_end(hy_testing *testing) {
 int hy_testing_setup(void **state) {
     hy_testing *testing = hy_create(hy_libc(), hy_testing);
     *state = testing;
-    if (testing && hy_testing_init(testing, NULL) == HY_OK) return 0;
-    if (testing) hy_destroy(hy_libc(), testing);
-    return -1;
+    return testing && hy_testing_init(testing, NULL) == HY_OK ? 0 : -1;
 }
 
 int hy_testing_teardown(void **state) {
     hy_testing *testing = *state;
+    if (!testing) return -1; /* cmocka calls a teardown also where the setup failed */
     int result = hy_testing_end(testing) == 0 ? 0 : -1;
     hy_destroy(hy_libc(), testing);
     return result;

@@ -78,7 +78,7 @@ HY_API uint64_t hy_testing_findings(const hy_testing *testing);
 HY_API int hy_testing_end(hy_testing *testing);
 
 /* Fixtures: a setup makes a testing allocator with the defaults, from malloc, and leaves it in *state; the
- * teardown ends it. Both return 0, or -1 where the test is to fail. */
+ * teardown ends it, where the setup could make it. Both return 0, or -1 where the test is to fail. */
 HY_API int hy_testing_setup(void **state);
 HY_API int hy_testing_teardown(void **state);
 
