@@ -316,7 +316,9 @@ static bool read_common(const uint8_t *common, program *p, bool *has_augmentatio
     *has_augmentation = letters[0] == 'z';
     if (!*has_augmentation) return false; /* how addresses are written is not said */
     uint64_t size = take_unsigned(&r);
-    reader data = {take_bytes(&r, size), r.at, false};
+    reader data = r;
+    (void)take_bytes(&r, size);
+    data.end = r.at;
     uint8_t address_form = 0;
     for (const char *letter = letters + 1; *letter && *letter != 'R'; letter++) {
         if (*letter == 'P')
