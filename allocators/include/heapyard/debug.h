@@ -16,7 +16,8 @@
  *   size mismatch, alignment mismatch     freed or resized with other than it lives with
  *   overflow, underflow    bytes behind or before a block were written
  *   write after free       a freed block's bytes were written
- *   corrupted metadata     the allocator's own record of a block was written
+ *   corrupted metadata     what the allocator's own record says of a block was written (a record's links to
+ *                          its neighbours in a queue are not sealed: a write there may crash)
  *   concurrent use         two threads freed or resized one block at once, or one instance that is not
  *                          thread-safe was used by two
  *
@@ -24,7 +25,8 @@
  * freed, at hy_debug_scan or deinit (the byte behind a block is never one that text or zeros could leave
  * unchanged); a wrong size or alignment; a foreign address, at no risk of touching it; a leak. Until its
  * memory serves again, a double free and a write after free (into the filled part, see fill_bytes). It serves
- * again after at least quarantine_blocks more blocks of about that size were freed, with never_unmap never.
+ * again after at least quarantine_blocks more blocks of about that size were freed, sooner only where the
+ * child has no more; with never_unmap never.
  * Memory without a live block goes back to the child beyond retained_bytes, the oldest first; a large block's
  * does soon. A double free is a foreign pointer then, unless retain_metadata keeps the record.
  *
@@ -173,7 +175,7 @@ typedef struct hy_debug_counts {
     size_t peak_bytes;      /* the greatest live_bytes so far; of the process: the sum of the instances' */
     uint64_t alloc_count;   /* blocks handed out so far */
     uint64_t total_bytes;   /* of all of them, and of what blocks grew by */
-    uint64_t refused_count; /* by the limit or the child */
+    uint64_t refused_count; /* allocations, and resizes, for which there was no room either */
     size_t child_bytes;     /* taken from the child for blocks */
     size_t overhead_bytes;  /* likewise for records and the index */
     uint64_t child_calls;
