@@ -1,11 +1,7 @@
 /* registry_test.c: the table is sound: names, traits that fit the functions present, and instances. */
+#include "allocators/conformance/dies.h"
 #include "allocators/registry.h"
-#include <heapyard/libc.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include <heapyard/heapyard.h>
 
 /* Every assertion about a row names it. */
 #define ROW_REQUIRE(row, condition)                                                                          \
@@ -192,6 +188,106 @@ static void groups_and_traits_have_names(void **state) {
     assert_string_equal(hy_trait_name(HY_TRAIT_COUNT), "unknown");
 }
 
+/* Every init that takes a child, with a value of zeroes instead of one. */
+static size_t init_under_test;
+
+static const char *const inits[] = {"hy_arena_init", "hy_arena_shared_init", "hy_pool_init", "hy_debug_init",
+    "hy_counting_init", "hy_counting_shared_init", "hy_failing_init", "hy_headered_init", "hy_logging_init",
+    "hy_recording_init", "hy_stack_fallback_init", "hy_wide_align_init", "hy_limited_init",
+    "hy_limited_shared_init", "hy_thread_safe_init", "hy_validating_init", "hy_validating_indexed_init"};
+
+static void ignore_call(void *context, const hy_call *call) {
+    (void)context, (void)call;
+}
+
+static union any_allocator {
+    hy_arena arena;
+    hy_arena_shared arena_shared;
+    hy_pool pool;
+    hy_debug debug;
+    hy_counting counting;
+    hy_counting_shared counting_shared;
+    hy_failing failing;
+    hy_headered headered;
+    hy_logging logging;
+    hy_recording recording;
+    hy_stack_fallback stack_fallback;
+    hy_wide_align wide_align;
+    hy_limited limited;
+    hy_limited_shared limited_shared;
+    hy_thread_safe thread_safe;
+    hy_validating validating;
+    hy_validating_indexed validating_indexed;
+} made;
+
+static void init_over_nothing(void) {
+    const hy_allocator none = {NULL, NULL};
+    switch (init_under_test) {
+    case 0:
+        (void)!hy_arena_init(&made.arena, none, NULL);
+        break;
+    case 1:
+        hy_arena_shared_init(&made.arena_shared, none);
+        break;
+    case 2:
+        (void)!hy_pool_init(&made.pool, none, 8, HY_ALIGN_8, NULL);
+        break;
+    case 3:
+        (void)!hy_debug_init(&made.debug, none, NULL);
+        break;
+    case 4:
+        hy_counting_init(&made.counting, none);
+        break;
+    case 5:
+        hy_counting_shared_init(&made.counting_shared, none);
+        break;
+    case 6:
+        hy_failing_init(&made.failing, none, NULL);
+        break;
+    case 7:
+        hy_headered_init(&made.headered, none);
+        break;
+    case 8:
+        hy_logging_init(&made.logging, none, hy_line_to_file, stderr, "test");
+        break;
+    case 9:
+        hy_recording_init(&made.recording, none, ignore_call, NULL);
+        break;
+    case 10:
+        hy_stack_fallback_init(&made.stack_fallback, NULL, 0, none);
+        break;
+    case 11:
+        hy_wide_align_init(&made.wide_align, none, HY_ALIGN_16);
+        break;
+    case 12:
+        hy_limited_init(&made.limited, none, 100);
+        break;
+    case 13:
+        hy_limited_shared_init(&made.limited_shared, none, 100);
+        break;
+    case 14:
+        (void)!hy_thread_safe_init(&made.thread_safe, none);
+        break;
+    case 15:
+        hy_validating_init(&made.validating, none, NULL);
+        break;
+    default:
+        hy_validating_indexed_init(&made.validating_indexed, none, NULL);
+        break;
+    }
+}
+
+static void nothing_stands_on_no_child(void **state) {
+    (void)state;
+    if (HY_CHECK == 0) skip(); /* nothing is checked in such a build */
+    for (init_under_test = 0; init_under_test < sizeof inits / sizeof inits[0]; init_under_test++) {
+        char expected[128];
+        snprintf(expected, sizeof expected,
+            "%s: got 0 (0x0), must be a child with a vtable (hy_null() for none)", inits[init_under_test]);
+        assert_dies_saying(init_over_nothing, expected);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_plain_and_unique),
@@ -204,6 +300,7 @@ int main(void) {
         cmocka_unit_test(a_child_that_is_given_is_used),
         cmocka_unit_test(an_unknown_name_finds_its_neighbour),
         cmocka_unit_test(a_missing_row_is_not_made),
+        cmocka_unit_test(nothing_stands_on_no_child),
         cmocka_unit_test(groups_and_traits_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

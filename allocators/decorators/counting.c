@@ -30,6 +30,7 @@ bool hy_counts_check(const hy_counts *counts) {
 }
 
 void hy_counting_shared_init(hy_counting_shared *counting, hy_allocator child) {
+    hy_require_child(child, "hy_counting_shared_init");
     memset(counting, 0, sizeof *counting);
     counting->child = child;
 }

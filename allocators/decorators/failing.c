@@ -14,6 +14,7 @@
 
 void hy_failing_init(hy_failing *failing, hy_allocator child, const hy_failing_options *options) {
     static const hy_failing_options defaults = HY_FAILING_DEFAULTS;
+    hy_require_child(child, "hy_failing_init");
     memset(failing, 0, sizeof *failing);
     failing->child = child;
     failing->options = options ? *options : defaults;

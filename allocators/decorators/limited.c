@@ -28,6 +28,7 @@ bool hy_limited_check(const hy_limited *limited) {
 }
 
 void hy_limited_shared_init(hy_limited_shared *limited, hy_allocator child, size_t limit_bytes) {
+    hy_require_child(child, "hy_limited_shared_init");
     *limited = (hy_limited_shared){.child = child, .limit_bytes = limit_bytes};
 }
 

@@ -18,6 +18,7 @@
 
 void hy_logging_init(
     hy_logging *logging, hy_allocator child, hy_line_sink sink, void *context, const char *scope) {
+    hy_require_child(child, "hy_logging_init");
     HY_REQUIRE(sink != NULL, "hy_logging_init", 0, "a sink");
     *logging = (hy_logging)HY_LOGGING_INIT(child, sink, context, scope);
 }

@@ -13,6 +13,7 @@
 #include <heapyard/typed.h>
 
 void hy_recording_init(hy_recording *recording, hy_allocator child, hy_call_sink sink, void *context) {
+    hy_require_child(child, "hy_recording_init");
     HY_REQUIRE(sink != NULL, "hy_recording_init", 0, "a sink");
     *recording = (hy_recording){.child = child, .sink = sink, .context = context};
 }

@@ -21,8 +21,7 @@
 #include <heapyard/typed.h>
 
 void hy_stack_fallback_init(hy_stack_fallback *fallback, void *buffer, size_t size, hy_allocator child) {
-    HY_REQUIRE(
-        child.vtable != NULL, "hy_stack_fallback_init", 0, "a child with a vtable (hy_null() for none)");
+    hy_require_child(child, "hy_stack_fallback_init");
     HY_REQUIRE(buffer != NULL || size == 0, "hy_stack_fallback_init", size, "0 where there is no buffer");
     HY_REQUIRE(size <= (SIZE_MAX >> (sizeof(size_t) == 8)) - (uintptr_t)buffer, "hy_stack_fallback_init",
         size, "the size of a buffer that lies in the address space");

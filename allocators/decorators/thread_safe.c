@@ -15,6 +15,7 @@
 #include <heapyard/typed.h>
 
 hy_error hy_thread_safe_init(hy_thread_safe *shared, hy_allocator child) {
+    hy_require_child(child, "hy_thread_safe_init");
     shared->child = child;
     return pthread_mutex_init(&shared->mutex, NULL) == 0 ? HY_OK : HY_OUT_OF_MEMORY;
 }

@@ -62,6 +62,7 @@ static void set_up(hy_validating *v, hy_allocator child, const hy_validating_opt
 }
 
 void hy_validating_init(hy_validating *validating, hy_allocator child, const hy_validating_options *options) {
+    hy_require_child(child, "hy_validating_init");
     set_up(validating, child, options);
 }
 
@@ -209,6 +210,7 @@ void *hy_validating_remap(void *self, void *ptr, size_t old_size, size_t new_siz
 
 void hy_validating_indexed_init(
     hy_validating_indexed *validating, hy_allocator child, const hy_validating_options *options) {
+    hy_require_child(child, "hy_validating_indexed_init");
     set_up(&validating->base, child, options);
     bool given = options && options->index_memory.vtable;
     validating->index = (hy_block_index)HY_BLOCK_INDEX_INIT(given ? options->index_memory : hy_libc());

@@ -187,6 +187,7 @@ bool hy_arena_resize(hy_arena *arena, void *ptr, size_t old_size, size_t new_siz
 }
 
 hy_error hy_arena_init(hy_arena *arena, hy_allocator child, const hy_arena_options *options) {
+    hy_require_child(child, "hy_arena_init");
     *arena = (hy_arena)HY_ARENA_INIT(child);
     if (!options) return HY_OK;
     arena->fixed = options->fixed || options->fatal;

@@ -143,6 +143,7 @@ bool hy_arena_shared_resize(hy_arena_shared *shared, void *ptr, size_t old_size,
 }
 
 void hy_arena_shared_init(hy_arena_shared *shared, hy_allocator child) {
+    hy_require_child(child, "hy_arena_shared_init");
     *shared = (hy_arena_shared)HY_ARENA_SHARED_INIT(child);
 }
 

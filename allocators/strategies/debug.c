@@ -147,6 +147,7 @@ static void start_buckets(hy_debug *debug) {
 
 hy_error hy_debug_init(hy_debug *debug, hy_allocator child, const hy_debug_config *config) {
     static uint64_t sequence;
+    hy_require_child(child, "hy_debug_init");
     memset(debug, 0, sizeof *debug);
     debug->child = child;
     debug->config = config ? *config : hy_debug_defaults();

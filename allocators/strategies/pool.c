@@ -54,6 +54,7 @@ static bool makes_sense(size_t block_size, const hy_pool_options *wanted) {
 
 hy_error hy_pool_init(hy_pool *pool, hy_allocator child, size_t block_size, hy_align block_align,
     const hy_pool_options *options) {
+    hy_require_child(child, "hy_pool_init");
     make_barren(pool, child);
     hy_pool_options wanted = options ? *options : (hy_pool_options){0};
     if (!makes_sense(block_size, &wanted)) return HY_INVALID;

@@ -94,6 +94,13 @@ HY_INLINE void hy_require_aligned(const void *ptr, hy_align align, const char *f
         "a pointer aligned as the block lives with");
 }
 
+/* Ends the program where `child` is a value of zeroes, which is no allocator. Every init that takes a child
+ * asks this. `function`: the one that was called with it. */
+HY_INLINE void hy_require_child(hy_allocator child, const char *function) {
+    (void)child, (void)function;
+    HY_REQUIRE(child.vtable != NULL, function, 0, "a child with a vtable (hy_null() for none)");
+}
+
 /* A block of `size` bytes at a multiple of `align`.
  * Returns: the block, owned by the caller, who gives it back with hy_free and the same size and
  * alignment; for size 0 the zero-size pointer; NULL where refused, nothing changed.

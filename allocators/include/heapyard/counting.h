@@ -61,6 +61,7 @@ typedef struct hy_counting {
 
 /* Starts all counts at 0. O(1). */
 HY_INLINE void hy_counting_init(hy_counting *counting, hy_allocator child) {
+    hy_require_child(child, "hy_counting_init");
     memset(counting, 0, sizeof *counting);
     counting->child = child;
 }

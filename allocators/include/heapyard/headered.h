@@ -31,6 +31,7 @@ typedef struct hy_headered {
 
 /* Starts over the child. O(1). */
 HY_INLINE void hy_headered_init(hy_headered *headered, hy_allocator child) {
+    hy_require_child(child, "hy_headered_init");
     headered->child = child;
 }
 

@@ -42,6 +42,7 @@ typedef struct hy_limited {
 
 /* Starts with nothing used. limit_bytes: SIZE_MAX for none. O(1). */
 HY_INLINE void hy_limited_init(hy_limited *limited, hy_allocator child, size_t limit_bytes) {
+    hy_require_child(child, "hy_limited_init");
     hy_limited fresh = HY_LIMITED_INIT(child, limit_bytes);
     *limited = fresh;
 }

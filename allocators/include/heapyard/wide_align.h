@@ -47,7 +47,7 @@ typedef struct hy_wide_align {
 
 /* greatest: an alignment that the child serves; the stronger, the less is added. */
 HY_INLINE void hy_wide_align_init(hy_wide_align *wide, hy_allocator child, hy_align greatest) {
-    HY_REQUIRE(child.vtable != NULL, "hy_wide_align_init", 0, "a child with a vtable");
+    hy_require_child(child, "hy_wide_align_init");
     wide->child = child;
     wide->greatest = greatest;
 }
