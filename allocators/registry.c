@@ -126,7 +126,7 @@ static const composition compositions[] = {
     {"wide_align_over_counting", "what aligning adds, counted", {"wide_align", "counting", "raw_libc"}},
     {"debug_over_wide_align", "a foreign heap checked, as a plug-in of a virtual machine has it",
         {"debug", "wide_align", "host"}},
-    {"arena_over_debug", "an arena whose owner may forget to end it", {"arena", "debug", "libc"}},
+    {"arena_over_debug", "an arena that tells whether its owner ended it", {"arena", "debug", "libc"}},
     {"stack_fallback_over_debug", "a buffer before a checked heap", {"stack_fallback", "debug", "libc"}},
     {"logging_over_debug", "each call told and checked", {"logging", "debug", "libc"}},
     {"thread_safe_over_limited", "a budget that threads share", {"thread_safe", "limited", "libc"}},
