@@ -72,22 +72,24 @@ typedef struct maps_line {
     enum { LOW, HIGH, REST } part;
 } maps_line;
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return -1;
+/* The kernel writes nothing but digits and small letters there. */
+static unsigned hex_digit(char c) {
+    return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
 /* Takes the next byte of the file; true at the end of a line, whose range is then in *line. */
 static bool maps_take(maps_line *line, char c) {
-    if (line->part == LOW && c == '-')
-        line->part = HIGH;
-    else if (line->part == HIGH && c == ' ')
-        line->part = REST;
-    else if (line->part == LOW && hex_digit(c) >= 0)
-        line->low = line->low << 4 | (unsigned)hex_digit(c);
-    else if (line->part == HIGH && hex_digit(c) >= 0)
-        line->high = line->high << 4 | (unsigned)hex_digit(c);
+    if (line->part == LOW) {
+        if (c == '-')
+            line->part = HIGH;
+        else
+            line->low = line->low << 4 | hex_digit(c);
+    } else if (line->part == HIGH) {
+        if (c == ' ')
+            line->part = REST;
+        else
+            line->high = line->high << 4 | hex_digit(c);
+    }
     return c == '\n';
 }
 

@@ -60,6 +60,12 @@ static bool whole_pages(size_t size, size_t *bytes) {
     return true;
 }
 
+/* The same for a block that was handed out, so that it can't fail. */
+static size_t pages_of_block(size_t size) {
+    size_t mask = hy_page_size() - 1;
+    return (size + mask) & ~mask;
+}
+
 static void unmap(hy_page_source *source, char *ptr, size_t bytes) {
     if (bytes == 0) return;
     count_call(source);
@@ -69,8 +75,8 @@ static void unmap(hy_page_source *source, char *ptr, size_t bytes) {
 /* A range from `take` (the system's map or reserve) that begins at a multiple of align, which is above
  * a page; what is too much goes back. */
 static char *take_aligned(hy_page_source *source, void *(*take)(size_t), size_t bytes, size_t align) {
-    size_t whole;
-    if (HY_ADD_OVERFLOWS(bytes, align - hy_page_size(), &whole) || whole > PTRDIFF_MAX) return NULL;
+    size_t whole = bytes + (align - hy_page_size()); /* no overflow: each is at most half of the addresses */
+    if (whole > PTRDIFF_MAX) return NULL;
     count_call(source);
     char *start = take(whole);
     if (!start) return NULL;
@@ -122,8 +128,8 @@ static bool resize_pages(hy_page_source *source, char *ptr, size_t old_bytes, si
 }
 
 bool hy_page_resize(hy_page_source *source, void *ptr, size_t old_size, size_t new_size) {
-    size_t old_bytes, new_bytes;
-    if (!whole_pages(old_size, &old_bytes) || !whole_pages(new_size, &new_bytes)) return false;
+    size_t old_bytes = pages_of_block(old_size), new_bytes;
+    if (!whole_pages(new_size, &new_bytes)) return false;
     open_rest(ptr, old_size, old_bytes);
     if (!resize_pages(source, ptr, old_bytes, new_bytes)) {
         close_rest(ptr, old_size, old_bytes);
@@ -156,8 +162,8 @@ static void open_grown(char *ptr, size_t old_bytes, size_t new_bytes) {
 
 void *hy_page_remap(hy_page_source *source, void *ptr, size_t old_size, size_t new_size, hy_align align) {
     if (hy_page_resize(source, ptr, old_size, new_size)) return ptr;
-    size_t old_bytes, new_bytes;
-    if (!whole_pages(old_size, &old_bytes) || !whole_pages(new_size, &new_bytes)) return NULL;
+    size_t old_bytes = pages_of_block(old_size), new_bytes;
+    if (!whole_pages(new_size, &new_bytes)) return NULL;
     open_rest(ptr, old_size, old_bytes);
     char *moved = move_pages(source, ptr, old_bytes, new_bytes, hy_align_bytes(align));
     if (!moved) {

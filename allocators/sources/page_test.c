@@ -169,6 +169,72 @@ static void *work(void *argument) {
     return &source;
 }
 
+static void set_limit(__rlimit_resource_t resource, size_t value) {
+    struct rlimit limit;
+    getrlimit(resource, &limit);
+    limit.rlim_cur = value;
+    setrlimit(resource, &limit);
+}
+
+/* Ends with 0 where a block of this alignment that can't grow stays as it was. */
+static int grow_without_data(hy_align align) {
+    hy_allocator allocator = fresh(false);
+    size_t size = 3 * hy_page_size();
+    char *ptr = hy_alloc(allocator, size, align);
+    if (!ptr) return 1;
+    memset(ptr, 7, size);
+    set_limit(RLIMIT_DATA, hy_page_size()); /* Linux does not enforce 0 */
+    bool moved = hy_remap(allocator, ptr, size, 64 * size, align) != NULL;
+    set_limit(RLIMIT_DATA, RLIM_INFINITY);
+    if (moved || held() != size || ptr[0] != 7 || ptr[size - 1] != 7) return 2;
+    hy_free(allocator, ptr, size, align);
+    return held() == 0 ? 0 : 3;
+}
+
+static void grow_blocks_without_data(void) {
+    int status = grow_without_data(HY_ALIGN_1);
+    _exit(status ? status : grow_without_data(hy_align_from_log2(20)));
+}
+
+static void a_move_that_the_system_refuses_changes_nothing(void **state) {
+    (void)state;
+    assert_exits_saying(0, grow_blocks_without_data, "");
+}
+
+enum { MAPPINGS_MAX = 200000, BLOCKS = 32 };
+
+/* Splits a range into mappings of a page until the process may have no more of them; false: it may have too
+ * many for a test. */
+static bool use_mappings_up(void) {
+    size_t page = hy_page_size();
+    char *range = hy_os_reserve(MAPPINGS_MAX * page);
+    if (!range) return false;
+    for (size_t i = 1; i < MAPPINGS_MAX; i += 2) {
+        if (!hy_os_protect(range + i * page, page, true)) return true;
+    }
+    return false;
+}
+
+/* A block in the midst of others can't be unmapped then, since that would make one mapping two. */
+static void free_blocks_that_stay_mapped(void) {
+    hy_allocator allocator = fresh(false);
+    char *blocks[BLOCKS];
+    for (size_t i = 0; i < BLOCKS; i++) {
+        blocks[i] = hy_alloc(allocator, hy_page_size(), HY_ALIGN_1);
+        blocks[i][0] = 1;
+    }
+    if (!use_mappings_up()) _exit(0);
+    for (size_t i = 0; i < BLOCKS; i++)
+        hy_free(allocator, blocks[i], hy_page_size(), HY_ALIGN_1);
+    _exit(held() == 0 ? 0 : 1);
+}
+
+static void pages_that_cannot_be_unmapped_are_given_back_empty(void **state) {
+    (void)state;
+    if (HY_ASAN || HY_TSAN) skip();
+    assert_exits_saying(0, free_blocks_that_stay_mapped, "");
+}
+
 static void counts_stay_exact_with_many_threads(void **state) {
     (void)state;
     fresh(false);
@@ -191,6 +257,8 @@ int main(void) {
         cmocka_unit_test(shrink_gives_tail_pages_back),
         cmocka_unit_test(extremes_are_refused),
         cmocka_unit_test(huge_pages_begin_at_huge_pages),
+        cmocka_unit_test(a_move_that_the_system_refuses_changes_nothing),
+        cmocka_unit_test(pages_that_cannot_be_unmapped_are_given_back_empty),
         cmocka_unit_test(counts_stay_exact_with_many_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
