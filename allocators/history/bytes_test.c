@@ -2,6 +2,7 @@
 #include "allocators/history/bytes.h"
 
 #include <heapyard/libc.h>
+#include <heapyard/sweep.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -124,6 +125,100 @@ static void test_sizes_near_a_bound_follow_it(void **unused) {
     hy_history_deinit(&history);
 }
 
+static const hy_op every_kind[] = {
+    {.kind = HY_OP_ALLOC, .slot = 1, .size = 1, .align_log2 = 3},
+    {.kind = HY_OP_ALLOC, .slot = 2, .size = 300, .align_log2 = 20}, /* a byte for the alignment */
+    {.kind = HY_OP_ALLOC, .slot = 3, .size = 0, .flags = HY_OP_ZEROED},
+    {.kind = HY_OP_ALLOC, .slot = 4, .size = SIZE_MAX - 3},
+    {.kind = HY_OP_ALLOC, .slot = 5, .size = 70000},
+    {.kind = HY_OP_ALLOC, .slot = 6, .size = (uint64_t)1 << 41 | 5},
+    {.kind = HY_OP_REALLOC, .slot = 3, .size = 40000},
+    {.kind = HY_OP_RESIZE, .slot = 1, .size = 7},
+    {.kind = HY_OP_REMAP, .slot = 6, .size = 7},
+    {.kind = HY_OP_CHECK},
+    {.kind = HY_OP_FREE, .slot = 2},
+    {.kind = HY_OP_RESET, .size = 2 | 4096 << 2},
+    {.kind = HY_OP_RESET, .size = 1},
+};
+
+#define KINDS (sizeof every_kind / sizeof every_kind[0])
+
+/* How many operations fit; what does not fit writes nothing. */
+static size_t written_into(size_t capacity, const hy_bytes_header *header) {
+    uint8_t bytes[200];
+    hy_bytes_writer writer;
+    memset(bytes, 0xEE, sizeof bytes);
+    hy_bytes_write_header(&writer, bytes, capacity, header);
+    size_t count = 0, before = writer.size;
+    while (count < KINDS && hy_bytes_write(&writer, every_kind[count], HY_BYTES_ABSOLUTE)) {
+        assert_true(writer.size > before);
+        before = writer.size;
+        count++;
+    }
+    assert_int_equal(writer.size, before);
+    assert_true(writer.size <= capacity);
+    for (size_t i = capacity; i < sizeof bytes; i++)
+        assert_int_equal(bytes[i], 0xEE);
+    return count;
+}
+
+static void room_that_ends_is_told_at_every_byte(void **unused) {
+    (void)unused;
+    const hy_bytes_header header = {.options = 0x1234,
+        .manners = {.alloc_refusal = 3, .resize_refusal = HY_BYTES_NEVER, .remap_refusal = 5}};
+    size_t last = 0;
+    for (size_t capacity = 0; capacity < 100; capacity++) {
+        size_t count = written_into(capacity, &header);
+        assert_true(count >= last);
+        last = count;
+    }
+    assert_int_equal(last, KINDS);
+}
+
+static void what_bytes_can_not_say_is_refused(void **unused) {
+    (void)unused;
+    static uint8_t bytes[4096];
+    hy_bytes_writer writer;
+    const hy_bytes_header header = {.manners = {.alloc_refusal = HY_BYTES_NEVER}};
+    hy_bytes_write_header(&writer, bytes, sizeof bytes, &header);
+    assert_false(hy_bytes_write(&writer, (hy_op){.kind = HY_OP_FREE, .slot = 0}, HY_BYTES_ABSOLUTE));
+    for (uint32_t slot = 0; slot < HY_BYTES_SLOT_MAX; slot++)
+        assert_true(hy_bytes_write(
+            &writer, (hy_op){.kind = HY_OP_ALLOC, .slot = slot, .size = 1}, HY_BYTES_ABSOLUTE));
+    assert_false(
+        hy_bytes_write(&writer, (hy_op){.kind = HY_OP_ALLOC, .slot = 999, .size = 1}, HY_BYTES_ABSOLUTE));
+    assert_false(hy_bytes_write(&writer, (hy_op){.kind = HY_OP_THREAD_END, .slot = 1}, HY_BYTES_ABSOLUTE));
+}
+
+static void a_long_input_ends_at_the_last_operation(void **unused) {
+    (void)unused;
+    static uint8_t bytes[5000];
+    hy_history history;
+    hy_bytes_header header;
+    hy_history_init(&history, hy_libc());
+    decode(bytes, sizeof bytes, &header, &history);
+    assert_in_range(history.count, HY_BYTES_OPERATION_MAX, HY_BYTES_OPERATION_MAX + 1);
+    hy_history_deinit(&history);
+}
+
+static hy_error decode_in(hy_allocator gpa, void *argument) {
+    hy_history history;
+    hy_bytes_header header;
+    hy_history_init(&history, gpa);
+    size_t taken = hy_bytes_decode_header(argument, 2000, &header);
+    bool good = hy_bytes_decode((uint8_t *)argument + taken, 2000 - taken, &header, bounds, &history);
+    hy_history_deinit(&history);
+    return good ? HY_OK : HY_OUT_OF_MEMORY;
+}
+
+static void every_refusal_is_told(void **unused) {
+    (void)unused;
+    static uint8_t bytes[2000];
+    hy_sweep_report report;
+    assert_int_equal(hy_check_all_allocation_failures(decode_in, hy_libc(), bytes, &report), HY_SWEEP_OK);
+    assert_true(report.alloc_count >= 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_bytes_are_a_legal_history),
@@ -131,6 +226,10 @@ int main(void) {
         cmocka_unit_test(test_an_exhausted_input_reads_zero),
         cmocka_unit_test(test_sizes_are_mostly_small),
         cmocka_unit_test(test_sizes_near_a_bound_follow_it),
+        cmocka_unit_test(room_that_ends_is_told_at_every_byte),
+        cmocka_unit_test(what_bytes_can_not_say_is_refused),
+        cmocka_unit_test(a_long_input_ends_at_the_last_operation),
+        cmocka_unit_test(every_refusal_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

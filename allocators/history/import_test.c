@@ -2,6 +2,7 @@
 #include "allocators/history/import.h"
 
 #include <heapyard/libc.h>
+#include <heapyard/sweep.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -85,11 +86,105 @@ static void what_is_no_line_is_named(void **state) {
     }
 }
 
+static void blanks_and_numbers_are_read_strictly(void **state) {
+    (void)state;
+    imported it = import_text("7:\tmalloc 0x10 8\n");
+    assert_false(it.good);
+    hy_history_deinit(&it.history);
+    it = import_text("7:  malloc\t0x10\t 8 \t\r\n");
+    assert_true(it.good);
+    hy_history_deinit(&it.history);
+    static const char *const lines[] = {"1: malloc 0y10 8", "1: malloc 0x 8", "1: malloc x10 8",
+        "1: malloc 0", "1: calloc zz 1 1", "1: memalign zz 16 8", "1: realloc 0x1 0x2", "1: realloc zz 0x2 8",
+        "1: free zz", "1: mallocs 0x10 8", ": malloc 0x10 8"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        it = import_text(lines[i]);
+        if (it.good) fail_msg("\"%s\" is taken for a line", lines[i]);
+        hy_history_deinit(&it.history);
+    }
+}
+
+static void what_can_not_be_read_is_told(void **state) {
+    (void)state;
+    FILE *folder = fopen("/tmp", "r");
+    assert_non_null(folder);
+    hy_history history;
+    hy_import_counts counts;
+    hy_trace_error error;
+    hy_history_init(&history, hy_libc());
+    assert_false(hy_import_memory_replay(folder, "log.txt", &history, &counts, &error));
+    assert_string_equal(error.message, "log.txt:0: can't be read further");
+    assert_true(error.system);
+    fclose(folder);
+    hy_history_deinit(&history);
+}
+
+/* Threads, blocks and changes enough for every table to grow. */
+static hy_error import_in(hy_allocator gpa, void *text) {
+    FILE *in = fmemopen(text, strlen(text), "r");
+    assert_non_null(in);
+    hy_history history;
+    hy_import_counts counts;
+    hy_trace_error error;
+    hy_history_init(&history, gpa);
+    bool good = hy_import_memory_replay(in, "log.txt", &history, &counts, &error);
+    fclose(in);
+    if (!good) assert_true(error.system && history.count == 0);
+    hy_history_deinit(&history);
+    return good ? HY_OK : HY_OUT_OF_MEMORY;
+}
+
+static void every_refusal_is_told(void **state) {
+    (void)state;
+    size_t size = 0;
+    char *text = NULL;
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    for (unsigned i = 1; i <= 40; i++) {
+        (void)fprintf(out, "%u: malloc 0x%u000 8\n%u: realloc 0x%u000 0x%u000 9\n", i, i, i, i, i);
+        (void)fprintf(out,
+            "%u: calloc 0x%uf0 2 8\n%u: free 0x%uf0\n%u: malloc 0x0 8\n%u: memalign 0x%ua 4 8\n", i, i, i, i,
+            i, i, i);
+        (void)fprintf(out, "%u: thread_done 0x0\n", i);
+    }
+    fclose(out);
+    hy_sweep_report report;
+    assert_int_equal(hy_check_all_allocation_failures(import_in, hy_libc(), text, &report), HY_SWEEP_OK);
+    assert_true(report.alloc_count > 5);
+    free(text);
+}
+
+/* The history's room ends at each of its operations in turn. */
+static void a_full_history_is_told_wherever_it_ends(void **state) {
+    (void)state;
+    static const char *const last[] = {"1: malloc 0x9000 8\n", "1: free 0x1000\n",
+        "1: realloc 0x9000 0x1000 8\n", "1: realloc 0x0 0x1000 0\n", "1: realloc 0x0 0x1000 8\n",
+        "1: malloc 0x0 8\n", "1: thread_done 0x0\n", "1: malloc 0x1000 8\n"};
+    for (size_t i = 0; i < sizeof last / sizeof last[0]; i++) {
+        size_t size = 0;
+        char *text = NULL;
+        FILE *out = open_memstream(&text, &size);
+        assert_non_null(out);
+        /* 256 operations fill the first room, one block is left. */
+        for (unsigned round = 0; round < 127; round++)
+            (void)fprintf(out, "1: malloc 0x2000 8\n1: free 0x2000\n");
+        (void)fprintf(out, "1: malloc 0x0 1\n1: malloc 0x1000 8\n%s", last[i]);
+        fclose(out);
+        hy_sweep_report report;
+        assert_int_equal(hy_check_all_allocation_failures(import_in, hy_libc(), text, &report), HY_SWEEP_OK);
+        free(text);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_action_becomes_an_operation),
         cmocka_unit_test(strangers_are_counted),
         cmocka_unit_test(what_is_no_line_is_named),
+        cmocka_unit_test(blanks_and_numbers_are_read_strictly),
+        cmocka_unit_test(what_can_not_be_read_is_told),
+        cmocka_unit_test(every_refusal_is_told),
+        cmocka_unit_test(a_full_history_is_told_wherever_it_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

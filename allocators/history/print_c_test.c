@@ -107,10 +107,88 @@ static void a_wrong_claim_fails(void **state) {
     }
 }
 
+/* What is printed for a job, without a compiler. */
+static bool prints(const hy_print_job *job, const char *text) {
+    size_t size = 0;
+    char *said = NULL;
+    FILE *out = open_memstream(&said, &size);
+    assert_non_null(out);
+    assert_true(hy_print_c(out, job));
+    assert_int_equal(fclose(out), 0);
+    bool found = strstr(said, text) != NULL;
+    free(said);
+    return found;
+}
+
+static void each_kind_of_row_is_made_in_its_own_way(void **state) {
+    (void)state;
+    hy_history none;
+    hy_history_init(&none, hy_libc());
+    hy_row labelled = *hy_registry_find("arena");
+    labelled.name = "arena@head";
+    hy_print_job job = {
+        .row = &labelled, .history = &none, .finding = "what was found", .claim = HY_PRINT_MUST};
+    job.manners = (hy_manners){.alloc_refusal = 3, .resize_refusal = HY_BYTES_NEVER, .remap_refusal = 0};
+    assert_true(prints(&job, "if (strcmp(plugin->rows[i]->name, \"arena\") == 0) return plugin->rows[i];"));
+    assert_true(prints(&job, "PLUGIN.so BUILD/allocators/libheapyard.a"));
+    assert_true(prints(&job, "expect(0, \"an instance could not be made\", 0)"));
+    assert_true(prints(&job, "(void)child_vtable;"));
+    assert_true(prints(&job, "#define CHILD_ALLOC_REFUSAL 3L"));
+    assert_true(prints(&job, "#define CHILD_RESIZE_REFUSAL -1L"));
+    job.row = hy_registry_find("jemalloc");
+    job.claim = HY_PRINT_GENERAL;
+    assert_true(prints(&job, "hy_registry_find(\"jemalloc\")"));
+    assert_true(prints(&job, "libheapyard_yard.a"));
+    assert_true(prints(&job, "expect(child_live_bytes == 0, \"an instance could not be made\", 0)"));
+    job.row = hy_registry_find("pool");
+    assert_true(prints(&job, "#define FIXED_CAPACITY 0"));
+    job.row = hy_registry_find("fixed_buffer");
+    assert_true(prints(&job, "#define FIXED_CAPACITY 1"));
+    /* Where neither holds, too: blocks of one size in a room of one size. */
+    labelled.traits |= HY_TRAIT_FIXED_CAPACITY | HY_TRAIT_FIXED_BLOCK;
+    job.row = &labelled;
+    assert_true(prints(&job, "#define FIXED_CAPACITY 0"));
+    hy_history_deinit(&none);
+}
+
+static void a_claim_is_of_one_step(void **state) {
+    (void)state;
+    hy_history history;
+    hy_history_init(&history, hy_libc());
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
+        assert_true(hy_history_append(&history, ops[i]));
+    hy_print_job job = {.row = hy_registry_find("arena"), .history = &history, .finding = "it", .step = 7};
+    job.claim = HY_PRINT_NEWEST;
+    assert_true(prints(&job, "end(7, 1, 1);"));
+    job.step = 6;
+    assert_true(prints(&job, "end(7, 1, 0);"));
+    job.claim = HY_PRINT_GENERAL;
+    job.step = 7;
+    assert_true(prints(&job, "end(7, 1, 0);"));
+    job.claim = HY_PRINT_MUST;
+    job.step = 3;
+    assert_true(prints(&job, "change(3, 'r', 1, 120u, MUST);"));
+    hy_history_deinit(&history);
+}
+
+static void a_stream_that_refuses_is_told(void **state) {
+    (void)state;
+    hy_history none;
+    hy_history_init(&none, hy_libc());
+    hy_print_job job = {.row = hy_registry_find("arena"), .history = &none, .finding = "it"};
+    FILE *out = fopen("/dev/full", "w");
+    assert_non_null(out);
+    assert_false(hy_print_c(out, &job));
+    (void)fclose(out);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_history_that_holds_passes),
         cmocka_unit_test(a_wrong_claim_fails),
+        cmocka_unit_test(each_kind_of_row_is_made_in_its_own_way),
+        cmocka_unit_test(a_claim_is_of_one_step),
+        cmocka_unit_test(a_stream_that_refuses_is_told),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }

@@ -2,6 +2,7 @@
 #include "allocators/history/statistics.h"
 
 #include <heapyard/libc.h>
+#include <heapyard/sweep.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -82,6 +83,40 @@ static void nothing_is_nothing(void **state) {
     hy_history_deinit(&history);
 }
 
+/* A reset ends every block, and is no free. */
+static void a_reset_ends_all(void **state) {
+    (void)state;
+    hy_history history;
+    hy_statistics it;
+    fill(&history);
+    assert_true(hy_history_append(&history, (hy_op){.kind = HY_OP_RESET}));
+    assert_true(hy_history_append(&history, (hy_op){.kind = HY_OP_CHECK}));
+    assert_true(hy_statistics_make(&it, &history));
+    assert_int_equal(it.end_bytes, 0);
+    assert_int_equal(it.end_blocks, 0);
+    assert_int_equal(it.frees, 2);
+    assert_int_equal(it.peak_bytes, 1100);
+    assert_int_equal(it.operations, 10);
+    hy_history_deinit(&history);
+}
+
+static hy_error make_in(hy_allocator gpa, void *context) {
+    hy_history copy = *(const hy_history *)context;
+    copy.allocator = gpa;
+    hy_statistics it;
+    return hy_statistics_make(&it, &copy) ? HY_OK : HY_OUT_OF_MEMORY;
+}
+
+static void no_memory_is_told(void **state) {
+    (void)state;
+    hy_history history;
+    fill(&history);
+    hy_sweep_report report;
+    assert_int_equal(hy_check_all_allocation_failures(make_in, hy_libc(), &history, &report), HY_SWEEP_OK);
+    assert_int_equal(report.alloc_count, 2);
+    hy_history_deinit(&history);
+}
+
 static void classes_are_powers_of_two(void **state) {
     (void)state;
     assert_int_equal(hy_statistics_class(0), 0);
@@ -96,6 +131,8 @@ int main(void) {
         cmocka_unit_test(calls_are_counted),
         cmocka_unit_test(bytes_are_followed),
         cmocka_unit_test(nothing_is_nothing),
+        cmocka_unit_test(a_reset_ends_all),
+        cmocka_unit_test(no_memory_is_told),
         cmocka_unit_test(classes_are_powers_of_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 
 #include <heapyard/failing.h>
 #include <heapyard/libc.h>
+#include <heapyard/sweep.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -132,6 +133,41 @@ static void no_memory_is_told(void **state) {
     }
 }
 
+/* Blocks, changes and ends by many threads: each refused allocation is told, and nothing leaks. */
+static hy_error track_in(hy_allocator gpa, void *context) {
+    (void)context;
+    hy_history history;
+    hy_tracker tracker;
+    hy_history_init(&history, gpa);
+    hy_tracker_init(&tracker, &history, gpa);
+    bool good = true;
+    for (uint64_t i = 1; i < 1200 && good; i++)
+        good = hy_tracker_alloc(&tracker, 0, i << 12, 8, 3, 0);
+    for (uint16_t i = 1; i < 300 && good; i++) {
+        uint64_t address = (uint64_t)i << 12;
+        good = hy_tracker_change_begin(&tracker, i, address) &&
+               hy_tracker_change_end(&tracker, i, HY_OP_REALLOC, i % 3 ? address + 1 : 0, i % 2 ? 0 : 16);
+    }
+    for (uint64_t i = 300; i < 1200 && good; i++)
+        good = hy_tracker_free(&tracker, 0, i << 12, 0);
+    /* A change that was never begun, by a thread that was never seen, ends in a new block. */
+    good = good && hy_tracker_change_end(&tracker, 5000, HY_OP_REALLOC, 0x77, 8) &&
+           hy_tracker_change_end(&tracker, 5001, HY_OP_REALLOC, 0, 8) &&
+           hy_tracker_alloc(&tracker, 1, 0x77, 9, 3, 0) && hy_tracker_refused(&tracker, 1, 99, 4) &&
+           hy_tracker_thread_end(&tracker, 1);
+    if (good) assert_int_equal(tracker.missed_count, 1);
+    hy_tracker_deinit(&tracker);
+    hy_history_deinit(&history);
+    return good ? HY_OK : HY_OUT_OF_MEMORY;
+}
+
+static void every_refusal_is_told(void **state) {
+    (void)state;
+    hy_sweep_report report;
+    assert_int_equal(hy_check_all_allocation_failures(track_in, hy_libc(), NULL, &report), HY_SWEEP_OK);
+    assert_true(report.alloc_count > 10);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(slots_are_used_again_last_freed_first, begin, end),
@@ -139,6 +175,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_change_keeps_its_slot, begin, end),
         cmocka_unit_test_setup_teardown(many_blocks_are_found, begin, end),
         cmocka_unit_test(no_memory_is_told),
+        cmocka_unit_test(every_refusal_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
