@@ -1,12 +1,16 @@
 /* misuse.c: the messages that end a program which broke a rule.
  *
- * They are written with one write(2) from a buffer on the stack: the heap may be what is broken.
+ * They are written with one write(2) from a buffer on the stack: the heap may be what is broken. What costs
+ * memory from malloc, the stack's files and lines, comes after.
  */
+#include "allocators/core/os.h"
 #include <heapyard/check.h>
 #include <heapyard/stack_trace.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #define FRAMES_SHOWN 16
 
@@ -18,11 +22,10 @@ HY_NORETURN static void end_with(const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    fputs(line, stderr);
+    hy_os_write(STDERR_FILENO, line, strlen(line));
 
     void *frames[FRAMES_SHOWN];
-    hy_stack_print(stderr, frames, hy_stack_capture(frames, FRAMES_SHOWN));
-    fflush(stderr);
+    hy_stack_print_descriptor(STDERR_FILENO, frames, hy_stack_capture(frames, FRAMES_SHOWN));
     abort();
 }
 

@@ -12,6 +12,13 @@
 #include <heapyard/plugin.h>
 #include <heapyard/typed.h>
 
+#if HY_CHECK >= 1
+/* For a message: what no whole number can say is told as the greatest one. */
+static uintmax_t percent_of(double probability) {
+    return probability >= 0.0 && probability < 0x1p32 ? (uintmax_t)(probability * 100) : UINTMAX_MAX;
+}
+#endif
+
 void hy_failing_init(hy_failing *failing, hy_allocator child, const hy_failing_options *options) {
     static const hy_failing_options defaults = HY_FAILING_DEFAULTS;
     hy_require_child(child, "hy_failing_init");
@@ -19,7 +26,7 @@ void hy_failing_init(hy_failing *failing, hy_allocator child, const hy_failing_o
     failing->child = child;
     failing->options = options ? *options : defaults;
     double probability = failing->options.probability;
-    HY_REQUIRE(probability >= 0.0 && probability <= 1.0, "hy_failing_init", probability * 100,
+    HY_REQUIRE(probability >= 0.0 && probability <= 1.0, "hy_failing_init", percent_of(probability),
         "a probability of 0 to 100 percent");
     failing->next_alloc = probability > 0.0 ? 0 : failing->options.fail_alloc_at;
     failing->next_resize = probability > 0.0 ? 0 : failing->options.fail_resize_at;

@@ -198,17 +198,31 @@ static void without_a_refusal_there_is_no_stack(void **state) {
     fclose(stream);
 }
 
-static void init_with_a_wrong_probability(void) {
+static void init_with(double probability) {
     hy_failing_options options = HY_FAILING_DEFAULTS;
-    options.probability = 1.5;
+    options.probability = probability;
     hy_failing failing;
     hy_failing_init(&failing, hy_libc(), &options);
+}
+
+static void init_with_a_wrong_probability(void) {
+    init_with(1.5);
+}
+
+static void init_with_a_negative_probability(void) {
+    init_with(-0.5);
+}
+
+static void init_with_no_number(void) {
+    init_with(__builtin_nan(""));
 }
 
 static void a_wrong_probability_is_misuse(void **state) {
     (void)state;
     if (HY_CHECK == 0) skip(); /* nothing is checked in such a build */
     assert_dies_saying(init_with_a_wrong_probability, "hy_failing_init: got 150");
+    assert_dies_saying(init_with_a_negative_probability, "hy_failing_init: got 18446744073709551615");
+    assert_dies_saying(init_with_no_number, "hy_failing_init: got 18446744073709551615");
 }
 
 int main(void) {

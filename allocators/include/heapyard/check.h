@@ -16,7 +16,8 @@ HY_BEGIN_DECLS
 
 /* Prints the message and the stack of the front door's caller on standard error, then aborts.
  * function: the public function that was misused; value: what it was given; rule: what would have
- * been right, to be read after "must be". Thread-safe, never returns, allocates nothing. */
+ * been right, to be read after "must be". Thread-safe, never returns; the message costs no memory, but the
+ * stack's files and lines some from malloc (stack_trace.h). */
 HY_NORETURN HY_API HY_COLD void hy_misuse(const char *function, uintmax_t value, const char *rule);
 
 /* Prints the message of hy_misuse, without the stack, and goes on: for options that make no sense, which are
