@@ -189,102 +189,128 @@ static void groups_and_traits_have_names(void **state) {
 }
 
 /* Every init that takes a child, with a value of zeroes instead of one. */
-static size_t init_under_test;
-
-static const char *const inits[] = {"hy_arena_init", "hy_arena_shared_init", "hy_pool_init", "hy_debug_init",
-    "hy_counting_init", "hy_counting_shared_init", "hy_failing_init", "hy_headered_init", "hy_logging_init",
-    "hy_recording_init", "hy_stack_fallback_init", "hy_wide_align_init", "hy_limited_init",
-    "hy_limited_shared_init", "hy_thread_safe_init", "hy_validating_init", "hy_validating_indexed_init"};
+static const hy_allocator none = {NULL, NULL};
 
 static void ignore_call(void *context, const hy_call *call) {
     (void)context, (void)call;
 }
 
-static union any_allocator {
-    hy_arena arena;
-    hy_arena_shared arena_shared;
-    hy_pool pool;
-    hy_debug debug;
-    hy_counting counting;
-    hy_counting_shared counting_shared;
-    hy_failing failing;
-    hy_headered headered;
-    hy_logging logging;
-    hy_recording recording;
-    hy_stack_fallback stack_fallback;
-    hy_wide_align wide_align;
-    hy_limited limited;
-    hy_limited_shared limited_shared;
-    hy_thread_safe thread_safe;
-    hy_validating validating;
-    hy_validating_indexed validating_indexed;
-} made;
-
-static void init_over_nothing(void) {
-    const hy_allocator none = {NULL, NULL};
-    switch (init_under_test) {
-    case 0:
-        (void)!hy_arena_init(&made.arena, none, NULL);
-        break;
-    case 1:
-        hy_arena_shared_init(&made.arena_shared, none);
-        break;
-    case 2:
-        (void)!hy_pool_init(&made.pool, none, 8, HY_ALIGN_8, NULL);
-        break;
-    case 3:
-        (void)!hy_debug_init(&made.debug, none, NULL);
-        break;
-    case 4:
-        hy_counting_init(&made.counting, none);
-        break;
-    case 5:
-        hy_counting_shared_init(&made.counting_shared, none);
-        break;
-    case 6:
-        hy_failing_init(&made.failing, none, NULL);
-        break;
-    case 7:
-        hy_headered_init(&made.headered, none);
-        break;
-    case 8:
-        hy_logging_init(&made.logging, none, hy_line_to_file, stderr, "test");
-        break;
-    case 9:
-        hy_recording_init(&made.recording, none, ignore_call, NULL);
-        break;
-    case 10:
-        hy_stack_fallback_init(&made.stack_fallback, NULL, 0, none);
-        break;
-    case 11:
-        hy_wide_align_init(&made.wide_align, none, HY_ALIGN_16);
-        break;
-    case 12:
-        hy_limited_init(&made.limited, none, 100);
-        break;
-    case 13:
-        hy_limited_shared_init(&made.limited_shared, none, 100);
-        break;
-    case 14:
-        (void)!hy_thread_safe_init(&made.thread_safe, none);
-        break;
-    case 15:
-        hy_validating_init(&made.validating, none, NULL);
-        break;
-    default:
-        hy_validating_indexed_init(&made.validating_indexed, none, NULL);
-        break;
-    }
+static void init_arena(void) {
+    static hy_arena made;
+    (void)!hy_arena_init(&made, none, NULL);
 }
+
+static void init_arena_shared(void) {
+    static hy_arena_shared made;
+    hy_arena_shared_init(&made, none);
+}
+
+static void init_pool(void) {
+    static hy_pool made;
+    (void)!hy_pool_init(&made, none, 8, HY_ALIGN_8, NULL);
+}
+
+static void init_debug(void) {
+    static hy_debug made;
+    (void)!hy_debug_init(&made, none, NULL);
+}
+
+static void init_counting(void) {
+    static hy_counting made;
+    hy_counting_init(&made, none);
+}
+
+static void init_counting_shared(void) {
+    static hy_counting_shared made;
+    hy_counting_shared_init(&made, none);
+}
+
+static void init_failing(void) {
+    static hy_failing made;
+    hy_failing_init(&made, none, NULL);
+}
+
+static void init_headered(void) {
+    static hy_headered made;
+    hy_headered_init(&made, none);
+}
+
+static void init_logging(void) {
+    static hy_logging made;
+    hy_logging_init(&made, none, hy_line_to_file, stderr, "test");
+}
+
+static void init_recording(void) {
+    static hy_recording made;
+    hy_recording_init(&made, none, ignore_call, NULL);
+}
+
+static void init_stack_fallback(void) {
+    static hy_stack_fallback made;
+    hy_stack_fallback_init(&made, NULL, 0, none);
+}
+
+static void init_wide_align(void) {
+    static hy_wide_align made;
+    hy_wide_align_init(&made, none, HY_ALIGN_16);
+}
+
+static void init_limited(void) {
+    static hy_limited made;
+    hy_limited_init(&made, none, 100);
+}
+
+static void init_limited_shared(void) {
+    static hy_limited_shared made;
+    hy_limited_shared_init(&made, none, 100);
+}
+
+static void init_thread_safe(void) {
+    static hy_thread_safe made;
+    (void)!hy_thread_safe_init(&made, none);
+}
+
+static void init_validating(void) {
+    static hy_validating made;
+    hy_validating_init(&made, none, NULL);
+}
+
+static void init_validating_indexed(void) {
+    static hy_validating_indexed made;
+    hy_validating_indexed_init(&made, none, NULL);
+}
+
+static const struct {
+    const char *name;
+    void (*init)(void);
+} inits[] = {
+    {"hy_arena_init", init_arena},
+    {"hy_arena_shared_init", init_arena_shared},
+    {"hy_pool_init", init_pool},
+    {"hy_debug_init", init_debug},
+    {"hy_counting_init", init_counting},
+    {"hy_counting_shared_init", init_counting_shared},
+    {"hy_failing_init", init_failing},
+    {"hy_headered_init", init_headered},
+    {"hy_logging_init", init_logging},
+    {"hy_recording_init", init_recording},
+    {"hy_stack_fallback_init", init_stack_fallback},
+    {"hy_wide_align_init", init_wide_align},
+    {"hy_limited_init", init_limited},
+    {"hy_limited_shared_init", init_limited_shared},
+    {"hy_thread_safe_init", init_thread_safe},
+    {"hy_validating_init", init_validating},
+    {"hy_validating_indexed_init", init_validating_indexed},
+};
 
 static void nothing_stands_on_no_child(void **state) {
     (void)state;
     if (HY_CHECK == 0) skip(); /* nothing is checked in such a build */
-    for (init_under_test = 0; init_under_test < sizeof inits / sizeof inits[0]; init_under_test++) {
+    for (size_t i = 0; i < sizeof inits / sizeof inits[0]; i++) {
         char expected[128];
         snprintf(expected, sizeof expected,
-            "%s: got 0 (0x0), must be a child with a vtable (hy_null() for none)", inits[init_under_test]);
-        assert_dies_saying(init_over_nothing, expected);
+            "%s: got 0 (0x0), must be a child with a vtable (hy_null() for none)", inits[i].name);
+        assert_dies_saying(inits[i].init, expected);
     }
 }
 
