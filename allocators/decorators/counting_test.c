@@ -88,6 +88,12 @@ static void damaged_counters_are_told(void **state) {
     counts.free_count = 0;
     counts.live_bytes = 9;
     assert_false(hy_counts_check(&counts));
+    counts.live_bytes = 0;
+    counts.peak_bytes = 9;
+    assert_false(hy_counts_check(&counts));
+    counts.peak_bytes = 8;
+    counts.alloc_count = 2;
+    assert_false(hy_counts_check(&counts));
 }
 
 enum { THREADS = 4, ROUNDS = 4000, HELD = 16 };

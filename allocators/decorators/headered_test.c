@@ -148,8 +148,22 @@ static void a_write_before_the_block_is_told(void **state) {
 }
 #endif
 
+static void nothing_has_the_usual_alignment(void **state) {
+    (void)state;
+    assert_int_equal(hy_headered_align(NULL).log2, HY_ALIGN_MAX_SCALAR.log2);
+}
+
+static void calloc_of_nothing_and_without_memory(void **state) {
+    (void)state;
+    hy_headered headered = HY_HEADERED_INIT(hy_libc()), empty = HY_HEADERED_INIT(hy_null());
+    hy_headered_free(&headered, hy_headered_calloc(&headered, 0, 8));
+    assert_null(hy_headered_calloc(&empty, 2, 8));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_has_the_usual_alignment),
+        cmocka_unit_test(calloc_of_nothing_and_without_memory),
         cmocka_unit_test(sizeless_calls_give_everything_back),
         cmocka_unit_test(calloc_zeroes_and_refuses_overflow),
         cmocka_unit_test(nothing_is_a_block_too),

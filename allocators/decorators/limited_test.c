@@ -5,7 +5,10 @@
 #include <heapyard/libc.h>
 #include <heapyard/limited.h>
 #include <heapyard/null.h>
+#include <heapyard/plugin.h>
 #include <pthread.h>
+
+extern const hy_row hy_limited_row;
 
 /* Out of the compiler's sight, which would warn of the fill that never happens. */
 static volatile size_t huge = SIZE_MAX;
@@ -297,8 +300,26 @@ static void a_foreign_block_is_misuse(void **state) {
     assert_dies_saying(shared_free_more_than_was_given, "hy_free: got 64 (0x40), must be at most the bytes");
 }
 
+static void the_rows_check_sees_damage(void **state) {
+    (void)state;
+    const hy_config config = {.child = hy_libc(), .capacity = 1000};
+    hy_allocator gpa;
+    hy_limited *limited = hy_limited_row.make(&hy_limited_row, &config, &gpa);
+    assert_non_null(limited);
+    assert_true(hy_limited_row.check(limited));
+    size_t limit = limited->limit_bytes;
+    limited->peak_bytes = limit + 1;
+    assert_false(hy_limited_row.check(limited));
+    limited->peak_bytes = 0;
+    limited->used_bytes = 1;
+    assert_false(hy_limited_row.check(limited));
+    limited->used_bytes = 0;
+    hy_limited_row.destroy(&hy_limited_row, limited);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_rows_check_sees_damage),
         cmocka_unit_test(up_to_the_limit_and_no_further),
         cmocka_unit_test(sums_do_not_wrap),
         cmocka_unit_test(size_changes_are_charged_and_discharged),

@@ -190,12 +190,32 @@ static void a_sink_is_needed(void **state) {
     assert_dies_saying(init_without_a_sink, "hy_logging_init: got 0 (0x0), must be a sink");
 }
 
+static void size_changes_that_are_served_are_no_refusals(void **state) {
+    (void)state;
+    char bytes[64];
+    hy_fixed_buffer fixed;
+    hy_fixed_buffer_init(&fixed, bytes, sizeof bytes);
+    hy_logging logging;
+    hy_logging_init(&logging, hy_fixed_buffer_allocator(&fixed), keep_line, NULL, "served");
+    logging.refusals_only = true;
+    hy_allocator gpa = hy_logging_allocator(&logging);
+    char *ptr = hy_alloc(gpa, 8, HY_ALIGN_8);
+    assert_true(hy_resize(gpa, ptr, 8, 16, HY_ALIGN_8));
+    assert_ptr_equal(hy_remap(gpa, ptr, 16, 24, HY_ALIGN_8), ptr);
+    assert_int_equal(said.line_count, 0);
+    assert_false(hy_resize(gpa, ptr, 24, 100, HY_ALIGN_8));
+    assert_int_equal(said.line_count, 1);
+    hy_free(gpa, ptr, 24, HY_ALIGN_8);
+    hy_fixed_buffer_deinit(&fixed);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(each_call_is_a_line, forget),
         cmocka_unit_test_setup(a_remap_tells_both_addresses, forget),
         cmocka_unit_test_setup(what_reaches_no_allocator_is_not_told, forget),
         cmocka_unit_test_setup(refusals_alone, forget),
+        cmocka_unit_test_setup(size_changes_that_are_served_are_no_refusals, forget),
         cmocka_unit_test_setup(a_long_scope_is_cut_off, forget),
         cmocka_unit_test_setup(a_free_is_told_first, forget),
         cmocka_unit_test_setup(lines_of_threads_do_not_mix, forget),

@@ -156,8 +156,29 @@ static void the_report_says_it(void **state) {
     free(text);
 }
 
+static void a_report_of_no_refusal_has_no_stack(void **state) {
+    (void)state;
+    hy_sweep_report report;
+    hy_check_all_allocation_failures(broken, hy_libc(), NULL, &report);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    hy_sweep_print(&report, stream);
+    fclose(stream);
+    assert_non_null(strstr(text, "in the run where nothing was refused\n"));
+    assert_null(strstr(text, "#0"));
+    free(text);
+}
+
+static void a_wrong_result_has_a_word(void **state) {
+    (void)state;
+    assert_string_equal(hy_sweep_result_string((hy_sweep_result)99), "unknown result");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_report_of_no_refusal_has_no_stack),
+        cmocka_unit_test(a_wrong_result_has_a_word),
         cmocka_unit_test(good_code_passes),
         cmocka_unit_test(growing_in_place_changes_nothing),
         cmocka_unit_test(a_leak_is_found),

@@ -496,8 +496,38 @@ static void addresses_that_are_not_handed_out_are_poisoned(void **state) {
 }
 #endif
 
+static void expect_seen(hy_arena *arena, void *field, size_t size, uintptr_t damage) {
+    char whole[sizeof damage];
+    memcpy(whole, field, size);
+    memcpy(field, &damage, size);
+    assert_false(hy_arena_check(arena));
+    memcpy(field, whole, size);
+    assert_true(hy_arena_check(arena));
+}
+
+static void the_walker_sees_damage(void **state) {
+    (void)state;
+    hy_arena arena = HY_ARENA_INIT(hy_raw_libc());
+    expect_seen(&arena, &arena.state.next, sizeof arena.state.next, 8);
+    expect_seen(&arena, &arena.end, sizeof arena.end, 8);
+    assert_non_null(hy_alloc(hy_arena_allocator(&arena), 100, HY_ALIGN_8));
+    hy_arena_chunk *chunk = arena.state.chunk;
+    hy_unpoison_defined(chunk, sizeof *chunk);
+    expect_seen(&arena, &arena.end, sizeof arena.end, arena.end - 8);
+    expect_seen(&arena, &arena.state.next, sizeof arena.state.next, arena.state.next + 1);
+    expect_seen(&arena, &arena.state.next, sizeof arena.state.next, (uintptr_t)chunk);
+    expect_seen(&arena, &arena.state.next, sizeof arena.state.next, arena.end + 8);
+    expect_seen(&arena, &chunk->size, sizeof chunk->size, 8);
+    expect_seen(&arena, &chunk->size, sizeof chunk->size, SIZE_MAX - 7);
+    expect_seen(&arena, &chunk->size, sizeof chunk->size, chunk->size + 1);
+    expect_seen(&arena, &chunk->older, sizeof chunk->older, (uintptr_t)chunk);
+    expect_seen(&arena, &arena.state.chunk, sizeof arena.state.chunk, (uintptr_t)chunk + 4);
+    hy_arena_deinit(&arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_walker_sees_damage),
         cmocka_unit_test(one_child_call_a_doubling),
         cmocka_unit_test(a_new_chunk_is_half_as_large_again_as_all),
         cmocka_unit_test(grows_its_chunk_in_place_first),

@@ -416,8 +416,55 @@ static void many_threads_share_one_buffer(void **state) {
     hy_fixed_buffer_deinit(&fixed);
 }
 
+static void expect_seen(hy_fixed_buffer *fixed, uintptr_t *field, uintptr_t damage) {
+    uintptr_t whole = *field;
+    *field = damage;
+    assert_false(hy_fixed_buffer_check(fixed));
+    *field = whole;
+    assert_true(hy_fixed_buffer_check(fixed));
+}
+
+static void the_walker_sees_damage(void **state) {
+    (void)state;
+    hy_fixed_buffer fixed;
+    hy_fixed_buffer_init(&fixed, buffer, sizeof buffer);
+    hy_allocator allocator = hy_fixed_buffer_allocator(&fixed);
+    assert_non_null(hy_alloc(allocator, 1, HY_ALIGN_1));
+    assert_non_null(hy_alloc(allocator, 8, HY_ALIGN_16)); /* has padding before it */
+    expect_seen(&fixed, &fixed.next, fixed.base - 1);
+    expect_seen(&fixed, &fixed.next, fixed.end + 1);
+    expect_seen(&fixed, &fixed.before, fixed.base - 1);
+    expect_seen(&fixed, &fixed.before, fixed.padded);
+    expect_seen(&fixed, &fixed.padded, fixed.next);
+    uint32_t view = fixed.view;
+    fixed.view = HY_FIXED_BUFFER_SHARED + 1;
+    assert_false(hy_fixed_buffer_check(&fixed));
+    fixed.view = view;
+    hy_fixed_buffer_deinit(&fixed);
+}
+
+#if HY_CHECK >= 1 && defined(HY_FIXED_BUFFER_ADDRESS_BITS)
+/* The shared view keeps the newest block's padding above the address. */
+static void the_walker_sees_impossible_padding(void **state) {
+    (void)state;
+    const uintptr_t one = (uintptr_t)1 << HY_FIXED_BUFFER_ADDRESS_BITS;
+    hy_fixed_buffer fixed;
+    hy_fixed_buffer_init(&fixed, buffer, sizeof buffer);
+    assert_non_null(hy_alloc(hy_fixed_buffer_shared_allocator(&fixed), 2, HY_ALIGN_1));
+    expect_seen(&fixed, &fixed.next, fixed.next + 3 * one);
+    hy_fixed_buffer_reset(&fixed);
+    assert_non_null(hy_alloc(hy_fixed_buffer_allocator(&fixed), 2, HY_ALIGN_1));
+    expect_seen(&fixed, &fixed.next, fixed.next + one);
+    hy_fixed_buffer_deinit(&fixed);
+}
+#endif
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_walker_sees_damage),
+#if HY_CHECK >= 1 && defined(HY_FIXED_BUFFER_ADDRESS_BITS)
+        cmocka_unit_test(the_walker_sees_impossible_padding),
+#endif
         cmocka_unit_test(gives_padding_back_with_the_last_block),
         cmocka_unit_test(frees_in_stack_order),
         cmocka_unit_test(padding_fools_no_test_for_the_last_block),

@@ -336,8 +336,27 @@ static void what_is_free_is_poisoned(void **state) {
 }
 #endif
 
+static void the_walker_sees_wrong_sizes(void **state) {
+    (void)state;
+    hy_pool pool;
+    assert_int_equal(hy_pool_init(&pool, hy_raw_libc(), 32, HY_ALIGN_8, NULL), HY_OK);
+    hy_pool whole = pool;
+    pool.block_size = pool.stride + 1;
+    assert_false(hy_pool_check(&pool));
+    pool = whole;
+    pool.stride++;
+    assert_false(hy_pool_check(&pool));
+    pool = whole;
+    pool.arena.end += 8;
+    assert_false(hy_pool_check(&pool));
+    pool = whole;
+    assert_true(hy_pool_check(&pool));
+    hy_pool_deinit(&pool);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_walker_sees_wrong_sizes),
         cmocka_unit_test(last_freed_is_next_made),
         cmocka_unit_test(any_size_and_alignment),
         cmocka_unit_test(a_fixed_pool_makes_its_n),
