@@ -1,10 +1,12 @@
 """The commands of heapyard-trace: words and files that are wrong, memory and disks that end, and what people read."""
 
+import errno
 import os
 import resource
 import shutil
 import signal
 import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import trace_test as trace
 
 TRACE = trace.TRACE
 SAMPLE = trace.CORPUS / "git-grep.hyt"
-REFUSING = trace.BUILD / "allocators" / "libheapyard-refusing-malloc.so"
+REFUSING = trace.BUILD / "allocators" / "libheapyard-refusing-libc.so"
 
 
 def run(*words, **more):
@@ -103,11 +105,11 @@ def test_the_greatest_sizes_are_counted(tmp_path):
 
 
 def test_names_are_json_whatever_they_hold(tmp_path):
-    log = tmp_path / 'a "quoted" \\ name'
+    log = tmp_path / 'a "quoted" \\ \x7f\x01name'
     log.write_text("1: malloc 0x1000 1\n")
     done = run("import", log, f"--out={tmp_path / 'a.hyt'}")
     assert done.returncode == 0, done.stderr
-    assert trace.stats(tmp_path / "a.hyt")["program"] == str(log)
+    assert trace.stats(tmp_path / "a.hyt")["program"] == str(log).replace("\x7f\x01", "  ")
     odd = tmp_path / "a\nb\x7f.hyt"
     shutil.copy(tmp_path / "a.hyt", odd)
     done = trace.replay(odd, "libc")
@@ -339,3 +341,99 @@ def test_an_empty_file_and_every_cut_are_told(tmp_path):
     for length in range(0, len(whole), 3):
         cut.write_bytes(whole[:length])
         trace.one_line(run("info", cut), "cut.hyt")
+
+
+def failing(name, why, first=1, last=1 << 30):
+    return {**os.environ, "LD_PRELOAD": str(REFUSING), "HY_TEST_SYSTEM": f"{name} {why} {first} {last}"}
+
+
+@pytest.mark.parametrize("name, why, says", [
+    ("write", errno.ENOSPC, "No space left"), ("write", errno.EDQUOT, "quota exceeded"), ("fsync", errno.EIO, "Input/output error"),
+    ("ftruncate", errno.EIO, "Input/output error"), ("close", errno.EDQUOT, "quota exceeded"), ("rename", errno.EACCES, "Permission denied"),
+])
+def test_a_trace_that_is_not_safely_there_is_not_there_at_all(tmp_path, name, why, says):
+    log = tmp_path / "log.txt"
+    log.write_text("1: malloc 0x1000 1\n")
+    trace.one_line(run("import", log, "--out", tmp_path / "a.hyt", env=failing(name, why)), "a.hyt: can't be written", says, code=1)
+    assert list(tmp_path.iterdir()) == [log]
+
+
+def test_what_is_only_interrupted_goes_on(tmp_path):
+    log = tmp_path / "log.txt"
+    log.write_text("1: malloc 0x1000 1\n")
+    assert run("import", log, "--out", tmp_path / "a.hyt", env=failing("write", errno.EINTR, 1, 3)).returncode == 0
+    assert run("info", tmp_path / "a.hyt", env=failing("read", errno.EINTR, 1, 3)).returncode == 0
+
+
+@pytest.mark.parametrize("name, why, code, says", [
+    ("read", errno.EIO, 1, "Input/output error"), ("read", 0, 1, "it shrank meanwhile"), ("fstat", errno.EIO, 2, "can't be read"),
+])
+def test_a_trace_that_can_not_be_read_is_told(name, why, code, says):
+    trace.one_line(run("info", SAMPLE, env=failing(name, why)), "git-grep.hyt: ", says, code=code)
+
+
+def test_a_system_without_more_processes_or_threads_is_told(tmp_path):
+    trace.one_line(run("record", "--out", tmp_path / "a.hyt", "/bin/ls", env=failing("fork", errno.EAGAIN)), "record: Resource temporarily unavailable")
+    assert list(tmp_path.iterdir()) == []
+    done = run("replay", SAMPLE, "--allocator", "libc", "--mode", "parallel", env=failing("pthread_create", errno.EAGAIN, 2))
+    trace.one_line(done, "threads can't be started", code=1)
+
+
+def test_a_spool_that_can_not_be_looked_at_is_told(tmp_path, spools):
+    done = run("finish", "--out", tmp_path / "b.hyt", spools, env=failing("fstat", errno.EIO))
+    assert done.returncode == 1 and "Input/output error" in done.stderr and "the spools stay" in done.stderr
+
+
+def test_a_full_disk_takes_the_spool_for_its_trace_unless_that_is_kept(tmp_path, spools):
+    kept = next(spools.glob("*.spool"))
+    full = failing("write", errno.ENOSPC, 1, 1)
+    done = run("finish", "--keep-spools", "--out", tmp_path / "b.hyt", spools, env=full)
+    assert done.returncode == 1 and "No space left" in done.stderr and kept.exists()
+    done = run("finish", "--out", tmp_path / "b.hyt", spools, env=full)
+    assert done.returncode == 0 and not spools.exists()
+    assert trace.stats(tmp_path / "b.hyt")["finished"]
+
+
+def made_file(text, *chunks):
+    head = b"\x89HYT\r\n\x1a\n" + struct.pack("<II", 1, len(text)) + text
+    return head + struct.pack("<I", zlib.crc32(head)) + b"".join(chunks)
+
+
+def made_chunk(magic=0x4B435948, ops=1, lengths=(1, 0, 0, 0), packed=b""):
+    head = struct.pack(f"<II{len(lengths)}II", magic, ops, *lengths, len(packed))
+    return head + struct.pack("<I", zlib.crc32(packed, zlib.crc32(head))) + packed
+
+
+@pytest.mark.parametrize("data, says", [
+    (made_file(b"operations=99999999999999999999999\nfinished=1\n"), f"cut after operation 0 of {2**64 - 1}"),
+    (made_file(b"operations=1\n", made_chunk(magic=1)), "damaged after operation 0 of 1"),
+    (made_file(b"operations=1\n", made_chunk(ops=0)), "damaged after operation 0"),
+    (made_file(b"operations=1\n", made_chunk(ops=2**20 + 1)), "damaged after operation 0"),
+    (made_file(b"operations=1\n", made_chunk(lengths=(2**31, 0, 0, 0))), "damaged after operation 0"),
+    (made_file(b"operations=1\n", made_chunk()), "damaged (can't be unpacked)"),
+    (made_file(b"operations=0\nfinished=1\n", b"x"), "more follows than its first lines promise"),
+    (made_file(b"operations=0\nend=nothing\n"), "ends after operation 0, because its recording did not finish (nothing)"),
+])
+def test_what_a_right_checksum_covers_is_looked_at_too(tmp_path, data, says):
+    (tmp_path / "a.hyt").write_bytes(data)
+    trace.one_line(run("info", tmp_path / "a.hyt"), says)
+
+
+def test_lines_that_are_not_known_are_left_alone(tmp_path):
+    (tmp_path / "a.hyt").write_bytes(made_file(b"no equals sign\ncolour=blue\noperations=0\nfinished=1\nprogram=me"))
+    found = trace.stats(tmp_path / "a.hyt")
+    assert (found["program"], found["operations"]) == ("me", 0)
+
+
+def test_chunks_with_more_than_was_promised_are_damage(tmp_path):
+    whole = imported(tmp_path, "1: malloc 0x1000 1", "1: free 0x1000").read_bytes()
+    (length,) = struct.unpack_from("<I", whole, 12)
+    text = whole[16 : 16 + length].replace(b"operations=2", b"operations=1")
+    (tmp_path / "a.hyt").write_bytes(made_file(text, whole[16 + length + 4 :]))
+    trace.one_line(run("info", tmp_path / "a.hyt"), "more follows than its first lines promise")
+
+
+@pytest.mark.parametrize("tunables", ["", "glibc.malloc.perturb=0", "glibc.malloc.perturb=0:" * 200])
+def test_other_tunables_are_kept_where_there_is_room(tunables):
+    done = run("replay", SAMPLE, "--allocator", "libc", env={**os.environ, "GLIBC_TUNABLES": tunables})
+    assert done.returncode == 0, done.stderr

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import signal
 import subprocess
 
@@ -129,7 +130,7 @@ def test_a_signal_to_the_recording_reaches_the_program(tmp_path):
 
 
 def test_what_was_preloaded_before_stays_so(tmp_path):
-    before = trace.BUILD / "allocators" / "libheapyard-refusing-malloc.so"
+    before = trace.BUILD / "allocators" / "libheapyard-refusing-libc.so"
     done = trace.record(tmp_path / "a.hyt", "/bin/sh", "-c", "echo $LD_PRELOAD", env={**os.environ, "LD_PRELOAD": str(before)})
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"{RECORDER}:{before}"
@@ -145,3 +146,32 @@ def test_a_program_that_allocates_nothing_may_start_one_that_does(tmp_path):
     assert done.returncode == 0, done.stderr
     (only,) = tmp_path.iterdir()
     assert only.name.startswith("a.hyt.") and trace.stats(only)["program"].endswith("/ls")
+
+
+def test_a_thread_that_goes_on_after_its_end_is_recorded(tmp_path, folder):
+    done = strict("thread", folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = finish(folder, tmp_path / "a.hyt")
+    # The thread's end is the later one; the vfork child that found no program is not the process's.
+    assert found["finished"] and (found["threads"], found["thread_ends"]) == (2, 1)
+    assert {4999, 5000, 5001} <= {size for size, _ in found["top_sizes"]}
+
+
+def test_a_closed_standard_error_is_left_alone(folder):
+    done = strict("calls", folder, ("fallocate", errno.EIO, 2, EVERY), preexec_fn=lambda: os.close(2))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+def test_few_descriptors_are_enough(tmp_path, folder):
+    done = strict("calls", folder, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200)))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+    assert finish(folder, tmp_path / "a.hyt")["finished"]
+
+
+def test_a_folder_with_every_name_taken_is_refused(folder):
+    def take_all():
+        for number in range(10000):
+            os.close(os.open(folder / f"{os.getpid()}.{number}.spool", os.O_CREAT))
+    done = strict("calls", folder, preexec_fn=take_all)
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert "can't write to the folder of spools" in done.stderr

@@ -230,21 +230,21 @@ static bool run_program(recording *in, char **command, int *status) {
     int started[2];
     if (pipe(started) != 0) return (void)usage_error("record: %s", strerror(errno)), false;
     pid_t child = fork();
+    int why = errno; /* of a fork that failed, and then of an exec */
     if (child == 0) {
         (void)close(started[0]);
         (void)fcntl(started[1], F_SETFD, FD_CLOEXEC);
         set_preload(in->recorder, in->spools);
         (void)execvp(command[0], command);
-        int why = errno;
+        why = errno;
         (void)!write(started[1], &why, sizeof why);
         _exit(127);
     }
     (void)close(started[1]);
-    if (child < 0) return (void)close(started[0]), (void)usage_error("record: %s", strerror(errno)), false;
+    if (child < 0) return (void)close(started[0]), (void)usage_error("record: %s", strerror(why)), false;
     program_pid = child;
     in->root = (uint32_t)child;
     handle_signals();
-    int why = 0;
     ssize_t got = read(started[0], &why, sizeof why);
     (void)close(started[0]);
     (void)waitpid(child, status, 0);

@@ -52,6 +52,7 @@
 /* Mapped and reserved at once; each is carved into chunks. */
 #define EXTENT_SIZE ((uint64_t)4 << 20)
 #define PATH_SIZE 4096
+#define NAME_ROOM 64 /* of a path, for what comes behind the folder */
 #define MALLOC_ALIGN_LOG2 0
 #define PAGE_LOG2 12
 
@@ -130,7 +131,7 @@ static void stop(process_state *state, int reason) {
 
 static bool is_ours(const process_state *state) {
     struct stat status;
-    return state->file >= 0 && fstat(state->file, &status) == 0 && status.st_dev == state->device &&
+    return fstat(state->file, &status) == 0 && status.st_dev == state->device &&
            status.st_ino == state->inode;
 }
 
@@ -178,7 +179,7 @@ static char *map_aligned(const process_state *state, uint64_t offset, uint64_t s
     char *at = (char *)(((uintptr_t)region + mask) & ~mask);
     if (at > region) (void)munmap(region, (size_t)(at - region));
     char *end = at + size;
-    if (end < region + room) (void)munmap(end, (size_t)(region + room - end));
+    (void)munmap(end, (size_t)(region + room - end));
     void *mapped = mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, state->file, (off_t)offset);
     if (mapped == MAP_FAILED) {
         (void)munmap(at, size);
@@ -206,13 +207,11 @@ static int extend(process_state *state) {
 
 /* ---- the start of a process ---- */
 
-/* Appends text to a path; false where it doesn't fit. */
-static bool append(char *path, size_t *length, const char *text) {
+/* Appends text to a path or line, which has the room. */
+static void append(char *path, size_t *length, const char *text) {
     size_t count = strlen(text);
-    if (*length + count >= PATH_SIZE) return false;
     memcpy(path + *length, text, count + 1);
     *length += count;
-    return true;
 }
 
 static const char *decimal(uint64_t value, char text[24]) {
@@ -227,15 +226,16 @@ static const char *decimal(uint64_t value, char text[24]) {
 
 /* folder/pid.number.spool, the first number that is free: exec keeps the pid. */
 static int open_spool(process_state *state, const char *folder) {
+    if (strlen(folder) + NAME_ROOM > PATH_SIZE) return ENAMETOOLONG;
     for (unsigned number = 0; number < 10000; number++) {
         char text[24];
         size_t length = 0;
-        if (!append(state->path, &length, folder) || !append(state->path, &length, "/") ||
-            !append(state->path, &length, decimal((uint64_t)getpid(), text)) ||
-            !append(state->path, &length, ".") || !append(state->path, &length, decimal(number, text)) ||
-            !append(state->path, &length, ".spool")) {
-            return ENAMETOOLONG;
-        }
+        append(state->path, &length, folder);
+        append(state->path, &length, "/");
+        append(state->path, &length, decimal((uint64_t)getpid(), text));
+        append(state->path, &length, ".");
+        append(state->path, &length, decimal(number, text));
+        append(state->path, &length, ".spool");
         int file = open(state->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (file < 0 && errno == EEXIST) continue;
         if (file < 0) return errno;
@@ -286,7 +286,7 @@ static void start(process_state *state) {
     state->file = -1;
     const char *folder = getenv(HY_SPOOL_VARIABLE);
     size_t length = 0;
-    if (!constant.folder[0] && folder && !append(constant.folder, &length, folder)) constant.folder[0] = 0;
+    if (!constant.folder[0] && folder && strlen(folder) < PATH_SIZE) append(constant.folder, &length, folder);
     if (constant.folder[0] != '/') {
         atomic_store(&state->phase, PHASE_OFF);
         return;
@@ -462,25 +462,22 @@ static void end_counting(void) {
 
 /* One line where a recording had to stop, once, when the program can no longer be disturbed. */
 static void tell_stop(process_state *state) {
-    if (state->told || atomic_load(&state->phase) != PHASE_OFF || !state->path[0]) return;
+    if (state->told || atomic_load(&state->phase) != PHASE_OFF || constant.folder[0] != '/') return;
     state->told = true;
     char text[24];
-    char line[PATH_SIZE];
+    char line[256]; /* longer than all that is said */
     size_t length = 0;
     int reason = state->header ? (int)state->header->reason : 0;
     const char *why = reason == ENOSPC ? "no space left" : reason == EFBIG ? "file size limit" : NULL;
-    bool fits = append(line, &length, "heapyard-record: recording of process ") &&
-                append(line, &length, decimal((uint64_t)getpid(), text)) &&
-                append(line, &length, " stopped after ") &&
-                append(line, &length, decimal(state->header ? state->header->last_stamp : 0, text)) &&
-                append(line, &length, " records: ") &&
-                append(line, &length,
-                    why             ? why
-                    : state->header ? "error "
-                                    : "can't write to the folder of spools") &&
-                (why || !state->header || append(line, &length, decimal((uint64_t)reason, text))) &&
-                append(line, &length, "\n");
-    if (fits && write(STDERR_FILENO, line, length) < 0) return;
+    append(line, &length, "heapyard-record: recording of process ");
+    append(line, &length, decimal((uint64_t)getpid(), text));
+    append(line, &length, " stopped after ");
+    append(line, &length, decimal(state->header ? state->header->last_stamp : 0, text));
+    append(line, &length, " records: ");
+    append(line, &length, why ? why : state->header ? "error " : "can't write to the folder of spools");
+    if (!why && state->header) append(line, &length, decimal((uint64_t)reason, text));
+    append(line, &length, "\n");
+    (void)!write(STDERR_FILENO, line, length);
 }
 
 __attribute__((destructor)) static void at_exit(void) {

@@ -5,10 +5,13 @@
  *   strict_system exit      ends by _Exit(7)
  *   strict_system start     allocates nothing, and starts another program that does
  *
- * HY_TEST_SYSTEM="NAME ERRNO FIRST LAST …" has the recorder's calls FIRST to LAST, counted from 1, of the
- * function NAME fail with ERRNO. The recorder finds the functions below in front of the C library's, because
- * the program exports them; the C library itself doesn't.
+ *   strict_system thread    has a thread whose last destructor still allocates
+ *
+ * HY_TEST_SYSTEM (see refusals.h) names the recorder's calls that fail. The recorder finds the functions
+ * below in front of the C library's, because the program exports them; the C library itself doesn't.
  */
+#include "refusals.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,22 +31,6 @@
 #include <unistd.h>
 
 /* ---- the refusals ---- */
-
-/* Whether this call of `name` is one to be refused; errno is set then. */
-static bool refused(const char *name, unsigned *calls) {
-    unsigned number = ++*calls, first, last;
-    const char *at = getenv("HY_TEST_SYSTEM");
-    char word[32];
-    int why, length;
-    while (at && sscanf(at, "%31s %d %u %u%n", word, &why, &first, &last, &length) == 4) {
-        if (strcmp(word, name) == 0 && number >= first && number <= last) {
-            errno = why;
-            return true;
-        }
-        at += length;
-    }
-    return false;
-}
 
 int fallocate(int file, int mode, off_t offset, off_t size) {
     static unsigned calls;
@@ -155,18 +142,39 @@ static int say_early(void) {
 
 static void *volatile sink;
 
-static int start_another(void) {
+static int start_another(const char *path) {
     pid_t child = vfork();
     if (child == 0) {
-        (void)execl("/bin/ls", "ls", "/", (char *)NULL);
+        (void)execl(path, "ls", "/", (char *)NULL);
         _exit(127);
     }
     int status = 0;
-    return waitpid(child, &status, 0) == child ? status : 1;
+    return waitpid(child, &status, 0) == child ? WEXITSTATUS(status) : 1;
+}
+
+static void allocate_late(void *block) {
+    free(block);
+    free(malloc(5001));
+}
+
+/* A key made after the recorder's, so that its destructor comes later. */
+static void *leave_late(void *key) {
+    (void)pthread_setspecific(*(pthread_key_t *)key, malloc(5000));
+    return NULL;
+}
+
+static int end_late(void) {
+    pthread_key_t key;
+    pthread_t thread;
+    free(malloc(4999));
+    if (pthread_key_create(&key, allocate_late) != 0) return 1;
+    if (pthread_create(&thread, NULL, leave_late, &key) != 0) return 1;
+    return pthread_join(thread, NULL) + start_another("/nonexistent") - 127;
 }
 
 int main(int argc, char **argv) {
-    if (argc > 1 && strcmp(argv[1], "start") == 0) return start_another();
+    if (argc > 1 && strcmp(argv[1], "start") == 0) return start_another("/bin/ls");
+    if (argc > 1 && strcmp(argv[1], "thread") == 0) return end_late();
     for (int i = 0; i < 250000; i++) {
         sink = malloc(24);
         free(sink);

@@ -1,15 +1,23 @@
-/* refusing_malloc.c: for tests: preloaded, it takes the place of the C library's malloc family and misbehaves
- * once, at a place that the environment names.
+/* refusing_libc.c: for tests: preloaded, it takes the place of the C library's malloc family and of some
+ * calls of the system, and misbehaves where the environment says.
  *
  *   HY_TEST_REFUSE=K   the K-th request from main's begin to its end, counted from 0, gets NULL
  *   HY_TEST_SHARE=S    every malloc of S bytes gets the same block, which is never freed
+ *   HY_TEST_SYSTEM     calls of the system from main's begin to its end (see refusals.h)
  */
+#include "refusals.h"
+
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* glibc's own names for what this hides. */
 // NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming)
@@ -72,6 +80,67 @@ int posix_memalign(void **out, size_t align, size_t size) {
 void free(void *block) {
     if (block != shared) __libc_free(block);
 }
+
+/* ---- the system ---- */
+
+static bool is_failed(const char *name, unsigned *calls) {
+    return atomic_load(&in_main) && refused(name, calls);
+}
+
+ssize_t write(int file, const void *bytes, size_t size) {
+    static unsigned calls;
+    return is_failed("write", &calls) ? -1 : syscall(SYS_write, file, bytes, size);
+}
+
+/* ERRNO 0: the file ends here. */
+ssize_t read(int file, void *bytes, size_t size) {
+    static unsigned calls;
+    if (is_failed("read", &calls)) return errno ? -1 : 0;
+    return syscall(SYS_read, file, bytes, size);
+}
+
+int fsync(int file) {
+    static unsigned calls;
+    return is_failed("fsync", &calls) ? -1 : (int)syscall(SYS_fsync, file);
+}
+
+int ftruncate(int file, off_t size) {
+    static unsigned calls;
+    return is_failed("ftruncate", &calls) ? -1 : (int)syscall(SYS_ftruncate, file, size);
+}
+
+/* The file is closed all the same. */
+int close(int file) {
+    static unsigned calls;
+    int result = (int)syscall(SYS_close, file);
+    return is_failed("close", &calls) ? -1 : result;
+}
+
+int fstat(int file, struct stat *out) {
+    static unsigned calls;
+    return is_failed("fstat", &calls) ? -1 : fstatat(file, "", out, AT_EMPTY_PATH);
+}
+
+int rename(const char *from, const char *to) {
+    static unsigned calls;
+    return is_failed("rename", &calls) ? -1 : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+pid_t fork(void) {
+    static unsigned calls;
+    return is_failed("fork", &calls) ? -1 : (pid_t)syscall(SYS_fork);
+}
+
+int pthread_create(pthread_t *out, const pthread_attr_t *attributes, void *(*work)(void *), void *context) {
+    static unsigned calls;
+    if (is_failed("pthread_create", &calls)) return errno;
+    void *symbol = dlsym(RTLD_NEXT, "pthread_create");
+    int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    memcpy(&next, &symbol, sizeof next);
+    return next(out, attributes, work, context);
+}
+
+/* ---- main ---- */
 
 static int counted_main(int argc, char **argv, char **environment) {
     atomic_store(&in_main, true);
