@@ -54,16 +54,15 @@ typedef struct image {
     size_t size;
 } image;
 
-/* `count` elements of `size` bytes at `offset` of the file, or NULL where they are not all in it. */
-static const void *part(const image *file, size_t offset, size_t count, size_t size) {
-    size_t bytes;
-    if (HY_MUL_OVERFLOWS(count, size, &bytes) || offset > file->size || bytes > file->size - offset)
-        return NULL;
-    return offset % 8 == 0 || size == 1 ? file->bytes + offset : NULL;
+/* `bytes` bytes at `offset` of the file, which is a multiple of `align`, or NULL where they are not all in
+ * it. */
+static const void *part(const image *file, size_t offset, size_t bytes, size_t align) {
+    if (offset > file->size || bytes > file->size - offset || offset % align != 0) return NULL;
+    return file->bytes + offset;
 }
 
 static const ElfW(Ehdr) * header_of(const image *file) {
-    const ElfW(Ehdr) *header = part(file, 0, 1, sizeof *header);
+    const ElfW(Ehdr) *header = part(file, 0, sizeof *header, 8);
     bool is_elf =
         header && memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 && header->e_shentsize == sizeof(ElfW(Shdr));
     return is_elf ? header : NULL;
@@ -80,12 +79,12 @@ static const ElfW(Sym) * find_function(const ElfW(Sym) * symbols, size_t count, 
 /* value: the address as the file counts it. */
 static bool look_up(
     const image *file, const ElfW(Ehdr) * header, uint32_t table, uintptr_t value, hy_symbol *symbol) {
-    const ElfW(Shdr) *sections = part(file, header->e_shoff, header->e_shnum, sizeof *sections);
+    const ElfW(Shdr) *sections = part(file, header->e_shoff, header->e_shnum * sizeof *sections, 8);
     for (size_t i = 0; sections && i < header->e_shnum; i++) {
         if (sections[i].sh_type != table || sections[i].sh_link >= header->e_shnum) continue;
         const ElfW(Shdr) *strings = &sections[sections[i].sh_link];
         size_t count = sections[i].sh_size / sizeof(ElfW(Sym));
-        const ElfW(Sym) *symbols = part(file, sections[i].sh_offset, count, sizeof *symbols);
+        const ElfW(Sym) *symbols = part(file, sections[i].sh_offset, count * sizeof *symbols, 8);
         const char *names = part(file, strings->sh_offset, strings->sh_size, 1);
         const ElfW(Sym) *found = symbols && names ? find_function(symbols, count, value) : NULL;
         if (!found || found->st_name >= strings->sh_size) continue;

@@ -1,6 +1,7 @@
 /* object_symbols_test.c: finds static functions, and takes any file for what it is. */
 #include "allocators/core/object_symbols.h"
 #include <dlfcn.h>
+#include <link.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -92,6 +93,92 @@ static void damaged_files_are_harmless(void **state) {
     unlink(path);
 }
 
+/* The least file with a function in it. */
+typedef struct small_file {
+    ElfW(Ehdr) header;
+    ElfW(Shdr) sections[3];
+    ElfW(Sym) symbols[2];
+    char names[16];
+} small_file;
+
+enum { FUNCTION = 0x1000 };
+
+static small_file sound_file(void) {
+    small_file f = {.names = "\0works\0other"};
+    memcpy(f.header.e_ident, ELFMAG, SELFMAG);
+    f.header.e_shentsize = sizeof(ElfW(Shdr));
+    f.header.e_shnum = 3;
+    f.header.e_shoff = offsetof(small_file, sections);
+    f.sections[1].sh_type = SHT_SYMTAB;
+    f.sections[1].sh_link = 2;
+    f.sections[1].sh_offset = offsetof(small_file, symbols);
+    f.sections[1].sh_size = sizeof f.symbols;
+    f.sections[2].sh_type = SHT_STRTAB;
+    f.sections[2].sh_offset = offsetof(small_file, names);
+    f.sections[2].sh_size = sizeof f.names;
+    f.symbols[1].st_info = STT_FUNC;
+    f.symbols[1].st_name = 1;
+    f.symbols[1].st_value = FUNCTION;
+    f.symbols[1].st_size = 8;
+    return f;
+}
+
+static bool finds_function(const small_file *content, hy_symbol *symbol) {
+    char path[] = "/tmp/heapyard-object-XXXXXX";
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    assert_int_equal(write(file, content, sizeof *content), (ssize_t)sizeof *content);
+    close(file);
+    hy_object object = {.path = path};
+    bool found = hy_object_symbol(&object, FUNCTION + 4, symbol);
+    unlink(path);
+    return found;
+}
+
+static void expect_nothing(const small_file *content) {
+    hy_symbol symbol;
+    assert_false(finds_function(content, &symbol));
+}
+
+static void a_sound_file_is_read(void **state) {
+    (void)state;
+    small_file f = sound_file();
+    hy_symbol symbol;
+    assert_true(finds_function(&f, &symbol));
+    assert_string_equal(symbol.name, "works");
+    assert_int_equal(symbol.start, FUNCTION);
+    f.sections[1].sh_type = SHT_DYNSYM;
+    assert_true(finds_function(&f, &symbol));
+    f.sections[2].sh_size = 4; /* names are cut where their table ends */
+    assert_true(finds_function(&f, &symbol));
+    assert_string_equal(symbol.name, "wor");
+}
+
+static void wrong_tables_hold_nothing(void **state) {
+    (void)state;
+    small_file f = sound_file();
+    f.header.e_ident[1] = 'F';
+    expect_nothing(&f);
+    f = sound_file(), f.header.e_shentsize = 7, expect_nothing(&f);
+    f = sound_file(), f.header.e_shoff = sizeof f + 8, expect_nothing(&f);
+    f = sound_file(), f.header.e_shoff = sizeof f - 8, expect_nothing(&f);
+    f = sound_file(), f.header.e_shoff += 4, expect_nothing(&f);
+    f = sound_file(), f.sections[1].sh_link = 3, expect_nothing(&f);
+    f = sound_file(), f.sections[1].sh_offset += 1, expect_nothing(&f);
+    f = sound_file(), f.sections[1].sh_size = SIZE_MAX, expect_nothing(&f);
+    f = sound_file(), f.sections[2].sh_size = sizeof f, expect_nothing(&f);
+    f = sound_file(), f.symbols[1].st_name = 16, expect_nothing(&f);
+    f = sound_file(), f.symbols[1].st_info = STT_OBJECT, expect_nothing(&f);
+    f = sound_file(), f.symbols[1].st_size = 4, expect_nothing(&f);
+}
+
+static void a_folder_is_no_object(void **state) {
+    (void)state;
+    hy_object object = {.path = "/"};
+    hy_symbol symbol;
+    assert_false(hy_object_symbol(&object, FUNCTION, &symbol));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_static_function_has_its_name),
@@ -99,6 +186,9 @@ int main(void) {
         cmocka_unit_test(what_is_no_code_lies_in_nothing),
         cmocka_unit_test(what_is_no_function_has_none),
         cmocka_unit_test(damaged_files_are_harmless),
+        cmocka_unit_test(a_sound_file_is_read),
+        cmocka_unit_test(wrong_tables_hold_nothing),
+        cmocka_unit_test(a_folder_is_no_object),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
