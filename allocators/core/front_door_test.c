@@ -241,8 +241,27 @@ static void errors_and_build_have_words(void **state) {
     assert_true(page >= HY_PAGE_SIZE_MIN && page <= HY_PAGE_SIZE_MAX && (page & (page - 1)) == 0);
 }
 
+static void nothing_does_not_grow(void **state) {
+    (void)state;
+    assert_false(hy_resize(hy_libc(), NULL, 0, 8, HY_ALIGN_8));
+    assert_null(hy_remap(hy_libc(), NULL, 0, 8, HY_ALIGN_8));
+    void *none = hy_alloc(hy_libc(), 0, HY_ALIGN_8);
+    assert_false(hy_resize(hy_libc(), none, 0, 8, HY_ALIGN_8));
+    assert_null(hy_remap(hy_libc(), none, 0, 8, HY_ALIGN_8));
+}
+
+static void arrays_of_nothing_are_not_zeroed(void **state) {
+    (void)state;
+    void *none = hy_zero_size_pointer(HY_ALIGN_8);
+    assert_ptr_equal(hy_alloc_array_zeroed(hy_libc(), 5, 0, HY_ALIGN_8), none);
+    assert_ptr_equal(hy_alloc_array_zeroed(hy_libc(), 0, 5, HY_ALIGN_8), none);
+    assert_null(hy_alloc_array_zeroed(hy_null(), 5, 5, HY_ALIGN_8));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_does_not_grow),
+        cmocka_unit_test(arrays_of_nothing_are_not_zeroed),
         cmocka_unit_test(zero_size_reaches_no_vtable),
         cmocka_unit_test(to_zero_frees),
         cmocka_unit_test(realloc_remaps_else_copies),

@@ -195,6 +195,31 @@ static void a_stray_write_fails_the_test(void **state) {
 }
 #endif
 
+static void count_report(void *context, const hy_debug_report *report) {
+    (void)report;
+    *(int *)context += 1;
+}
+
+/* Nobody looks at a freed block again but the end. */
+static void damage_that_no_call_met_fails_the_test(void **state) {
+    (void)state;
+    int reports = 0;
+    hy_testing testing;
+    hy_testing_options options = hy_testing_defaults();
+    options.debug.tools = HY_DEBUG_TOOLS_NONE;
+    options.debug.hook = count_report;
+    options.debug.hook_context = &reports;
+    assert_int_equal(hy_testing_init(&testing, &options), HY_OK);
+    volatile char *block = hy_debug_alloc(&testing.debug, 64, HY_ALIGN_8);
+    hy_debug_free(&testing.debug, (void *)(uintptr_t)block, 64, HY_ALIGN_8);
+    uintptr_t freed = (uintptr_t)block;
+    __asm__ volatile("" : "+r"(freed));
+    *(volatile char *)freed = 1;
+    assert_int_equal(reports, 0);
+    assert_int_equal(hy_testing_end(&testing), 1);
+    assert_int_equal(reports, 1);
+}
+
 static void a_fixture_passes_and_fails_its_test(void **state) {
     (void)state;
     void *fixture = NULL;
@@ -305,9 +330,31 @@ static void wrong_options_are_misuse(void **state) {
     assert_dies_saying(init_with_a_wrong_failure, "hy_testing_init: got 4 (0x4), must be an hy_testing");
 }
 
+static char long_name[2000];
+
+static void program_with_a_long_name(void) {
+    hy_testing testing;
+    hy_testing_options options = hy_testing_defaults();
+    options.name = long_name;
+    options.debug.name = "own heap";
+    if (hy_testing_init(&testing, &options) != HY_OK) _exit(2);
+    leak_here(hy_testing_allocator(&testing));
+    _exit(hy_testing_end(&testing));
+}
+
+static void a_long_name_is_cut_off(void **state) {
+    (void)state;
+    memset(long_name, 'n', sizeof long_name - 1);
+    assert_int_equal(exit_of(program_with_a_long_name), 1);
+    assert_said("nnnn\" failed: leak 1 (40 bytes)\n");
+    assert_said("own heap"); /* in the report of the leak */
+    assert_null(strstr(said, long_name + sizeof long_name - 1 - 101));
+}
+
 int main(void) {
     leak_here(hy_null()); /* so that its line is known here too */
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_long_name_is_cut_off),
         cmocka_unit_test(a_clean_test_passes),
         cmocka_unit_test(a_leak_fails_with_its_place),
         cmocka_unit_test(a_failure_exits_or_aborts_where_chosen),
@@ -316,6 +363,7 @@ int main(void) {
 #if !HY_ASAN
         cmocka_unit_test(a_stray_write_fails_the_test),
 #endif
+        cmocka_unit_test(damage_that_no_call_met_fails_the_test),
         cmocka_unit_test(a_fixture_passes_and_fails_its_test),
         cmocka_unit_test(cmocka_counts_the_leaking_test),
         cmocka_unit_test(a_sweep_over_it_shows_the_block_too),
