@@ -89,6 +89,7 @@ static void a_foreign_pointer_is_not_touched(void **state) {
     assert_ptr_equal(told->address, nowhere);
     assert_called_by(&told->here, here);
     assert_null(told->owner);
+    assert_int_equal(hy_debug_double_frees(&w->debug), 1);
 }
 
 static void a_free_to_another_instance_names_it(void **state) {
@@ -106,6 +107,7 @@ static void a_free_to_another_instance_names_it(void **state) {
         assert_string_equal(told->owner_name, "the other one");
         assert_int_equal(told->block_size, 48);
         assert_true(told->allocated.count > 0);
+        assert_int_equal(hy_debug_double_frees(&w->debug), thread_safe + 1);
         assert_int_equal(hy_debug_leaks(&other), 1);
         hy_free(hy_debug_allocator(&other), block, 48, HY_ALIGN_8);
         assert_int_equal(hy_debug_deinit(&other, NULL), HY_OK);

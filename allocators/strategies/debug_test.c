@@ -147,6 +147,44 @@ static void allocate_when_told(void *context, const hy_debug_report *report) {
     if (!g->block) g->block = take_eighty(&g->debug);
 }
 
+/* The slot has room for 96, the limit has not. */
+static void growing_in_place_keeps_to_the_limit(void **state) {
+    (void)state;
+    watch w;
+    hy_debug_config config = watch_config(&w);
+    config.memory_limit = 100;
+    watch_begin_over(&w, hy_libc(), &config);
+    char *first = hy_debug_alloc(&w.debug, 90, HY_ALIGN_8), *second = hy_debug_alloc(&w.debug, 5, HY_ALIGN_8);
+    assert_false(hy_debug_resize(&w.debug, first, 90, 96, HY_ALIGN_8));
+    assert_true(hy_debug_resize(&w.debug, first, 90, 95, HY_ALIGN_8));
+    assert_int_equal(hy_debug_counted(&w.debug).total_bytes, 100);
+    hy_debug_free(&w.debug, first, 95, HY_ALIGN_8);
+    hy_debug_free(&w.debug, second, 5, HY_ALIGN_8);
+    watch_end(&w);
+}
+
+/* A chunk that was to go back is in use again because of whoever is told what was written into it. */
+static void memory_that_is_used_while_somebody_is_told_stays(void **state) {
+    (void)state;
+    greedy g = {.block = NULL};
+    hy_debug_config config = hy_debug_defaults();
+    config.tools = HY_DEBUG_TOOLS_NONE;
+    config.quarantine_blocks = 0;
+    config.hook = allocate_when_told;
+    config.hook_context = &g;
+    assert_int_equal(hy_debug_init(&g.debug, hy_libc(), &config), HY_OK);
+    char *blocks[2] = {hidden(take_eighty(&g.debug)), hidden(take_eighty(&g.debug))};
+    for (size_t i = 0; i < 2; i++)
+        hy_debug_free(&g.debug, blocks[i], 80, HY_ALIGN_8);
+    poke(blocks[1], 1);
+    hy_debug_flush_retained(&g.debug);
+    assert_int_equal(g.told, 1);
+    assert_ptr_equal(g.block, blocks[0]);
+    assert_true(hy_debug_owns(&g.debug, g.block));
+    hy_debug_free(&g.debug, g.block, 80, HY_ALIGN_8);
+    assert_int_equal(hy_debug_deinit(&g.debug, NULL), HY_OK);
+}
+
 /* Whoever is told during an allocation may take what the limit still allowed it. */
 static void the_limit_holds_while_somebody_is_told(void **state) {
     (void)state;
@@ -204,6 +242,56 @@ static void memory_serves_again_after_the_quarantine(void **state) {
     }
     assert_int_equal(later_frees, 10);
     watch_end(&w);
+}
+
+/* How many blocks are freed before the first one's memory serves again. */
+static size_t frees_before_reuse(watch *w, size_t size) {
+    void *first = hidden(hy_alloc(w->allocator, size, HY_ALIGN_8));
+    hy_free(w->allocator, first, size, HY_ALIGN_8);
+    for (size_t frees = 0;; frees++) {
+        void *next = hidden(hy_alloc(w->allocator, size, HY_ALIGN_8));
+        hy_free(w->allocator, next, size, HY_ALIGN_8);
+        if (next == first) return frees;
+    }
+}
+
+/* Of the largest slots four wait, though they are more than the bytes that may; without safety none does. */
+static void the_quarantine_is_as_long_as_blocks_are_large(void **state) {
+    (void)state;
+    for (int safety = 0; safety < 2; safety++) {
+        watch w;
+        hy_debug_config config = watch_config(&w);
+        config.safety = safety;
+        watch_begin_over(&w, hy_libc(), &config);
+        assert_int_equal(frees_before_reuse(&w, 64), safety ? 64 : 0);
+        assert_int_equal(frees_before_reuse(&w, 8000), safety ? 8 : 0);
+        assert_int_equal(frees_before_reuse(&w, 32000), safety ? 4 : 0);
+        watch_end(&w);
+    }
+}
+
+/* Better no memory than memory that is still watched. */
+static void never_unmap_holds_where_the_child_refuses(void **state) {
+    (void)state;
+    for (int never_unmap = 0; never_unmap < 2; never_unmap++) {
+        watch w;
+        hy_failing failing;
+        hy_debug_config config = watch_config(&w);
+        config.never_unmap = never_unmap;
+        hy_failing_init(&failing, hy_libc(), NULL);
+        watch_begin_over(&w, hy_failing_allocator(&failing), &config);
+        size_t count = 0;
+        void *block = hy_debug_alloc(&w.debug, 2000, HY_ALIGN_8);
+        hy_failing_options options = {.fail_alloc_at = 0, .fail_resize_at = HY_FAILING_NEVER};
+        hy_failing_init(&failing, hy_libc(), &options);
+        for (; block && count < 100; count++) {
+            hy_debug_free(&w.debug, block, 2000, HY_ALIGN_8);
+            block = hy_debug_alloc(&w.debug, 2000, HY_ALIGN_8);
+        }
+        assert_int_equal(count < 100, never_unmap);
+        if (block) hy_debug_free(&w.debug, block, 2000, HY_ALIGN_8);
+        watch_end(&w);
+    }
 }
 
 static void never_unmap_keeps_the_poison_and_tells_late_writes(void **state) {
@@ -322,6 +410,28 @@ static void large_blocks_resize_where_the_child_can(void **state) {
     poke(block + 34000, 0);
     hy_free(w.allocator, block, 34000, HY_ALIGN_8);
     watch_told(&w, 1, HY_DEBUG_OVERFLOW);
+    watch_end(&w);
+    assert_int_equal(child.live_bytes, 0);
+}
+
+/* Of a chunk that the child refuses a half is asked for, and so on, down to one slot. */
+static void small_chunks_serve_where_large_ones_are_refused(void **state) {
+    (void)state;
+    static strict_child child;
+    watch w;
+    hy_debug_config config = watch_config(&w);
+    config.stack_trace_frames = 0;
+    hy_allocator strict = strict_make(&child);
+    child.largest = 1024;
+    watch_begin_over(&w, strict, &config);
+    void *blocks[10];
+    for (size_t i = 0; i < 10; i++) {
+        blocks[i] = hy_alloc(w.allocator, 64, HY_ALIGN_8);
+        assert_non_null(blocks[i]);
+    }
+    assert_int_equal(hy_debug_counted(&w.debug).refused_count, 0);
+    for (size_t i = 0; i < 10; i++)
+        hy_free(w.allocator, blocks[i], 64, HY_ALIGN_8);
     watch_end(&w);
     assert_int_equal(child.live_bytes, 0);
 }
@@ -639,6 +749,7 @@ static void an_instance_that_ended_has_left_no_memory(void **state) {
     assert_int_equal(after.child_bytes, before.child_bytes);
     assert_int_equal(after.overhead_bytes, before.overhead_bytes);
     assert_int_equal(after.live_bytes, before.live_bytes + 1000);
+    assert_int_equal(after.peak_bytes, before.peak_bytes + 1000);
 }
 
 #define THREADS 4
@@ -675,6 +786,12 @@ static void threads_share_an_instance(void **state) {
         assert_int_equal(pthread_join(threads[i], &refused), 0);
     }
     assert_true(hy_debug_check(&shared.w.debug));
+    assert_int_equal(hy_debug_detect_leaks(&shared.w.debug), 64);
+    bool is_known[2] = {false, false};
+    for (size_t i = 0; i < WATCH_MAX; i++)
+        is_known[shared.w.reports[i].allocated.thread == shared.w.reports[i].here.thread] = true;
+    assert_true(is_known[0] && !is_known[1]); /* all were allocated by other threads, and it says so */
+    shared.w.count = 0;
     for (size_t at = 0; at < 64; at++)
         hy_free(shared.w.allocator, shared.slots[at], 1 + at * 5, HY_ALIGN_8);
     assert_int_equal(shared.w.count, 0);
@@ -797,14 +914,19 @@ int main(void) {
         cmocka_unit_test(the_bytes_are_the_configs),
         cmocka_unit_test(the_limit_is_exact),
         cmocka_unit_test(the_limit_is_exact_where_the_child_refuses),
+        cmocka_unit_test(growing_in_place_keeps_to_the_limit),
+        cmocka_unit_test(memory_that_is_used_while_somebody_is_told_stays),
         cmocka_unit_test(the_limit_holds_while_somebody_is_told),
         cmocka_unit_test(small_blocks_do_not_ask_the_child),
         cmocka_unit_test(memory_serves_again_after_the_quarantine),
+        cmocka_unit_test(the_quarantine_is_as_long_as_blocks_are_large),
+        cmocka_unit_test(never_unmap_holds_where_the_child_refuses),
         cmocka_unit_test(never_unmap_keeps_the_poison_and_tells_late_writes),
         cmocka_unit_test(retained_metadata_tells_a_double_free_after_the_memory_went),
         cmocka_unit_test(fault_on_use_faults),
         cmocka_unit_test(fault_on_use_serves_and_tells_as_ever),
         cmocka_unit_test(large_blocks_resize_where_the_child_can),
+        cmocka_unit_test(small_chunks_serve_where_large_ones_are_refused),
         cmocka_unit_test(it_works_over_any_child),
         cmocka_unit_test(every_refusal_of_the_child_is_survived),
         cmocka_unit_test(a_quiet_deinit_says_nothing_and_frees_everything),
