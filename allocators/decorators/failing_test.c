@@ -110,6 +110,17 @@ static void from_the_nth_resize_on(void **state) {
     assert_true(serves(&failing)); /* allocations have their own index */
 }
 
+static void what_a_remap_changes_is_counted(void **state) {
+    (void)state;
+    hy_failing failing;
+    hy_failing_init(&failing, (hy_allocator){NULL, &agreeing}, NULL);
+    char block[100];
+    assert_non_null(hy_failing_remap(&failing, block, 10, 100, HY_ALIGN_1));
+    assert_int_equal(failing.allocated_bytes, 90);
+    assert_non_null(hy_failing_remap(&failing, block, 100, 60, HY_ALIGN_1));
+    assert_int_equal(failing.freed_bytes, 40);
+}
+
 static void a_refused_remap_leaves_realloc_a_way(void **state) {
     (void)state;
     hy_failing failing;
@@ -143,6 +154,13 @@ static void refusals_by_chance_repeat_with_their_seed(void **state) {
         assert_int_equal(serves(&first), serves(&second));
     assert_in_range(first.induced_count, 800, 1200);
     options.seed = 43;
+    hy_failing_init(&first, hy_libc(), &options);
+    options.seed = 42;
+    hy_failing_init(&second, hy_libc(), &options);
+    int differ = 0;
+    for (int i = 0; i < 4000; i++)
+        differ += serves(&first) != serves(&second);
+    assert_true(differ > 0);
     options.probability = 1.0;
     hy_failing_init(&first, hy_libc(), &options);
     assert_false(serves(&first));
@@ -232,6 +250,7 @@ int main(void) {
         cmocka_unit_test(only_the_nth),
         cmocka_unit_test(resizes_and_remaps_share_an_index),
         cmocka_unit_test(from_the_nth_resize_on),
+        cmocka_unit_test(what_a_remap_changes_is_counted),
         cmocka_unit_test(a_refused_remap_leaves_realloc_a_way),
         cmocka_unit_test(the_childs_refusals_are_not_induced),
         cmocka_unit_test(refusals_by_chance_repeat_with_their_seed),

@@ -91,6 +91,24 @@ static void good_code_passes(void **state) {
     assert_int_equal(report.alloc_count, 2);
 }
 
+/* Asks in both ways for what could be done in place. */
+static hy_error resizes(hy_allocator gpa, void *argument) {
+    char *block = hy_alloc(gpa, 64, HY_ALIGN_1);
+    if (!block) return HY_OUT_OF_MEMORY;
+    *(bool *)argument |= hy_resize(gpa, block, 64, 32, HY_ALIGN_1);
+    *(bool *)argument |= hy_remap(gpa, block, 64, 32, HY_ALIGN_1) != NULL;
+    hy_free(gpa, block, 64, HY_ALIGN_1);
+    return HY_OK;
+}
+
+static void nothing_is_resized_in_any_run(void **state) {
+    (void)state;
+    bool resized = false;
+    hy_sweep_report report;
+    assert_int_equal(hy_check_all_allocation_failures(resizes, hy_libc(), &resized, &report), HY_SWEEP_OK);
+    assert_false(resized);
+}
+
 static void growing_in_place_changes_nothing(void **state) {
     (void)state;
     for (int i = 0; i < 20; i++) {
@@ -180,6 +198,7 @@ int main(void) {
         cmocka_unit_test(a_report_of_no_refusal_has_no_stack),
         cmocka_unit_test(a_wrong_result_has_a_word),
         cmocka_unit_test(good_code_passes),
+        cmocka_unit_test(nothing_is_resized_in_any_run),
         cmocka_unit_test(growing_in_place_changes_nothing),
         cmocka_unit_test(a_leak_is_found),
         cmocka_unit_test(a_swallowed_error_is_found),
