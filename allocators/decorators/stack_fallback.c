@@ -23,8 +23,8 @@
 void hy_stack_fallback_init(hy_stack_fallback *fallback, void *buffer, size_t size, hy_allocator child) {
     hy_require_child(child, "hy_stack_fallback_init");
     HY_REQUIRE(buffer != NULL || size == 0, "hy_stack_fallback_init", size, "0 where there is no buffer");
-    HY_REQUIRE(size <= (SIZE_MAX >> (sizeof(size_t) == 8)) - (uintptr_t)buffer, "hy_stack_fallback_init",
-        size, "the size of a buffer that lies in the address space");
+    HY_REQUIRE(hy_is_addressable(buffer, size), "hy_stack_fallback_init", size,
+        "the size of a buffer that lies in the address space");
     hy_fixed_buffer_init(&fallback->fixed, buffer, size);
     fallback->child = child;
     fallback->live_count = 0;

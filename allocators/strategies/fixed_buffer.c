@@ -31,7 +31,7 @@
 
 void hy_fixed_buffer_init_options(
     hy_fixed_buffer *fixed, void *buffer, size_t size, hy_fixed_buffer_options options) {
-    HY_REQUIRE(size <= (SIZE_MAX >> (sizeof(size_t) == 8)) - (uintptr_t)buffer, "hy_fixed_buffer_init", size,
+    HY_REQUIRE(hy_is_addressable(buffer, size), "hy_fixed_buffer_init", size,
         "the size of a buffer that lies in the address space");
     fixed->base = (uintptr_t)buffer;
     fixed->end = fixed->base + size;

@@ -263,6 +263,13 @@ static void start_beyond_all_memory(void) {
     hy_fixed_buffer_init(&fixed, buffer, SIZE_MAX - 7);
 }
 
+/* The buffer itself is no address: what is left above it would wrap to more than there is. */
+static void start_on_no_address(void) {
+    hy_fixed_buffer fixed;
+    volatile uintptr_t address = SIZE_MAX - 63;
+    hy_fixed_buffer_init(&fixed, (void *)address, 32);
+}
+
 static char stranger[16];
 
 static void free_a_stranger(void) {
@@ -304,6 +311,7 @@ static void misuse_and_exhaustion_end_the_program(void **state) {
     assert_dies_saying(mix_views, "hy_fixed_buffer_allocator: got ");
     assert_dies_saying(mix_views, "must be used through one of its two views between two resets");
     assert_dies_saying(start_beyond_all_memory, "hy_fixed_buffer_init: got 18446744073709551608");
+    assert_dies_saying(start_on_no_address, "hy_fixed_buffer_init: got 32");
     assert_dies_saying(
         start_beyond_all_memory, "must be the size of a buffer that lies in the address space");
     assert_dies_saying(free_a_stranger, "hy_fixed_buffer_free: got ");
@@ -312,7 +320,8 @@ static void misuse_and_exhaustion_end_the_program(void **state) {
     assert_dies_saying(resize_a_stranger, "hy_fixed_buffer_resize: got ");
     assert_dies_saying(resize_a_stranger_shared, "hy_fixed_buffer_shared_resize: got ");
 #else
-    (void)mix_views, (void)start_beyond_all_memory, (void)free_a_stranger, (void)free_a_stranger_shared;
+    (void)mix_views, (void)start_beyond_all_memory, (void)start_on_no_address, (void)free_a_stranger,
+        (void)free_a_stranger_shared;
     (void)resize_a_stranger, (void)resize_a_stranger_shared;
 #endif
 }

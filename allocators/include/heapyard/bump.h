@@ -31,11 +31,18 @@ typedef struct hy_bump_mark {
     char *last;
 } hy_bump_mark;
 
+/* Whether [region, region + size) can be memory: it ends, without wrapping, where addresses of processes do.
+ */
+HY_INLINE bool hy_is_addressable(const void *region, size_t size) {
+    uintptr_t end;
+    return !HY_ADD_OVERFLOWS((uintptr_t)region, size, &end) && end <= SIZE_MAX >> (sizeof(size_t) == 8);
+}
+
 /* Starts on [region, region + size); region may be NULL where size is 0. The region must end in the
  * lower half of the address space on 64-bit targets, as every process's does: that is why the sums
  * below can't wrap. O(1). */
 HY_INLINE void hy_bump_init(hy_bump *bump, void *region, size_t size) {
-    HY_REQUIRE(size <= (SIZE_MAX >> (sizeof(size_t) == 8)) - (uintptr_t)region, "hy_bump_init", size,
+    HY_REQUIRE(hy_is_addressable(region, size), "hy_bump_init", size,
         "the size of a region that lies in the address space");
     bump->last = (char *)((uintptr_t)region - 1);
     bump->end = (char *)((uintptr_t)region + size);
