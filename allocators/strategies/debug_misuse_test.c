@@ -406,7 +406,7 @@ static void a_record_may_be_damaged_from_end_to_end(void **state) {
     watch *w = *state;
     void *here;
     char *block = hidden(hy_alloc(w->allocator, 2017, HY_ALIGN_8));
-    find_record(&w->debug)->chunk = (hy_debug_chunk *)hidden((char *)NULL + 0x41414140);
+    find_record(&w->debug)->chunk = (hy_debug_chunk *)(void *)((char *)hidden(NULL) + 0x41414140);
     give_back(w, block, 2017, HY_ALIGN_8, &here);
     watch_told(w, 1, HY_DEBUG_CORRUPTED_METADATA);
     assert_true(hy_debug_check(&w->debug));

@@ -701,6 +701,7 @@ static void leak_and_print(void) {
     if (hy_debug_deinit(&debug, NULL) == HY_LEAK) abort();
 }
 
+#if HY_CHECK >= 1
 static void use_after_deinit(void) {
     hy_debug debug;
     hy_debug_init(&debug, hy_libc(), NULL);
@@ -708,6 +709,7 @@ static void use_after_deinit(void) {
     hy_debug_deinit_quietly(&debug, NULL);
     hy_debug_free(&debug, block, 64, HY_ALIGN_8);
 }
+#endif
 
 static void reports_are_printed_for_people(void **state) {
     (void)state;
