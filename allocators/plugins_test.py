@@ -28,6 +28,27 @@ OTHER_PLUGIN = """
 #ifndef MAKE
 #define MAKE make
 #endif
+#ifndef DESTROY
+#define DESTROY destroy
+#endif
+#ifndef MISSING
+#define MISSING 0
+#endif
+#ifndef GROUP
+#define GROUP HY_GROUP_STRATEGY
+#endif
+#ifndef SUMMARY
+#define SUMMARY "refuses to begin"
+#endif
+#ifndef ROW
+#define ROW &row
+#endif
+#ifndef ROWS
+#define ROWS rows
+#endif
+#ifndef PLUGIN
+#define PLUGIN &plugin
+#endif
 
 static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
     (void)row, (void)config, (void)out;
@@ -37,12 +58,12 @@ static void destroy(const hy_row *row, void *instance) {
     (void)row, (void)instance;
 }
 static const hy_row row = {
-    .name = NAME, .group = HY_GROUP_STRATEGY, .summary = "refuses to begin", .default_child = CHILD, .traits = HY_TRAIT_FREE_ANY | TRAIT,
-    .greatest_align = {12}, .make = MAKE, .destroy = destroy};
-static const hy_row *const rows[] = {&row, &row};
-static const hy_plugin plugin = {.abi = HY_PLUGIN_ABI + OLDER, .name = "other", .row_count = COUNT, .rows = rows};
+    .name = NAME, .group = GROUP, .summary = SUMMARY, .missing = MISSING, .default_child = CHILD, .traits = HY_TRAIT_FREE_ANY | TRAIT,
+    .greatest_align = {12}, .make = MAKE, .destroy = DESTROY};
+static const hy_row *const rows[] = {ROW, &row};
+static const hy_plugin plugin = {.abi = HY_PLUGIN_ABI + OLDER, .name = "other", .row_count = COUNT, .rows = ROWS};
 const hy_plugin *heapyard_plugin(void) {
-    return &plugin;
+    return PLUGIN;
 }
 """
 
@@ -167,7 +188,14 @@ def test_a_plugin_without_rows_is_refused(tmp_path):
         ("NAME=0", 1, "its row 1 has no name"),
         ("NAME=\"twice\"", 2, "two rows called 'twice'"),
         ("CHILD=\"lbic\"", 1, "no row 'lbic' to be its default child"),
+        ("NAME=\"\"", 1, "its row 1 has no name"),
+        ("ROW=0", 1, "its row 1 has no name"),
+        ("ROWS=0", 1, "its row 1 has no name"),
+        ("GROUP=HY_GROUP_COUNT", 1, "its group is none of hy_group"),
+        ("SUMMARY=0", 1, "it has no summary"),
         ("MAKE=0", 1, "no make"),
+        ("DESTROY=0", 1, "no destroy"),
+        ("PLUGIN=0", 1, "heapyard_plugin() returned NULL"),
         ("TRAIT=HY_TRAIT_BULK_RESET", 1, "promise a reset"),
         ("TRAIT=HY_TRAIT_FIXED_CAPACITY", 1, "no default_capacity"),
         ("TRAIT=HY_TRAIT_FIXED_BLOCK", 1, "no default_block_size"),
@@ -178,6 +206,22 @@ def test_rows_that_say_nonsense_are_refused(tmp_path, macro, count, complaint):
     assert done.returncode == 2
     assert complaint in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_missing_row_needs_no_functions(tmp_path):
+    other = compile_plugin(tmp_path, "MISSING=\"another machine\"", "MAKE=0", "DESTROY=0")
+    done = bench("exact", "--list", f"--plugin=other={other}")
+    assert done.returncode == 0, done.stderr
+
+
+def test_there_is_an_end_of_plugins(tmp_path):
+    other = compile_plugin(tmp_path)
+    words = []
+    for number in range(17):
+        words.append(f"--plugin=p{number}={shutil.copy(other, tmp_path / f'p{number}.so')}")
+    assert bench("exact", "--list", *words[:16]).returncode == 0
+    done = bench("exact", "--list", *words)
+    assert done.returncode == 2 and "more than 16 plugins: load fewer" in done.stderr
 
 
 def test_pairs_want_two_plugins(copies):
