@@ -18,7 +18,7 @@ typedef struct hy_debug_findings {
 
 /* Judges a call on a record of ours: writes what is wrong, mends the guards, and returns whether the block
  * is live and the call's own, so that the call may be done with the size and alignment of the record. A
- * record whose seal is broken is retired. Inside; the guards of a live block are open. */
+ * record whose seal is broken is lost. Inside; the guards of a live block are open. */
 HY_COLD bool hy_debug_judge(
     const hy_debug_call *call, hy_debug_record *record, bool disturbed, hy_debug_findings *findings);
 

@@ -43,8 +43,9 @@
  * about 32 KiB), which lie in chunks. Overhead: 32 bytes and up to an eighth around a block, and a record of
  * 56 bytes + 16 a frame. ASan and Valgrind are told of guards and of memory that was never handed out. Freed
  * memory they are told of on demand (config.tools): a double free then ends in the front door's fill, at
- * check level 2, and not in a report of ours with its three stacks, after which the program goes on. Modelled
- * on Zig's DebugAllocator; quarantine after AddressSanitizer's, fault_on_use after Electric Fence.
+ * check level 2, and not in a report of ours with its three stacks, after which the program goes on. So it
+ * does with fault_on_use. Modelled on Zig's DebugAllocator; quarantine after AddressSanitizer's, fault_on_use
+ * after Electric Fence.
  */
 #ifndef HEAPYARD_DEBUG_H
 #define HEAPYARD_DEBUG_H
