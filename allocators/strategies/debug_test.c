@@ -800,6 +800,33 @@ static void threads_share_an_instance(void **state) {
     watch_end(&shared.w);
 }
 
+typedef struct errand {
+    hy_debug *debug;
+    void *block;
+} errand;
+
+static void *free_elsewhere(void *argument) {
+    errand *e = argument;
+    hy_debug_free(e->debug, e->block, 64, HY_ALIGN_8);
+    return NULL;
+}
+
+static void a_report_says_which_thread_freed(void **state) {
+    (void)state;
+    watch w;
+    watch_begin(&w);
+    errand e = {&w.debug, hy_debug_alloc(&w.debug, 64, HY_ALIGN_8)};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, free_elsewhere, &e), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    hy_debug_free(&w.debug, e.block, 64, HY_ALIGN_8);
+    const hy_debug_report *told = watch_told(&w, 1, HY_DEBUG_DOUBLE_FREE);
+    assert_int_equal(told->allocated.thread, told->here.thread);
+    assert_int_not_equal(told->freed.thread, told->here.thread);
+    assert_int_not_equal(told->freed.thread, 0);
+    watch_end(&w);
+}
+
 /* A child whose resize lasts until somebody waits for the lock: then both are at one block. */
 typedef struct slow_child {
     hy_debug *debug;
@@ -944,6 +971,7 @@ int main(void) {
         cmocka_unit_test(the_process_has_an_instance),
         cmocka_unit_test(an_instance_that_ended_has_left_no_memory),
         cmocka_unit_test(threads_share_an_instance),
+        cmocka_unit_test(a_report_says_which_thread_freed),
         cmocka_unit_test(use_during_an_operation_of_another_thread_is_told),
         cmocka_unit_test(an_instance_for_one_thread_notices_a_second),
 #if HY_CHECK >= 1
