@@ -212,7 +212,7 @@ static void large_blocks_are_filled_at_both_ends(void **state) {
         hy_debug_config config = watch_config(&w);
         if (all) config.fill_bytes = SIZE_MAX;
         watch_begin_over(&w, hy_libc(), &config);
-        char *block = hidden(hy_alloc(w.allocator, size, HY_ALIGN_16));
+        char *block = hidden(hy_debug_alloc(&w.debug, size, HY_ALIGN_16));
         assert_int_equal(peek(block), 0xAA);
         assert_int_equal(peek(block + size - 1), 0xAA);
         if (all) assert_int_equal(peek(block + size / 2), 0xAA);

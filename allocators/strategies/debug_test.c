@@ -18,7 +18,7 @@ static void a_leak_and_a_double_free_are_counted_and_the_program_goes_on(void **
     hy_debug *debug = &w.debug;
     size_t leaks_before = hy_debug_process_leaks(), frees_before = hy_debug_process_double_frees();
     void *kept = hidden(hy_alloc(w.allocator, 100, HY_ALIGN_8));
-    void *freed = hidden(hy_alloc(w.allocator, 64, HY_ALIGN_8));
+    void *freed = hidden(hy_debug_alloc(debug, 64, HY_ALIGN_8));
     assert_int_equal(peek(freed), 0xAA);
     hy_free(w.allocator, freed, 64, HY_ALIGN_8);
     assert_int_equal(peek(freed), 0xDD);
