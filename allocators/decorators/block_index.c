@@ -396,8 +396,10 @@ static bool nodes_hold(walk *w, const node *top, bool is_root, uintptr_t low, ui
     if (top->count < 2 || (low && top->addresses[0] != low)) return false;
     for (uint32_t i = 0; i < top->count; i++) {
         uintptr_t from = i ? top->addresses[i] : low;
-        uintptr_t to = i + 1 < top->count ? top->addresses[i + 1] - 1 : high;
-        if (from > to || top->children[i]->height + 1 != top->height) return false;
+        bool is_last = i + 1 == top->count;
+        bool in_order = is_last ? from <= high : from < top->addresses[i + 1];
+        if (!in_order || top->children[i]->height + 1 != top->height) return false;
+        uintptr_t to = is_last ? high : top->addresses[i + 1] - 1;
         if (!nodes_hold(w, top->children[i], false, from, to)) return false;
     }
     return true;
