@@ -312,14 +312,13 @@ static bool read_common(const uint8_t *common, program *p, bool *has_augmentatio
     p->code_factor = take_unsigned(&r);
     p->data_factor = take_signed(&r);
     uint64_t address_register = version == 1 ? take_u8(&r) : take_unsigned(&r);
-    if (address_register != RETURN_ADDRESS || r.is_bad || strchr(letters, 'S')) return false;
+    if (address_register != RETURN_ADDRESS || strchr(letters, 'S')) return false;
     *has_augmentation = letters[0] == 'z';
     if (!*has_augmentation) return false; /* how addresses are written is not said */
     uint64_t size = take_unsigned(&r);
     reader data = r;
     (void)take_bytes(&r, size);
     data.end = r.at;
-    uint8_t address_form = 0;
     for (const char *letter = letters + 1; *letter && *letter != 'R'; letter++) {
         if (*letter == 'P')
             (void)take_bytes(&data, (take_u8(&data) & 0x07) == 0x03 ? 4 : 8);
@@ -328,7 +327,7 @@ static bool read_common(const uint8_t *common, program *p, bool *has_augmentatio
         else
             return false;
     }
-    address_form = take_u8(&data);
+    uint8_t address_form = take_u8(&data);
     p->code = r;
     return address_form == FROM_HERE && !data.is_bad && !r.is_bad;
 }
