@@ -1,12 +1,15 @@
 /* page_test.c: whole pages at any alignment, counted to the page. */
 #include <heapyard/os.h>
 #include <heapyard/page.h>
+#include <heapyard/plugin.h>
 #include <heapyard/poison.h>
 #include <heapyard/typed.h>
 #include <pthread.h>
 
 #include "allocators/conformance/dies.h"
 #include "allocators/core/os.h"
+
+extern const hy_row hy_page_row;
 
 static hy_page_source source;
 
@@ -234,8 +237,8 @@ static void free_blocks_that_stay_mapped(void) {
         blocks[i][0] = 1;
     }
     if (!use_mappings_up()) _exit(0);
-    for (size_t i = 0; i < BLOCKS; i++)
-        hy_free(allocator, blocks[i], hy_page_size(), HY_ALIGN_1);
+    for (size_t i = 0; i < BLOCKS; i++) /* the odd ones first, which lie between others */
+        hy_free(allocator, blocks[(2 * i + 1) % (BLOCKS + 1)], hy_page_size(), HY_ALIGN_1);
     _exit(held() == 0 ? 0 : 1);
 }
 
@@ -259,6 +262,32 @@ static void counts_stay_exact_with_many_threads(void **state) {
     assert_int_equal(held(), 0);
 }
 
+static void the_rows_check_sees_damage(void **state) {
+    (void)state;
+    const hy_config config = {.options = 0};
+    hy_allocator allocator;
+    hy_page_source *made = hy_page_row.make(&hy_page_row, &config, &allocator);
+    assert_non_null(made);
+    assert_true(hy_page_row.check(made));
+    made->held_bytes = 1;
+    assert_false(hy_page_row.check(made));
+    made->held_bytes = hy_page_size();
+    assert_false(hy_page_row.check(made));
+    made->held_bytes = 0;
+    hy_page_row.destroy(&hy_page_row, made);
+}
+
+static void more_than_huge_alignment_is_kept(void **state) {
+    (void)state;
+    hy_allocator allocator = fresh(true);
+    hy_align align = hy_align_from_log2(23);
+    char *ptr = hy_alloc(allocator, HY_OS_HUGE_PAGE, align);
+    assert_non_null(ptr);
+    assert_true(hy_align_check_pointer(ptr, align));
+    hy_free(allocator, ptr, HY_OS_HUGE_PAGE, align);
+    assert_int_equal(held(), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(holds_whole_pages),
@@ -267,6 +296,8 @@ int main(void) {
         cmocka_unit_test(shrink_gives_tail_pages_back),
         cmocka_unit_test(extremes_are_refused),
         cmocka_unit_test(huge_pages_begin_at_huge_pages),
+        cmocka_unit_test(the_rows_check_sees_damage),
+        cmocka_unit_test(more_than_huge_alignment_is_kept),
         cmocka_unit_test(a_move_that_the_system_refuses_changes_nothing),
         cmocka_unit_test(pages_that_cannot_be_unmapped_are_given_back_empty),
         cmocka_unit_test(counts_stay_exact_with_many_threads),
