@@ -3,6 +3,9 @@
 #include <heapyard/failing.h>
 #include <heapyard/libc.h>
 #include <heapyard/null.h>
+#include <heapyard/plugin.h>
+
+extern const hy_row hy_failing_row;
 
 static void init(hy_failing *failing, uint64_t alloc_at, uint64_t resize_at, bool once) {
     hy_failing_options options = {alloc_at, resize_at, once, 0.0, 0};
@@ -243,8 +246,45 @@ static void a_wrong_probability_is_misuse(void **state) {
     assert_dies_saying(init_with_no_number, "hy_failing_init: got 18446744073709551615");
 }
 
+/* Bits 8-15 of the row's options: which resize fails. */
+static void the_row_fails_the_resize_it_is_told(void **state) {
+    (void)state;
+    const hy_config config = {.child = hy_libc(), .options = 2 << 8};
+    hy_allocator gpa;
+    hy_failing *failing = hy_failing_row.make(&hy_failing_row, &config, &gpa);
+    assert_non_null(failing);
+    assert_int_equal(failing->options.fail_resize_at, 1);
+    assert_int_equal(failing->options.fail_alloc_at, HY_FAILING_NEVER);
+    hy_failing_row.destroy(&hy_failing_row, failing);
+}
+
+static void the_rows_check_sees_damage(void **state) {
+    (void)state;
+    const hy_config config = {.child = hy_libc()};
+    hy_allocator gpa;
+    hy_failing *failing = hy_failing_row.make(&hy_failing_row, &config, &gpa);
+    assert_non_null(failing);
+    const hy_failing whole = *failing;
+    assert_true(hy_failing_row.check(failing));
+    failing->freed_bytes = 1;
+    assert_false(hy_failing_row.check(failing));
+    *failing = whole;
+    failing->free_count = 1;
+    assert_false(hy_failing_row.check(failing));
+    *failing = whole;
+    failing->induced_count = 1;
+    assert_false(hy_failing_row.check(failing));
+    *failing = whole;
+    failing->frame_count = HY_FAILING_FRAMES + 1;
+    assert_false(hy_failing_row.check(failing));
+    *failing = whole;
+    hy_failing_row.destroy(&hy_failing_row, failing);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_row_fails_the_resize_it_is_told),
+        cmocka_unit_test(the_rows_check_sees_damage),
         cmocka_unit_test(never_by_default),
         cmocka_unit_test(from_the_nth_on),
         cmocka_unit_test(only_the_nth),

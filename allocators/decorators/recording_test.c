@@ -3,11 +3,8 @@
 #include <heapyard/null.h>
 #include <heapyard/recording.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
 
-#include <cmocka.h>
+#include "allocators/conformance/dies.h"
 
 /* Out of the compiler's sight, which would warn of the fill that never happens. */
 static volatile size_t huge = SIZE_MAX;
@@ -113,8 +110,20 @@ static void no_address_lives_twice(void **state) {
     }
 }
 
+static void init_without_a_sink(void) {
+    hy_recording recording;
+    hy_recording_init(&recording, hy_libc(), NULL, NULL);
+}
+
+static void a_sink_is_needed(void **state) {
+    (void)state;
+    if (HY_CHECK == 0) skip(); /* nothing is checked in such a build */
+    assert_dies_saying(init_without_a_sink, "hy_recording_init: got 0 (0x0), must be a sink");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sink_is_needed),
         cmocka_unit_test(each_call_is_told),
         cmocka_unit_test(zero_sizes_are_no_calls),
         cmocka_unit_test(no_address_lives_twice),

@@ -205,8 +205,21 @@ static void misuse_is_told(void **state) {
     assert_dies_saying(promise_too_much, "must be a block that is aligned as the heap promised at init");
 }
 
+static void a_growth_beyond_all_objects_is_refused(void **state) {
+    (void)state;
+    spy s = {.refuse_from = SIZE_MAX};
+    hy_host host = host_over(&s);
+    hy_allocator gpa = hy_host_allocator(&host);
+    char *block = hy_alloc(gpa, 8, HY_ALIGN_8);
+    assert_null(hy_remap(gpa, block, 8, (size_t)PTRDIFF_MAX + 1, HY_ALIGN_8));
+    assert_int_equal(s.calls, 1);
+    hy_free(gpa, block, 8, HY_ALIGN_8);
+    assert_int_equal(s.live_blocks, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_growth_beyond_all_objects_is_refused),
         cmocka_unit_test(the_heap_sees_every_byte),
         cmocka_unit_test(no_bytes_are_no_call),
         cmocka_unit_test(what_it_never_promised_is_not_asked_for),
