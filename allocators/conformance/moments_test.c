@@ -13,6 +13,10 @@
 
 #include <cmocka.h>
 
+#if HY_ASAN
+#include <sanitizer/lsan_interface.h>
+#endif
+
 typedef enum fault {
     NONE,
     REFUSES,          /* the call of that number */
@@ -184,10 +188,15 @@ static const moment moments[] = {
 
 #define MOMENTS (sizeof moments / sizeof moments[0])
 
+/* Over a child that keeps what the row promises, in every build. */
+static hy_row row_of(const moment *m) {
+    return row_with(m->traits, m->traits & HY_TRAIT_FREE_LAST ? "fixed_buffer" : "libc");
+}
+
 static void a_refusal_is_told_at_every_moment(void **state) {
     (void)state;
     for (size_t i = 0; i < MOMENTS; i++) {
-        hy_row row = row_with(moments[i].traits, "libc");
+        hy_row row = row_of(&moments[i]);
         for (unsigned at = 0; at < moments[i].calls; at++) {
             if (!said_by(moments[i].check, &row, REFUSES, at)[0])
                 fail_msg("%s does not tell that call %u is refused", moments[i].check, at);
@@ -198,7 +207,7 @@ static void a_refusal_is_told_at_every_moment(void **state) {
 static void a_changed_byte_is_told_at_every_moment(void **state) {
     (void)state;
     for (size_t i = 0; i < MOMENTS; i++) {
-        hy_row row = row_with(moments[i].traits, "libc");
+        hy_row row = row_of(&moments[i]);
         for (unsigned at = 1; at <= moments[i].changes; at++) {
             if (!strstr(said_by(moments[i].check, &row, CHANGES, at), "a block lost its contents"))
                 fail_msg("%s does not tell of the byte that call %u changes", moments[i].check, at);
@@ -361,6 +370,9 @@ static void blocks_are_no_more_than_their_table_holds(void **state) {
 }
 
 int main(void) {
+#if HY_ASAN
+    __lsan_disable(); /* what a failed check held is left behind: it may be broken */
+#endif
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refusal_is_told_at_every_moment),
         cmocka_unit_test(a_changed_byte_is_told_at_every_moment),
