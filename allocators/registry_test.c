@@ -179,6 +179,41 @@ static void a_missing_row_is_not_made(void **state) {
     assert_false(hy_instance_make(&instance, &row, NULL));
 }
 
+/* A stack or child that names nobody is a row that can't be made, and keeps nothing. */
+static void a_row_over_nobody_is_not_made(void **state) {
+    (void)state;
+    hy_instance instance;
+    hy_row row = *hy_registry_find("arena");
+    row.default_child = "nobody";
+    assert_false(hy_instance_make(&instance, &row, NULL));
+    hy_config config = {.child = hy_libc()};
+    assert_true(hy_instance_make(&instance, &row, &config));
+    hy_instance_destroy(&instance);
+    static const char *const top_unknown[] = {"nobody", "libc", NULL};
+    static const char *const bottom_unknown[] = {"arena", "nobody", NULL};
+    row = *hy_registry_find("counting_over_raw_libc");
+    row.stack = top_unknown;
+    assert_false(hy_instance_make(&instance, &row, NULL));
+    row.stack = bottom_unknown;
+    assert_false(hy_instance_make(&instance, &row, NULL));
+    assert_false(hy_instance_make(&instance, &row, &config));
+}
+
+static void what_a_row_has_not_is_false(void **state) {
+    (void)state;
+    hy_row row = *hy_registry_find("counting");
+    row.reset = NULL;
+    row.check = NULL;
+    row.stats = NULL;
+    hy_instance instance;
+    hy_stats stats;
+    assert_true(hy_instance_make(&instance, &row, NULL));
+    assert_false(hy_instance_reset(&instance, HY_RESET_FREE_ALL, 0));
+    assert_false(hy_instance_check(&instance));
+    assert_false(hy_instance_stats(&instance, &stats));
+    hy_instance_destroy(&instance);
+}
+
 static void groups_and_traits_have_names(void **state) {
     (void)state;
     for (unsigned i = 0; i < HY_GROUP_COUNT; i++)
@@ -186,6 +221,7 @@ static void groups_and_traits_have_names(void **state) {
     for (unsigned i = 0; i < HY_TRAIT_COUNT; i++)
         assert_string_not_equal(hy_trait_name(i), "unknown");
     assert_string_equal(hy_trait_name(HY_TRAIT_COUNT), "unknown");
+    assert_string_equal(hy_group_name(HY_GROUP_COUNT), "unknown");
 }
 
 /* Every init that takes a child, with a value of zeroes instead of one. */
@@ -327,6 +363,8 @@ int main(void) {
         cmocka_unit_test(an_unknown_name_finds_its_neighbour),
         cmocka_unit_test(a_missing_row_is_not_made),
         cmocka_unit_test(nothing_stands_on_no_child),
+        cmocka_unit_test(a_row_over_nobody_is_not_made),
+        cmocka_unit_test(what_a_row_has_not_is_false),
         cmocka_unit_test(groups_and_traits_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
