@@ -287,6 +287,58 @@ static void plans_survive_every_refused_allocation(void **state) {
     assert_int_equal(hy_check_all_allocation_failures(plan_in, hy_libc(), f, &report), HY_SWEEP_OK);
 }
 
+/* Every kind of operation; the reset finds slots that are empty and more live ones than there was room for.
+ */
+static void fill_with_every_kind(hy_history *history, uint32_t blocks) {
+    for (uint32_t i = 0; i < blocks; i++) {
+        hy_op op = {
+            .kind = HY_OP_ALLOC, .align_log2 = 4, .thread = (uint16_t)(i % 3), .slot = i, .size = i % 5 * 40};
+        assert_true(hy_history_append(history, op));
+        if (i % 7 == 3) {
+            op.kind = HY_OP_FREE;
+            assert_true(hy_history_append(history, op));
+        }
+        if (i % 7 == 4) {
+            op.kind = i % 2 ? HY_OP_RESIZE : HY_OP_REMAP;
+            op.size = i % 3 * 50;
+            assert_true(hy_history_append(history, op));
+        }
+        op = (hy_op){.kind = HY_OP_ALLOC, .flags = HY_OP_REFUSED, .align_log2 = 4, .slot = blocks, .size = 9};
+        assert_true(hy_history_append(history, op));
+    }
+    assert_true(hy_history_append(history, (hy_op){.kind = HY_OP_CHECK}));
+    assert_true(hy_history_append(history, (hy_op){.kind = HY_OP_THREAD_END, .thread = 2}));
+    assert_true(hy_history_append(history, (hy_op){.kind = HY_OP_RESET}));
+    assert_true(hy_history_append(history, (hy_op){.kind = HY_OP_THREAD_END, .thread = 9}));
+}
+
+static void every_kind_of_operation_is_replayed(void **state) {
+    (void)state;
+    fixture f = {.checksum = 0};
+    hy_history_init(&f.history, hy_libc());
+    fill_with_every_kind(&f.history, 700);
+    assert_int_equal(make_plan(&f), 0);
+    hy_replay_result exact, timed, at_once;
+    assert_true(hy_replay_exact(&f.plan, hy_libc(), hy_libc(), true, &exact));
+    assert_true(hy_replay_timed(&f.plan, hy_libc(), hy_libc(), &timed));
+    hy_parallel_plan *plan;
+    assert_int_equal(hy_parallel_plan_make(&plan, &f.history, hy_libc(), NULL), HY_OK);
+    assert_int_equal(hy_parallel_plan_operations(plan), f.plan.operations);
+    hy_parallel *parallel = hy_parallel_begin(plan, hy_libc(), hy_libc());
+    assert_non_null(parallel);
+    hy_parallel_run(parallel, &at_once);
+    hy_parallel_end(parallel);
+    hy_parallel_plan_destroy(plan);
+    assert_int_equal(exact.corrupt, 0);
+    assert_true(
+        exact.checksum == f.checksum && timed.checksum == f.checksum && at_once.checksum == f.checksum);
+    hy_sweep_report report;
+    assert_int_equal(hy_check_all_allocation_failures(plan_in, hy_libc(), &f, &report), HY_SWEEP_OK);
+    hy_plan_destroy(&f.plan);
+    hy_history_deinit(&f.history);
+    hy_parallel_plan_destroy(NULL);
+}
+
 int main(int argc, char **argv) {
     (void)argc;
     (void)hy_peers_reexec(argv);
@@ -302,6 +354,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(contents_that_change_are_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(plans_survive_every_refused_allocation, set_up, tear_down),
         cmocka_unit_test(a_reset_frees_what_lives),
+        cmocka_unit_test(every_kind_of_operation_is_replayed),
         cmocka_unit_test(what_no_replay_can_do_is_refused),
         cmocka_unit_test(threads_that_never_meet_share_a_lane),
     };
