@@ -32,11 +32,16 @@ static void what_is_not_mapped_is_not_found(void **state) {
 
 static void look_without_files(void) {
     uintptr_t low, high;
-    const struct rlimit none = {0, 0};
-    setrlimit(RLIMIT_NOFILE, &none);
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = 0;
+    setrlimit(RLIMIT_NOFILE, &limit);
     errno = 77;
-    bool found = hy_os_mapping_of((uintptr_t)&low, &low, &high);
-    _exit(found || errno != 77);
+    bool found = hy_os_mapping_of((uintptr_t)&low, &low, &high), changed = errno != 77;
+    limit.rlim_cur = before;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    _exit(found || changed);
 }
 
 static void without_files_nothing_is_found(void **state) {
