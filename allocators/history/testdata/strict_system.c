@@ -187,7 +187,7 @@ int main(int argc, char **argv) {
     if (sink || errno != ENOMEM) return 3;
     void *none = NULL;
     if (posix_memalign(&none, 3, 8) != EINVAL) return 4;
-    sink = memalign(SIZE_MAX / 2 + 1, 8);
+    sink = memalign(half + 1, 8);
     sink = realloc(malloc(8), 80);
     free(sink);
     (void)puts("done");
