@@ -243,7 +243,8 @@ class Progress:
 class Pace:
     """Keeps the throughput part within its tier's time on machines slower or busier than the plan assumes:
     once a few processes have told how much slower, the rest get fewer rounds each. Every process still
-    measures every row, so that the number of processes, which inference rests on, stays."""
+    measures every row. Where the fewest rounds take too long as well, there are fewer processes, as few as a
+    useful interval allows."""
 
     TELLING_SECONDS = 10
 
@@ -253,6 +254,11 @@ class Pace:
             cell_plans.process_seconds(cell, group, plan.rounds[cell]) for cell in plan.cells for group in cell.groups
         ) * plan.processes  # fmt: skip
         self.planned = self.spent = 0.0
+        self.fewest = min(cell_plans.PROCESSES_MIN, plan.processes * 3 // 4)
+
+    def is_over(self, processes):
+        """Whether the time is up, and so many processes of every cell are enough."""
+        return self.budget is not None and self.spent >= self.budget and processes >= self.fewest
 
     def rounds(self, cell, rounds):
         """How many of the planned rounds the cell's next process gets."""
@@ -285,7 +291,8 @@ class Runner:
         with self.scratch:
             spread = [round(index * self.plan.processes / self.plan.memory_processes) for index in range(self.plan.memory_processes)]
             for process in range(self.plan.processes):
-                for cell in self.plan.cells:
+                over = self.pace.is_over(process)
+                for cell in () if over else self.plan.cells:
                     self.throughput(cell, process)
                 for index, at in enumerate(spread):
                     if at == process:

@@ -301,11 +301,7 @@ def test_a_target_names_the_row_that_it_is_over(tmp_path):
     assert [target.over for target in targets.read(file)] == [None]
 
 
-if __name__ == "__main__":
-    sys.exit(pytest.main([__file__]))
-
-
-def test_a_slow_machine_gets_fewer_rounds_and_keeps_its_processes():
+def test_a_slow_machine_gets_fewer_rounds_and_then_fewer_processes():
     plan = cells.make(listing(), "standard")
     pace, chosen = run.Pace(plan), plan.cells[0]
     planned = plan.rounds[chosen]
@@ -317,3 +313,10 @@ def test_a_slow_machine_gets_fewer_rounds_and_keeps_its_processes():
     assert pace.rounds(chosen, planned) == planned
     pace.left, pace.spent = 100.0, pace.budget + 1
     assert pace.rounds(chosen, planned) == cells.ROUNDS_MIN
+    assert pace.is_over(cells.PROCESSES_MIN) and not pace.is_over(cells.PROCESSES_MIN - 1)
+    pace.spent = pace.budget - 1
+    assert not pace.is_over(plan.processes)
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))
