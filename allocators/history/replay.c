@@ -202,7 +202,9 @@ static void change_checked(checked *run, hy_step step, void **slot) {
     }
     uint64_t kept = old < size ? old : size;
     uint8_t head[sizeof(uint64_t)] = {0};
-    uint64_t head_size = kept < sizeof head ? kept : sizeof head;
+    /* Of a block that can't hold a tag only the first byte was ever written. */
+    uint64_t written = old < sizeof head ? 1 : sizeof head;
+    uint64_t head_size = kept < written ? kept : written;
     if (*slot) memcpy(head, *slot, head_size);
     bool had = *slot != NULL;
     void *moved = had ? hy_realloc(run->replay.subject, *slot, old, size, hy_step_align(step)) : NULL;
