@@ -17,9 +17,6 @@ int main(int count, char **words) {
 }
 """
 
-if not shutil.which("gcovr"):
-    pytest.skip("gcovr is not installed", allow_module_level=True)
-
 
 @pytest.fixture(name="tree", scope="module")
 def fixture_tree(tmp_path_factory):
