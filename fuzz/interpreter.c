@@ -10,7 +10,10 @@
 #define SERVED_MAX LIVE_MAX            /* a growing row must serve up to here… */
 #define SERVED_ALIGN_LOG2_MAX 16       /* …at alignments up to here */
 #define WEIGHT_OF_BLOCK 64             /* what any row may add to a block beside its alignment */
-#define FOOTPRINT_FACTOR 4
+/* A row may grow by half of what it holds. Where a chunk was kept by a reset, 2/3 of the next request, that
+ * one has a chunk of its own, and a byte more takes 1.5 times both: (1 + 1.5) * (1 + 2/3) = 25/6 of what was
+ * asked for. */
+#define FOOTPRINT_FACTOR 5
 #define FOOTPRINT_REST ((uint64_t)16 << 10)
 #define ZEROED_LOOKED_AT 4096
 #define GRANULE_BYTES (HY_ASAN ? 8u : 1u) /* ASan knows granules of 8 bytes */
