@@ -235,22 +235,23 @@ class Processes:
             self._end(process)
 
 
-def libfuzzer_command(cell, seconds, artifacts, seeds, corpus):
+def libfuzzer_command(cell, seconds, artifacts, seeds, corpus, chance=0):
+    """chance: the seed of the fuzzer's choices; 0: another each time."""
     return [
         cell.binary, *cell.arguments(), f"-max_total_time={max(1, round(seconds))}", f"-max_len={MAX_LENGTH}",
-        f"-timeout={HANG_SECONDS}", "-rss_limit_mb=1024", "-detect_leaks=0", "-print_final_stats=1", "-reload=1",
+        f"-seed={chance}", f"-timeout={HANG_SECONDS}", "-rss_limit_mb=1024", "-detect_leaks=0", "-print_final_stats=1", "-reload=1",
         f"-artifact_prefix={artifacts}/", corpus, seeds,
     ]  # fmt: skip
 
 
-def hunt(cell, seconds, seeds, processes, log_folder=None):
+def hunt(cell, seconds, seeds, processes, log_folder=None, chance=0):
     """One libFuzzer run over a cell; a crash ends it early."""
     work = OUT / "work" / cell.folder
     shutil.rmtree(work, ignore_errors=True)
     artifacts = work / "artifacts"
     artifacts.mkdir(parents=True)
     log, counts = (log_folder or work) / "log.txt", work / "counts"
-    command = libfuzzer_command(cell, seconds, artifacts, seeds, corpus_of(cell))
+    command = libfuzzer_command(cell, seconds, artifacts, seeds, corpus_of(cell), chance)
     status = processes.run(command, seconds + 60, environment(HEAPYARD_COUNTS=counts), log)
     result = Hunt(cell, *read_counts(counts))
     for artifact in sorted(artifacts.iterdir()):
