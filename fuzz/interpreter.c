@@ -10,10 +10,11 @@
 #define SERVED_MAX LIVE_MAX            /* a growing row must serve up to here… */
 #define SERVED_ALIGN_LOG2_MAX 16       /* …at alignments up to here */
 #define WEIGHT_OF_BLOCK 64             /* what any row may add to a block beside its alignment */
-/* A row may grow by half of what it holds. Where a chunk was kept by a reset, 2/3 of the next request, that
- * one has a chunk of its own, and a byte more takes 1.5 times both: (1 + 1.5) * (1 + 2/3) = 25/6 of what was
- * asked for. */
-#define FOOTPRINT_FACTOR 5
+#define FOOTPRINT_FACTOR 4
+/* Of a row that resets, and grows by half of what it holds: where a chunk was kept, 2/3 of the next request,
+ * that one has a chunk of its own, and a byte more takes 1.5 times both: (1 + 1.5) * (1 + 2/3) = 25/6 of what
+ * was asked for. */
+#define FOOTPRINT_FACTOR_RESET 5
 #define FOOTPRINT_REST ((uint64_t)16 << 10)
 #define ZEROED_LOOKED_AT 4096
 #define GRANULE_BYTES (HY_ASAN ? 8u : 1u) /* ASan knows granules of 8 bytes */
@@ -445,7 +446,8 @@ static bool layers_reuse(const hy_row *row) {
 static void expect_footprint(void) {
     if (!run.reuses) return;
     uint64_t layers = run.row->stack ? 2 : 1; /* each may round up */
-    uint64_t bound = layers * FOOTPRINT_FACTOR * (run.weight_peak + run.config.capacity) + FOOTPRINT_REST +
+    uint64_t factor = has(HY_TRAIT_BULK_RESET) ? FOOTPRINT_FACTOR_RESET : FOOTPRINT_FACTOR;
+    uint64_t bound = layers * factor * (run.weight_peak + run.config.capacity) + FOOTPRINT_REST +
                      64 * run.config.block_size;
     size_t held = hy_child_counted()->live_bytes;
     if (held > bound && run.config.options == 0)
