@@ -1,6 +1,6 @@
 /* unwinder.c: the unwinder that comes with the compiler (libgcc's, or LLVM's of the same interface).
  *
- * Cost: some 100 ns a frame, most of it the search for the frame's table. Source: the C++ ABI, level 1.
+ * Cost: O(frames), most of it the search for each frame's table. Source: the C++ ABI, level 1.
  */
 #include "allocators/core/unwinder.h"
 

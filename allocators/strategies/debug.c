@@ -21,7 +21,7 @@
  * another way (debug_judge.c), which may take its time. No call of the child, no system call, no atomic
  *   read-modify-write while the process has one thread.
  * Cost: O(size) for fills and looks, of a large block at both ends only (config.fill_bytes); a stack of 6
- * frames by frame pointers some 25 ns, twice a block. Overhead per block: 32 bytes of guards and up to an
+ * frames by frame pointers, twice a block. Overhead per block: 32 bytes of guards and up to an
  * eighth of rounding; 56 bytes of record + 16 a frame. Thread-safe: by choice, with a lock of its own
  * (debug_lock.h). Source: what is told follows Zig's DebugAllocator and its successor; the quarantine is
  * AddressSanitizer's idea, a page a block Electric Fence's, records apart from blocks GWP-ASan's. Zig gives a

@@ -95,7 +95,7 @@ HY_INLINE size_t hy_fixed_buffer_used(const hy_fixed_buffer *fixed) {
 }
 
 /* Ends every block. Either view may be used next. Not while another thread uses the buffer. Inline:
- * where it was a call, it and the allocations after it took 30 ns longer on a Zen 4. */
+ * where it was a call, the allocations after it took longer too. */
 HY_INLINE void hy_fixed_buffer_reset(hy_fixed_buffer *fixed) {
     hy_poison((void *)fixed->base, hy_fixed_buffer_used(fixed));
     fixed->next = fixed->base;

@@ -30,8 +30,8 @@ HY_API size_t hy_stack_capture(void **frames, size_t capacity);
 
 /* As hy_stack_capture by what the compiler wrote for exceptions, complete also through code without frame
  * pointers. On x86-64 with glibc 2.35 or later what was read of a place in the code is kept, and a walk
- * through known places costs little more than hy_stack_capture; a place that is new costs under 1 us.
- * Elsewhere, and through a signal handler, the platform's unwinder does it (some 100 ns a frame); where there
+ * through known places costs little more than hy_stack_capture; a place that is new is read first.
+ * Elsewhere, and through a signal handler, the platform's unwinder does it, more slowly; where there
  * is none, it is hy_stack_capture. Thread-safe, takes no lock, does not call malloc. */
 HY_API size_t hy_stack_capture_full(void **frames, size_t capacity);
 
