@@ -23,6 +23,12 @@ printf 'property\\tcanary\\tmust_fail\\tit must fail\\n'
 """
 
 
+def test_a_hunt_can_be_repeated(tmp_path):
+    cell = fuzzing.Cell("conform", "arena", tmp_path / "fuzz")
+    assert "-seed=7" in fuzzing.libfuzzer_command(cell, 1, tmp_path, tmp_path, tmp_path, chance=7)
+    assert "-seed=0" in fuzzing.libfuzzer_command(cell, 1, tmp_path, tmp_path, tmp_path)
+
+
 @pytest.fixture
 def fuzzers(tmp_path, monkeypatch):
     """A build with sanitizers that has no peer, and one without that has it."""
