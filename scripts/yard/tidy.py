@@ -106,9 +106,9 @@ def file_sizes(tree):
 
 # Lower layers know nothing of higher ones. A file may include its own layer and those below it.
 LIBRARY_LAYERS = {"core": 0, "sources": 1, "strategies": 2, "decorators": 3, "scope": 4, "malloc": 4}
-YARD_LAYERS = {"history": 5, "peers": 5, "conformance": 7}
-REGISTRY_LAYER = 6
-YARD_LAYER = 8
+YARD_LAYERS = {"history": 5, "peers": 5, "trace": 6, "conformance": 8}
+REGISTRY_LAYER = 7
+YARD_LAYER = 9
 INCLUDE = re.compile(r'\s*#\s*include\s+[<"]([^">]+)[">]')
 
 

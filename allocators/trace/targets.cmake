@@ -1,14 +1,14 @@
 # The recorder, which programs preload, and heapyard-trace, which looks at what it left. The recorder is
 # plain C without the library and without sanitizers: it runs inside other people's programs.
 add_executable(heapyard-trace
-  history/command/main.c history/command/record.c history/command/stats.c
-  history/command/import.c history/command/replay.c)
+  trace/command/main.c trace/command/record.c trace/command/stats.c
+  trace/command/import.c trace/command/replay.c)
 target_link_libraries(heapyard-trace PRIVATE heapyard_yard hy_options)
 
 if(HY_SANITIZE)
   message(STATUS "libheapyard-record.so and its tests: left out of sanitizer builds")
 else()
-  add_library(heapyard-record SHARED history/recorder/recorder.c history/recorder/next.c)
+  add_library(heapyard-record SHARED trace/recorder/recorder.c trace/recorder/next.c)
   target_include_directories(heapyard-record PRIVATE ${CMAKE_SOURCE_DIR})
   target_compile_definitions(heapyard-record PRIVATE _GNU_SOURCE)
   target_compile_options(heapyard-record PRIVATE -O2 -Wall -Wextra -Wpedantic -Wshadow -Wconversion
@@ -24,14 +24,14 @@ else()
   add_dependencies(heapyard-trace heapyard-record)
   # What the tests of the recorder (scripts/trace_test.py) record.
   if(BUILD_TESTING)
-    add_executable(heapyard-exercise history/recorder/exercise.c)
+    add_executable(heapyard-exercise trace/recorder/exercise.c)
     target_compile_definitions(heapyard-exercise PRIVATE _GNU_SOURCE)
     target_compile_options(heapyard-exercise PRIVATE -Wall -Wextra -Wpedantic)
     target_link_libraries(heapyard-exercise PRIVATE Threads::Threads)
-    # Systems that refuse, for the same and for allocators/history/*_test.py.
-    add_executable(heapyard-strict-system history/testdata/strict_system.c)
+    # Systems that refuse, for the same and for allocators/trace/*/*_test.py.
+    add_executable(heapyard-strict-system trace/testdata/strict_system.c)
     set_target_properties(heapyard-strict-system PROPERTIES ENABLE_EXPORTS ON)
-    add_library(heapyard-refusing-libc MODULE history/testdata/refusing_libc.c)
+    add_library(heapyard-refusing-libc MODULE trace/testdata/refusing_libc.c)
     foreach(target heapyard-strict-system heapyard-refusing-libc)
       target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
       target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -fno-builtin)

@@ -2,7 +2,7 @@
  *
  * scripts/trace is the door that builds it first; the work is in one file a command.
  */
-#include "allocators/history/command/commands.h"
+#include "allocators/trace/command/commands.h"
 
 #include "allocators/peers/peers.h"
 #include <heapyard/libc.h>

@@ -1,6 +1,6 @@
 /* import.c: a log of another recorder becomes a trace file. */
 #include "allocators/history/import.h"
-#include "allocators/history/command/commands.h"
+#include "allocators/trace/command/commands.h"
 
 #include <errno.h>
 #include <heapyard/libc.h>

@@ -1,6 +1,6 @@
 /* stats.c: a trace in numbers, for people and as JSON; and its first lines alone. */
-#include "allocators/history/command/commands.h"
 #include "allocators/history/statistics.h"
+#include "allocators/trace/command/commands.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* next.c: looks the real functions up. */
-#include "allocators/history/recorder/next.h"
+#include "allocators/trace/recorder/next.h"
 
 #include <dlfcn.h>
 #include <stdint.h>

@@ -27,8 +27,8 @@
  * counter, and the kernel's for the pages of the spool. Not seen: allocators that a program calls by names of
  * their own (jemalloc's sdallocx, an operator new that the program brings along).
  */
-#include "allocators/history/recorder/next.h"
-#include "allocators/history/spool.h"
+#include "allocators/trace/recorder/next.h"
+#include "allocators/trace/recorder/spool.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
 #ifndef HEAPYARD_SPOOL_READER_H
 #define HEAPYARD_SPOOL_READER_H
 
-#include "allocators/history/spool.h"
 #include "allocators/history/trace_file.h"
+#include "allocators/trace/recorder/spool.h"
 
 /* Reads a spool into an empty, initialised history and what is known of the process;
  * info->finished and info->end say whether that is all it did.

@@ -3,8 +3,8 @@
  * The spools lie in a folder beside the trace while the program runs. `finish` does the second half
  * alone, for a recording whose own process was killed, or that found no room for the trace.
  */
-#include "allocators/history/command/commands.h"
-#include "allocators/history/spool_reader.h"
+#include "allocators/trace/command/commands.h"
+#include "allocators/trace/recorder/spool_reader.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* spool_reader.c: records to their places, and through the tracker. */
-#include "allocators/history/spool_reader.h"
+#include "allocators/trace/recorder/spool_reader.h"
 
 #include "allocators/history/tracker.h"
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* replay.c: a trace on an allocator of the registry. */
 #include "allocators/history/replay.h"
-#include "allocators/history/command/commands.h"
 #include "allocators/history/parallel.h"
 #include "allocators/peers/peers.h"
 #include "allocators/registry.h"
+#include "allocators/trace/command/commands.h"
 
 #include <heapyard/libc.h>
 #include <inttypes.h>
