@@ -4,7 +4,7 @@
  * `pair/size=64/threads:1/arena`. When the first benchmark of a cell starts, the whole cell is
  * sampled, its candidates interleaved; every benchmark of it then reports its own rounds, one
  * iteration a round, whose time is the nanoseconds per operation. So filters, repetitions and output
- * are the library's, and the numbers ours. Its own threads are not used: the sampler brings its crew.
+ * are the library's, and the numbers ours. Its own threads are not used: the sampler brings its team.
  */
 #ifndef HEAPYARD_BENCHMARKS_H
 #define HEAPYARD_BENCHMARKS_H

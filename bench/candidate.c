@@ -38,7 +38,7 @@ bool hy_candidate_applies(const hy_candidate *candidate, const hy_workload *work
     return hy_workload_applies(workload, cell, candidate->row);
 }
 
-/* What one piece of the crew's work is about. */
+/* What one piece of the team's work is about. */
 typedef struct piece {
     hy_candidate *candidate;
     const hy_observer *observer;
@@ -59,7 +59,7 @@ static void begin_session(void *context, uint32_t thread) {
     if (!session) return;
     session->direct = candidate->direct;
     session->observer = work->observer;
-    if (candidate->session_count > 1) session->crew = candidate->crew;
+    if (candidate->session_count > 1) session->team = candidate->team;
 }
 
 static void fill_session(void *context, uint32_t thread) {
@@ -88,18 +88,18 @@ static void end_session(void *context, uint32_t thread) {
 }
 
 bool hy_candidate_begin(hy_candidate *candidate, const hy_workload *workload, const hy_cell *cell,
-    uint64_t seed, hy_crew *crew, const hy_observer *observer) {
+    uint64_t seed, hy_thread_team *team, const hy_observer *observer) {
     candidate->workload = workload;
     candidate->cell = *cell;
-    candidate->crew = crew;
+    candidate->team = team;
     candidate->session_count = workload->owns_threads ? 1 : cell->threads;
     candidate->instance = (hy_instance){.row = candidate->row};
     piece work = {.candidate = candidate, .observer = observer, .seed = seed};
-    hy_crew_run(crew, begin_session, &work);
+    hy_thread_team_run(team, begin_session, &work);
     for (uint32_t i = 0; i < candidate->session_count; i++) {
         if (candidate->sessions[i]) continue;
         candidate->error = "the workload refused to begin: no memory for its own tables";
-        hy_crew_run(crew, end_session, candidate);
+        hy_thread_team_run(team, end_session, candidate);
         return false;
     }
     return true;
@@ -115,25 +115,25 @@ static bool make_instance(hy_candidate *candidate) {
 bool hy_candidate_fill(hy_candidate *candidate) {
     if (!make_instance(candidate)) {
         candidate->error = "no instance could be made: out of memory, or not in this build";
-        hy_crew_run(candidate->crew, end_session, candidate);
+        hy_thread_team_run(candidate->team, end_session, candidate);
         return false;
     }
     for (uint32_t i = 0; i < candidate->session_count; i++) {
         candidate->sessions[i]->allocator = candidate->instance.allocator;
         if (candidate->sessions[i]->empty) candidate->sessions[i]->allocator.self = hy_empty_block(i);
     }
-    hy_crew_run(candidate->crew, fill_session, candidate);
+    hy_thread_team_run(candidate->team, fill_session, candidate);
     return true;
 }
 
 void hy_candidate_restart(hy_candidate *candidate) {
-    hy_crew_run(candidate->crew, empty_session, candidate);
-    hy_crew_run(candidate->crew, fill_session, candidate);
+    hy_thread_team_run(candidate->team, empty_session, candidate);
+    hy_thread_team_run(candidate->team, fill_session, candidate);
 }
 
 hy_epoch hy_candidate_epoch(hy_candidate *candidate, uint64_t operations) {
     piece work = {.candidate = candidate, .operations = operations};
-    hy_epoch epoch = {.elapsed_ns = hy_crew_run(candidate->crew, run_session, &work)};
+    hy_epoch epoch = {.elapsed_ns = hy_thread_team_run(candidate->team, run_session, &work)};
     for (uint32_t i = 0; i < candidate->session_count; i++) {
         epoch.operations += work.done[i];
         epoch.checksum += work.checksums[i];
@@ -175,11 +175,11 @@ uint64_t hy_candidate_live_bytes(hy_candidate *candidate) {
 }
 
 void hy_candidate_free_all(hy_candidate *candidate) {
-    hy_crew_run(candidate->crew, empty_session, candidate);
+    hy_thread_team_run(candidate->team, empty_session, candidate);
     hy_instance_reset(&candidate->instance, HY_RESET_FREE_ALL, 0);
 }
 
 void hy_candidate_end(hy_candidate *candidate) {
-    hy_crew_run(candidate->crew, end_session, candidate);
+    hy_thread_team_run(candidate->team, end_session, candidate);
     hy_instance_destroy(&candidate->instance);
 }

@@ -7,7 +7,7 @@
 #ifndef HEAPYARD_CANDIDATE_H
 #define HEAPYARD_CANDIDATE_H
 
-#include "bench/crew.h"
+#include "bench/thread_team.h"
 #include "bench/workloads.h"
 
 HY_BEGIN_DECLS
@@ -20,7 +20,7 @@ typedef struct hy_candidate {
     bool direct;
     const hy_workload *workload;
     hy_cell cell;
-    hy_crew *crew;
+    hy_thread_team *team;
     hy_instance instance;
     hy_session *sessions[HY_THREADS_MAX];
     uint32_t session_count;
@@ -37,7 +37,7 @@ bool hy_candidate_applies(const hy_candidate *candidate, const hy_workload *work
  * allocator under test does not exist yet, so that memory can be looked at in between. `observer` may
  * be NULL. False: with candidate->error set and nothing kept. */
 bool hy_candidate_begin(hy_candidate *candidate, const hy_workload *workload, const hy_cell *cell,
-    uint64_t seed, hy_crew *crew, const hy_observer *observer);
+    uint64_t seed, hy_thread_team *team, const hy_observer *observer);
 /* Makes the instance and fills every session in its thread. False: as above; all is ended. */
 bool hy_candidate_fill(hy_candidate *candidate);
 

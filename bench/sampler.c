@@ -71,11 +71,11 @@ static void shuffle(sampling *run) {
 }
 
 /* Begins and fills one candidate, and takes its checksum. */
-static void start_candidate(sampling *run, size_t index, hy_crew *crew) {
+static void start_candidate(sampling *run, size_t index, hy_thread_team *team) {
     hy_candidate *candidate = &run->candidates[index];
     hy_samples *samples = &run->samples[index];
     say_where(run, candidate->label);
-    if (!hy_candidate_begin(candidate, run->plan->workload, &run->plan->cell, run->plan->seed, crew, NULL) ||
+    if (!hy_candidate_begin(candidate, run->plan->workload, &run->plan->cell, run->plan->seed, team, NULL) ||
         !hy_candidate_fill(candidate)) {
         samples->error = candidate->error;
         return;
@@ -209,11 +209,11 @@ static void release(sampling *run) {
 }
 
 /* Candidates begin in random order too, so that none always has the fresh heap. */
-static bool run_all(sampling *run, hy_crew *crew) {
+static bool run_all(sampling *run, hy_thread_team *team) {
     shuffle(run);
     for (size_t i = 0; i < run->count; i++)
-        start_candidate(run, run->order[i], crew);
-    hy_crew_pin(crew);
+        start_candidate(run, run->order[i], team);
+    hy_thread_team_pin(team);
     if (!calibrate_all(run)) return false;
     for (uint32_t round = 0; round < run->plan->rounds; round++)
         run_round(run, round);
@@ -237,10 +237,10 @@ bool hy_sample(const hy_sample_plan *plan, hy_candidate *candidates, hy_samples 
         .next_letter = plan->order,
     };
     run.warm_ns = hy_sample_warm_ns(plan->workload, &demand, run.epoch_ns);
-    hy_crew *crew = hy_crew_start(plan->workload->owns_threads ? 1 : plan->cell.threads);
-    bool good = crew && prepare(&run) && run_all(&run, crew);
+    hy_thread_team *team = hy_thread_team_start(plan->workload->owns_threads ? 1 : plan->cell.threads);
+    bool good = team && prepare(&run) && run_all(&run, team);
     release(&run);
-    if (crew) hy_crew_stop(crew);
+    if (team) hy_thread_team_stop(team);
     return good;
 }
 

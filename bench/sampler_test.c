@@ -1,4 +1,4 @@
-/* sampler_test.c: the sampler and the crew, by what they did and not by how long it took. */
+/* sampler_test.c: the sampler and the team, by what they did and not by how long it took. */
 #include "bench/sampler.h"
 #include "bench/session.h"
 #include <setjmp.h>
@@ -144,61 +144,61 @@ static void test_slow_candidates_get_enough_operations(void **state) {
     assert_int_equal(hy_sample_operations(window, 1, 3), 3);
 }
 
-typedef struct crew_count {
+typedef struct team_count {
     uint64_t ran[HY_THREADS_MAX];
-} crew_count;
+} team_count;
 
 static void count_run(void *context, uint32_t thread) {
-    ((crew_count *)context)->ran[thread]++;
+    ((team_count *)context)->ran[thread]++;
 }
 
-static void test_a_crew_runs_every_task_once_in_each_thread(void **state) {
+static void test_a_thread_team_runs_every_task_once_in_each_thread(void **state) {
     (void)state;
     static const uint32_t sizes[] = {1, 2, 5};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        crew_count count = {{0}};
-        hy_crew *crew = hy_crew_start(sizes[i]);
-        assert_non_null(crew);
-        hy_crew_pin(crew);
+        team_count count = {{0}};
+        hy_thread_team *team = hy_thread_team_start(sizes[i]);
+        assert_non_null(team);
+        hy_thread_team_pin(team);
         for (int run = 0; run < 200; run++)
-            hy_crew_run(crew, count_run, &count);
+            hy_thread_team_run(team, count_run, &count);
         for (uint32_t thread = 0; thread < sizes[i]; thread++)
             assert_int_equal(count.ran[thread], 200);
-        hy_crew_stop(crew);
+        hy_thread_team_stop(team);
     }
 }
 
-/* At each meeting all have added theirs, and whoever goes on alone may read and change what is theirs. */
-typedef struct meeting {
-    hy_crew *crew;
+/* At each barrier all have added to their own counts, which the serial section may read and change. */
+typedef struct barrier_run {
+    hy_thread_team *team;
     uint64_t own[HY_THREADS_MAX]; /* plain variables: ThreadSanitizer sees that they are ordered */
     uint64_t sum;
-} meeting;
+} barrier_run;
 
-#define MEETINGS 100
+#define BARRIERS 100
 
-static void meet_often(void *context, uint32_t thread) {
-    meeting *all = context;
-    for (int i = 0; i < MEETINGS; i++) {
+static void pass_barriers(void *context, uint32_t thread) {
+    barrier_run *all = context;
+    for (int i = 0; i < BARRIERS; i++) {
         all->own[thread]++;
-        if (!hy_crew_meet(all->crew)) continue;
-        for (uint32_t other = 0; other < hy_crew_threads(all->crew); other++) {
+        if (!hy_thread_team_barrier(all->team)) continue;
+        for (uint32_t other = 0; other < hy_thread_team_threads(all->team); other++) {
             all->sum += all->own[other];
             all->own[other] = 0;
         }
-        hy_crew_part(all->crew);
+        hy_thread_team_release(all->team);
     }
 }
 
-static void test_a_crew_meets(void **state) {
+static void test_a_thread_team_has_a_barrier(void **state) {
     (void)state;
     static const uint32_t sizes[] = {1, 2, 5};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        meeting all = {.crew = hy_crew_start(sizes[i])};
-        assert_non_null(all.crew);
-        hy_crew_run(all.crew, meet_often, &all);
-        assert_int_equal(all.sum, MEETINGS * sizes[i]);
-        hy_crew_stop(all.crew);
+        barrier_run all = {.team = hy_thread_team_start(sizes[i])};
+        assert_non_null(all.team);
+        hy_thread_team_run(all.team, pass_barriers, &all);
+        assert_int_equal(all.sum, BARRIERS * sizes[i]);
+        hy_thread_team_stop(all.team);
     }
 }
 
@@ -210,8 +210,8 @@ int main(void) {
         cmocka_unit_test(test_what_refuses_is_told_and_costs_only_itself),
         cmocka_unit_test(test_epochs_grow_with_the_live_set),
         cmocka_unit_test(test_slow_candidates_get_enough_operations),
-        cmocka_unit_test(test_a_crew_runs_every_task_once_in_each_thread),
-        cmocka_unit_test(test_a_crew_meets),
+        cmocka_unit_test(test_a_thread_team_runs_every_task_once_in_each_thread),
+        cmocka_unit_test(test_a_thread_team_has_a_barrier),
     };
     return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);
 }

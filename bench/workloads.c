@@ -1,7 +1,7 @@
 /* workloads.c: table 2: the workloads, and what is derived from their rows. */
 #include "bench/workloads.h"
-#include "bench/crew.h"
 #include "bench/session.h"
+#include "bench/thread_team.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -38,7 +38,7 @@ typedef struct hy_observer {
 } hy_observer;
 
 typedef struct hy_workload hy_workload;
-typedef struct hy_crew hy_crew;
+typedef struct hy_thread_team hy_thread_team;
 
 /* The head of every session; a workload's own struct begins with it. */
 typedef struct hy_session {
@@ -46,7 +46,7 @@ typedef struct hy_session {
     hy_instance *instance;
     hy_allocator allocator;
     const hy_observer *observer; /* NULL: nobody looks */
-    hy_crew *crew;               /* of the threads that share the instance; NULL: one thread alone */
+    hy_thread_team *team;        /* of the threads that share the instance; NULL: one thread alone */
     bool verify;                 /* work out the checksum from first words read back */
     bool direct;                 /* the row's direct-call loop instead of the vtable */
     bool empty;                  /* no allocator at all: the harness's own cost */

@@ -23,9 +23,9 @@ static const char *smoke_params(const hy_workload *workload, const char *params)
 /* One candidate from begin to end; its checksum. */
 static uint64_t run_once(const hy_workload *workload, const hy_cell *cell, const hy_row *row) {
     hy_candidate candidate = {.row = row};
-    hy_crew *crew = hy_crew_start(workload->owns_threads ? 1 : cell->threads);
-    assert_non_null(crew);
-    assert_true(hy_candidate_begin(&candidate, workload, cell, 7, crew, NULL));
+    hy_thread_team *team = hy_thread_team_start(workload->owns_threads ? 1 : cell->threads);
+    assert_non_null(team);
+    assert_true(hy_candidate_begin(&candidate, workload, cell, 7, team, NULL));
     assert_true(hy_candidate_fill(&candidate));
     uint64_t checksum = hy_candidate_checksum(&candidate);
     hy_epoch epoch = hy_candidate_epoch(&candidate, SMOKE_OPERATIONS);
@@ -33,7 +33,7 @@ static uint64_t run_once(const hy_workload *workload, const hy_cell *cell, const
     if (hy_candidate_refused(&candidate)) fail_msg("%s refused in %s", row->name, workload->name);
     hy_candidate_free_all(&candidate);
     hy_candidate_end(&candidate);
-    hy_crew_stop(crew);
+    hy_thread_team_stop(team);
     return checksum;
 }
 

@@ -31,7 +31,7 @@ typedef struct block {
 static struct {
     char *region;
     uintptr_t cursor;
-    hy_manners manners;
+    hy_fault_policy faults;
     hy_child_counts counts;
     size_t block_count;
     block blocks[HY_CHILD_BLOCK_MAX]; /* in the order of their addresses */
@@ -56,11 +56,11 @@ static void map_region(void) {
     hy_poison(child.region, HY_CHILD_REGION_BYTES);
 }
 
-void hy_child_begin(const hy_manners *manners) {
+void hy_child_begin(const hy_fault_policy *faults) {
     if (!child.region) map_region();
     hy_poison(child.region, child.cursor - region_start());
     child.cursor = region_start();
-    child.manners = *manners;
+    child.faults = *faults;
     child.counts = (hy_child_counts){0};
     child.block_count = 0;
 }
@@ -128,7 +128,7 @@ bool hy_child_contains(const void *ptr, size_t size) {
 
 static bool refuses(size_t index, uint16_t at) {
     if (at == HY_BYTES_NEVER) return false;
-    return child.manners.once ? index == at : index >= at;
+    return child.faults.once ? index == at : index >= at;
 }
 
 static void *refuse(void) {
@@ -187,7 +187,7 @@ static void end_block(block *at) {
 static void *child_alloc(void *self, size_t size, hy_align align) {
     (void)self;
     if (size == 0) hy_finding("misuse", "alloc of size 0 reached the child");
-    if (refuses(child.counts.alloc_calls++, child.manners.alloc_refusal)) return refuse();
+    if (refuses(child.counts.alloc_calls++, child.faults.alloc_refusal)) return refuse();
     void *ptr = carve(size, align);
     return ptr ? ptr : refuse();
 }
@@ -217,8 +217,8 @@ static bool child_resize(void *self, void *ptr, size_t old_size, size_t new_size
     (void)self;
     block *at = checked("resize", ptr, old_size, align);
     if (new_size == 0) hy_finding("misuse", "resize to 0 reached the child");
-    bool refused = refuses(child.counts.resize_calls++, child.manners.resize_refusal);
-    if (refused || !child.manners.grows || !fits_in_place(at, new_size)) {
+    bool refused = refuses(child.counts.resize_calls++, child.faults.resize_refusal);
+    if (refused || !child.faults.grows || !fits_in_place(at, new_size)) {
         refuse();
         return false;
     }
@@ -230,15 +230,15 @@ static void *child_remap(void *self, void *ptr, size_t old_size, size_t new_size
     (void)self;
     block *at = checked("remap", ptr, old_size, align);
     if (new_size == 0) hy_finding("misuse", "remap to 0 reached the child");
-    if (refuses(child.counts.remap_calls++, child.manners.remap_refusal)) return refuse();
-    if (child.manners.moves) {
+    if (refuses(child.counts.remap_calls++, child.faults.remap_refusal)) return refuse();
+    if (child.faults.moves) {
         void *moved = carve(new_size, align);
         if (!moved) return refuse();
         memcpy(moved, ptr, old_size < new_size ? old_size : new_size);
         end_block(at);
         return moved;
     }
-    if (!child.manners.grows || !fits_in_place(at, new_size)) return refuse();
+    if (!child.faults.grows || !fits_in_place(at, new_size)) return refuse();
     take_size(at, new_size);
     return ptr;
 }

@@ -4,8 +4,8 @@
  * that runs are the same on every machine and in every process; memory that was freed stays poisoned
  * for the rest of the run; redzones lie around every block; an address is a multiple of what was
  * asked and of nothing more. Every call is checked: pointer, size and alignment must be those of a
- * live block. It refuses at a given index, sometimes grows in place, sometimes moves, as its manners
- * say, and a request that does not fit costs nothing.
+ * live block. It refuses at a given index, sometimes grows in place, sometimes moves, as its fault policy
+ * says, and a request that does not fit costs nothing.
  *
  *   +----------+-------+----------+------------+-------+----------+---------------
  *   | redzone  | block | redzone  | … redzone  | freed |          | never used
@@ -21,9 +21,9 @@
 #define HY_CHILD_REGION_BYTES ((size_t)16 << 20)
 #define HY_CHILD_BLOCK_MAX 4096
 
-/* Begins a run: an empty child with these manners. Maps the region on the first call. O(bytes used by
+/* Begins a run: an empty child with this fault policy. Maps the region on the first call. O(bytes used by
  * the run before). */
-void hy_child_begin(const hy_manners *manners);
+void hy_child_begin(const hy_fault_policy *faults);
 hy_allocator hy_child_allocator(void);
 
 /* Ends a run: what is still live is a finding ("leak"), and so is a write into freed memory or a

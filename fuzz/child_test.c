@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-static const hy_manners plain = {
+static const hy_fault_policy plain = {
     .alloc_refusal = HY_BYTES_NEVER, .resize_refusal = HY_BYTES_NEVER, .remap_refusal = HY_BYTES_NEVER};
 
 static void test_addresses_are_aligned_to_no_more_than_asked(void **unused) {
@@ -46,10 +46,10 @@ static void test_a_run_begins_where_the_last_one_did(void **unused) {
 static void test_refuses_at_its_index(void **unused) {
     (void)unused;
     for (int once = 0; once < 2; once++) {
-        hy_manners manners = plain;
-        manners.alloc_refusal = 1;
-        manners.once = once;
-        hy_child_begin(&manners);
+        hy_fault_policy faults = plain;
+        faults.alloc_refusal = 1;
+        faults.once = once;
+        hy_child_begin(&faults);
         void *first = hy_alloc(hy_child_allocator(), 8, HY_ALIGN_8);
         assert_non_null(first);
         assert_null(hy_alloc(hy_child_allocator(), 8, HY_ALIGN_8));
@@ -64,9 +64,9 @@ static void test_refuses_at_its_index(void **unused) {
 
 static void test_grows_the_topmost_and_moves_when_it_is_so(void **unused) {
     (void)unused;
-    hy_manners manners = plain;
-    manners.grows = manners.moves = true;
-    hy_child_begin(&manners);
+    hy_fault_policy faults = plain;
+    faults.grows = faults.moves = true;
+    hy_child_begin(&faults);
     hy_allocator child = hy_child_allocator();
     char *low = hy_alloc(child, 32, HY_ALIGN_8), *top = hy_alloc(child, 32, HY_ALIGN_8);
     assert_false(hy_resize(child, low, 32, 33, HY_ALIGN_8));

@@ -528,7 +528,7 @@ static bool begin(const hy_row *row, const hy_bytes_header *header) {
         0;
     run.room.size = 0;
     hy_fuzz_place_now = (hy_fuzz_place){row->name, "make", 0};
-    hy_child_begin(&header->manners);
+    hy_child_begin(&header->faults);
     hy_model_begin();
     run.greatest = greatest_of(row, &run.config);
     if (!hy_instance_make(&run.instance, row, &run.config)) {

@@ -243,15 +243,15 @@ static void merge_slots(search *state) {
 
 static void plain_header(search *state) {
     hy_bytes_header plain = state->best->header;
-    plain.manners.grows = plain.manners.moves = plain.manners.once = false;
-    plain.manners.alloc_refusal = plain.manners.resize_refusal = plain.manners.remap_refusal = HY_BYTES_NEVER;
+    plain.faults.grows = plain.faults.moves = plain.faults.once = false;
+    plain.faults.alloc_refusal = plain.faults.resize_refusal = plain.faults.remap_refusal = HY_BYTES_NEVER;
     plain.shape = 0;
     plain.options = 0;
     copy_best(state);
     size_t count = state->best->history.count;
     if (takes(state, count, &plain)) return;
     hy_bytes_header tried = state->best->header;
-    tried.manners = plain.manners;
+    tried.faults = plain.faults;
     takes(state, count, &tried);
     tried = state->best->header;
     tried.options = 0;
@@ -262,10 +262,10 @@ static void plain_header(search *state) {
         if (tried.options != state->best->header.options) takes(state, count, &tried);
     }
     tried = state->best->header;
-    tried.manners.alloc_refusal = HY_BYTES_NEVER;
+    tried.faults.alloc_refusal = HY_BYTES_NEVER;
     takes(state, count, &tried);
     tried = state->best->header;
-    tried.manners.resize_refusal = tried.manners.remap_refusal = HY_BYTES_NEVER;
+    tried.faults.resize_refusal = tried.faults.remap_refusal = HY_BYTES_NEVER;
     takes(state, count, &tried);
 }
 

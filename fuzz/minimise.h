@@ -1,6 +1,6 @@
 /* minimise.h: the smallest history that still shows the same bug.
  *
- * It works on operations, not on bytes: it drops them, plain manners and options are tried, sizes
+ * It works on operations, not on bytes: it drops them, a plain fault policy and options are tried, sizes
  * shrink, alignments fall, slots are merged. Each attempt runs in a process of its own, which may
  * crash, hang or exhaust itself.
  */

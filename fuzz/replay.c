@@ -127,9 +127,9 @@ static void run_refusals(const session *state, const hy_input *input) {
     size_t calls = hy_child_counted()->alloc_calls;
     for (size_t n = 0; n < calls && n < REFUSALS_MAX; n++) {
         state->shared->refusal = n + 1;
-        header.manners.alloc_refusal = (uint16_t)n;
+        header.faults.alloc_refusal = (uint16_t)n;
         for (int once = 0; once < 2; once++) {
-            header.manners.once = once;
+            header.faults.once = once;
             state->shared->counts.executions++;
             state->shared->counts.operations += hy_interpret(row, &header, history);
         }
@@ -237,7 +237,7 @@ static bool write_c(const char *path, const hy_case *failing, const hy_verdict *
     hy_print_job job = {
         .row = failing->row,
         .config = hy_interpreter_config(failing->row, &failing->header),
-        .manners = failing->header.manners,
+        .faults = failing->header.faults,
         .history = &failing->history,
         .finding = verdict->line,
     };

@@ -88,20 +88,20 @@ static bool header_number(assembler *state, const line *in, size_t index, uint64
 }
 
 static bool child_line(assembler *state, const line *in) {
-    hy_manners *manners = &state->header.manners;
+    hy_fault_policy *faults = &state->header.faults;
     uint64_t index = 0;
-    if (is(in, 1, "grows")) return manners->grows = true;
-    if (is(in, 1, "moves")) return manners->moves = true;
-    if (is(in, 1, "once")) return manners->once = true;
+    if (is(in, 1, "grows")) return faults->grows = true;
+    if (is(in, 1, "moves")) return faults->moves = true;
+    if (is(in, 1, "once")) return faults->once = true;
     if (!is(in, 1, "refuses") || !header_number(state, in, 3, 127, &index))
         return fail(
             state, "a child grows, moves, refuses alloc|resize|remap INDEX (to 127), once", in->words[0]);
     if (is(in, 2, "alloc"))
-        manners->alloc_refusal = (uint16_t)index;
+        faults->alloc_refusal = (uint16_t)index;
     else if (is(in, 2, "resize"))
-        manners->resize_refusal = (uint16_t)index;
+        faults->resize_refusal = (uint16_t)index;
     else if (is(in, 2, "remap"))
-        manners->remap_refusal = (uint16_t)index;
+        faults->remap_refusal = (uint16_t)index;
     else
         return fail(state, "a child refuses alloc, resize or remap", in->words[2]);
     return true;
@@ -109,15 +109,15 @@ static bool child_line(assembler *state, const line *in) {
 
 /* The two refusals of size changes share a bit of byte 0: where one is said, the other is at an index
  * that no history reaches. */
-static void pair_refusals(hy_manners *manners) {
-    bool any = manners->resize_refusal != HY_BYTES_NEVER || manners->remap_refusal != HY_BYTES_NEVER;
-    if (any && manners->resize_refusal == HY_BYTES_NEVER) manners->resize_refusal = 127;
-    if (any && manners->remap_refusal == HY_BYTES_NEVER) manners->remap_refusal = 127;
+static void pair_refusals(hy_fault_policy *faults) {
+    bool any = faults->resize_refusal != HY_BYTES_NEVER || faults->remap_refusal != HY_BYTES_NEVER;
+    if (any && faults->resize_refusal == HY_BYTES_NEVER) faults->resize_refusal = 127;
+    if (any && faults->remap_refusal == HY_BYTES_NEVER) faults->remap_refusal = 127;
 }
 
 static bool write(assembler *state, hy_op op, hy_bytes_base base, const line *in) {
     if (!state->header_written) {
-        pair_refusals(&state->header.manners);
+        pair_refusals(&state->header.faults);
         hy_bytes_write_header(&state->writer, state->bytes, state->capacity, &state->header);
         state->header_written = true;
     }
@@ -221,7 +221,7 @@ static bool split(const char *text, size_t length, line *out) {
 size_t hy_seed_assemble(
     const char *text, size_t length, uint8_t *bytes, size_t capacity, hy_seed_error *error) {
     assembler state = {.bytes = bytes, .capacity = capacity, .error = error};
-    state.header.manners = (hy_manners){
+    state.header.faults = (hy_fault_policy){
         .alloc_refusal = HY_BYTES_NEVER, .resize_refusal = HY_BYTES_NEVER, .remap_refusal = HY_BYTES_NEVER};
     *error = (hy_seed_error){0};
     for (size_t at = 0; at < length;) {
@@ -241,18 +241,18 @@ size_t hy_seed_assemble(
 }
 
 static void print_header(FILE *out, const hy_bytes_header *header) {
-    const hy_manners *manners = &header->manners;
+    const hy_fault_policy *faults = &header->faults;
     if (header->shape) fprintf(out, "shape %u\n", header->shape);
     if (header->options) fprintf(out, "options 0x%x\n", header->options);
-    if (manners->grows) fputs("child grows\n", out);
-    if (manners->moves) fputs("child moves\n", out);
-    if (manners->once) fputs("child once\n", out);
-    if (manners->alloc_refusal != HY_BYTES_NEVER)
-        fprintf(out, "child refuses alloc %u\n", manners->alloc_refusal);
-    if (manners->resize_refusal != HY_BYTES_NEVER)
-        fprintf(out, "child refuses resize %u\n", manners->resize_refusal);
-    if (manners->remap_refusal != HY_BYTES_NEVER)
-        fprintf(out, "child refuses remap %u\n", manners->remap_refusal);
+    if (faults->grows) fputs("child grows\n", out);
+    if (faults->moves) fputs("child moves\n", out);
+    if (faults->once) fputs("child once\n", out);
+    if (faults->alloc_refusal != HY_BYTES_NEVER)
+        fprintf(out, "child refuses alloc %u\n", faults->alloc_refusal);
+    if (faults->resize_refusal != HY_BYTES_NEVER)
+        fprintf(out, "child refuses resize %u\n", faults->resize_refusal);
+    if (faults->remap_refusal != HY_BYTES_NEVER)
+        fprintf(out, "child refuses remap %u\n", faults->remap_refusal);
 }
 
 static void print_size(FILE *out, uint64_t size) {

@@ -3,7 +3,7 @@
  *   # an arena's newest block grows, then another one does not
  *   shape 1                      the row's capacity and block size, 0 … 3
  *   options 0x2                  the row's option bits
- *   child grows                  manners: grows, moves, once,
+ *   child grows                  faults: grows, moves, once,
  *   child refuses alloc 3        refuses alloc|resize|remap INDEX
  *   alloc 0 64 align 16          slot, size, alignment (8 where none is said), zeroed
  *   alloc 1 capacity-8           sizes: N, 0xN, 2^N, 2^N+K, max-K, capacity+K, block-K

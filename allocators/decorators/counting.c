@@ -6,8 +6,8 @@
  *   threads a shard that it alone writes, so that its additions are plain loads and stores; only the
  *   live bytes, whose peak needs all threads, go to a common counter, in batches:
  *
- *     thread 0 -> shard 0 { counts, untold +9 KiB }  \
- *     thread 1 -> shard 1 { counts, untold -3 KiB }   >  live_bytes, peak_bytes   (a batch: 16 KiB)
+ *     thread 0 -> shard 0 { counts, pending +9 KiB }  \
+ *     thread 1 -> shard 1 { counts, pending -3 KiB }   >  live_bytes, peak_bytes   (a batch: 16 KiB)
  *     others   -> last shard (atomic additions)      /
  *
  * Cost: a call through the vtable and a few additions; for many threads also a look at the thread's
@@ -55,7 +55,7 @@ HY_INLINE void add(my_shard mine, uint64_t *counter, uint64_t amount) {
         __atomic_fetch_add(counter, amount, __ATOMIC_RELAXED);
 }
 
-static HY_NOINLINE void tell_live(hy_counting_shared *counting, int64_t bytes) {
+static HY_NOINLINE void flush_pending(hy_counting_shared *counting, int64_t bytes) {
     int64_t live = __atomic_add_fetch(&counting->live_bytes, bytes, __ATOMIC_RELAXED);
     int64_t peak = __atomic_load_n(&counting->peak_bytes, __ATOMIC_RELAXED);
     while (live > peak && !__atomic_compare_exchange_n(
@@ -65,15 +65,15 @@ static HY_NOINLINE void tell_live(hy_counting_shared *counting, int64_t bytes) {
 
 HY_INLINE void move_live(hy_counting_shared *counting, my_shard mine, int64_t bytes) {
     if (HY_UNLIKELY(!mine.alone)) {
-        tell_live(counting, bytes);
+        flush_pending(counting, bytes);
         return;
     }
-    int64_t untold = mine.shard->untold_bytes + bytes;
-    if (HY_UNLIKELY(untold >= HY_COUNTING_BATCH || untold <= -HY_COUNTING_BATCH)) {
-        tell_live(counting, untold);
-        untold = 0;
+    int64_t pending = mine.shard->pending_bytes + bytes;
+    if (HY_UNLIKELY(pending >= HY_COUNTING_BATCH || pending <= -HY_COUNTING_BATCH)) {
+        flush_pending(counting, pending);
+        pending = 0;
     }
-    __atomic_store_n(&mine.shard->untold_bytes, untold, __ATOMIC_RELAXED);
+    __atomic_store_n(&mine.shard->pending_bytes, pending, __ATOMIC_RELAXED);
 }
 
 HY_INLINE void change_size(hy_counting_shared *counting, my_shard mine, size_t old_size, size_t new_size) {
@@ -148,7 +148,7 @@ hy_counts hy_counting_shared_counts(const hy_counting_shared *counting) {
     uint32_t threads = hy_thread_numbers_taken(); /* the shards of numbers never given out are untouched */
     for (unsigned i = 0; i < threads && i <= HY_COUNTING_SHARDS; i++) {
         add_shard(&sum, &counting->shards[i].counts);
-        live += __atomic_load_n(&counting->shards[i].untold_bytes, __ATOMIC_RELAXED);
+        live += __atomic_load_n(&counting->shards[i].pending_bytes, __ATOMIC_RELAXED);
     }
     int64_t peak = __atomic_load_n(&counting->peak_bytes, __ATOMIC_RELAXED);
     sum.live_bytes = live > 0 ? (size_t)live : 0;

@@ -42,14 +42,14 @@ enum {
 #define ALIGN_BYTE_FOLLOWS 15
 static const uint8_t align_log2s[ALIGN_BYTE_FOLLOWS] = {3, 0, 1, 2, 4, 5, 6, 7, 12, 16, 3, 4, 3, 4, 0};
 
-/* Options in the low nibble of byte 0, manners in the high one. */
+/* Options in the low nibble of byte 0, the child's fault policy in the high one. */
 #define SHAPE_BITS 0x03u
 #define OPTIONS_LOW 0x04u
 #define OPTIONS_HIGH 0x08u
-#define MANNERS_GROWS 0x10u
-#define MANNERS_MOVES 0x20u
-#define MANNERS_ALLOC_REFUSES 0x40u
-#define MANNERS_RESIZE_REFUSES 0x80u
+#define FAULTS_GROWS 0x10u
+#define FAULTS_MOVES 0x20u
+#define FAULTS_ALLOC_REFUSES 0x40u
+#define FAULTS_RESIZE_REFUSES 0x80u
 #define REFUSAL_ONCE 0x80u
 
 typedef struct reader {
@@ -68,18 +68,18 @@ static uint64_t next_number(reader *from, unsigned bytes) {
     return number;
 }
 
-static uint16_t next_refusal(reader *from, hy_manners *manners) {
+static uint16_t next_refusal(reader *from, hy_fault_policy *faults) {
     uint8_t byte = next(from);
-    if (byte & REFUSAL_ONCE) manners->once = true;
+    if (byte & REFUSAL_ONCE) faults->once = true;
     return byte & 0x7F;
 }
 
 size_t hy_bytes_decode_header(const uint8_t *bytes, size_t size, hy_bytes_header *header) {
     reader from = {bytes, bytes + size};
     uint8_t first = next(&from);
-    hy_manners manners = {
-        .grows = first & MANNERS_GROWS,
-        .moves = first & MANNERS_MOVES,
+    hy_fault_policy faults = {
+        .grows = first & FAULTS_GROWS,
+        .moves = first & FAULTS_MOVES,
         .alloc_refusal = HY_BYTES_NEVER,
         .resize_refusal = HY_BYTES_NEVER,
         .remap_refusal = HY_BYTES_NEVER,
@@ -87,12 +87,12 @@ size_t hy_bytes_decode_header(const uint8_t *bytes, size_t size, hy_bytes_header
     *header = (hy_bytes_header){.shape = first & SHAPE_BITS, .mask = next(&from)};
     if (first & OPTIONS_LOW) header->options = next(&from);
     if (first & OPTIONS_HIGH) header->options |= (uint16_t)(next(&from) << 8);
-    if (first & MANNERS_ALLOC_REFUSES) manners.alloc_refusal = next_refusal(&from, &manners);
-    if (first & MANNERS_RESIZE_REFUSES) {
-        manners.resize_refusal = next_refusal(&from, &manners);
-        manners.remap_refusal = next_refusal(&from, &manners);
+    if (first & FAULTS_ALLOC_REFUSES) faults.alloc_refusal = next_refusal(&from, &faults);
+    if (first & FAULTS_RESIZE_REFUSES) {
+        faults.resize_refusal = next_refusal(&from, &faults);
+        faults.remap_refusal = next_refusal(&from, &faults);
     }
-    header->manners = manners;
+    header->faults = faults;
     return (size_t)(from.at - bytes);
 }
 
@@ -343,22 +343,21 @@ static unsigned refusal_byte(uint16_t index, bool once) {
 
 void hy_bytes_write_header(
     hy_bytes_writer *writer, uint8_t *bytes, size_t capacity, const hy_bytes_header *header) {
-    const hy_manners *manners = &header->manners;
-    bool alloc_refuses = manners->alloc_refusal != HY_BYTES_NEVER;
-    bool resize_refuses =
-        manners->resize_refusal != HY_BYTES_NEVER || manners->remap_refusal != HY_BYTES_NEVER;
+    const hy_fault_policy *faults = &header->faults;
+    bool alloc_refuses = faults->alloc_refusal != HY_BYTES_NEVER;
+    bool resize_refuses = faults->resize_refusal != HY_BYTES_NEVER || faults->remap_refusal != HY_BYTES_NEVER;
     *writer = (hy_bytes_writer){.bytes = bytes, .capacity = capacity};
     put(writer, (header->shape & SHAPE_BITS) | (header->options & 0xFF ? OPTIONS_LOW : 0) |
-                    (header->options >> 8 ? OPTIONS_HIGH : 0) | (manners->grows ? MANNERS_GROWS : 0) |
-                    (manners->moves ? MANNERS_MOVES : 0) | (alloc_refuses ? MANNERS_ALLOC_REFUSES : 0) |
-                    (resize_refuses ? MANNERS_RESIZE_REFUSES : 0));
+                    (header->options >> 8 ? OPTIONS_HIGH : 0) | (faults->grows ? FAULTS_GROWS : 0) |
+                    (faults->moves ? FAULTS_MOVES : 0) | (alloc_refuses ? FAULTS_ALLOC_REFUSES : 0) |
+                    (resize_refuses ? FAULTS_RESIZE_REFUSES : 0));
     put(writer, header->mask);
     if (header->options & 0xFF) put(writer, header->options & 0xFF);
     if (header->options >> 8) put(writer, header->options >> 8);
-    if (alloc_refuses) put(writer, refusal_byte(manners->alloc_refusal, manners->once));
+    if (alloc_refuses) put(writer, refusal_byte(faults->alloc_refusal, faults->once));
     if (resize_refuses) {
-        put(writer, refusal_byte(manners->resize_refusal, manners->once));
-        put(writer, refusal_byte(manners->remap_refusal, manners->once));
+        put(writer, refusal_byte(faults->resize_refusal, faults->once));
+        put(writer, refusal_byte(faults->remap_refusal, faults->once));
     }
 }
 

@@ -4,7 +4,7 @@
  * exhausted reads 0. No generator of random numbers stands between the bytes and what they do, so that
  * coverage guides the fuzzer and a changed byte changes one thing.
  *
- *   byte 0   low nibble: the row's options (see hy_bytes_header); high nibble: manners of its child
+ *   byte 0   low nibble: the row's options (see hy_bytes_header); high nibble: fault policy of its child
  *   byte 1   swarm mask: a set bit switches a group of operations off (HY_BYTES_WITHOUT_…)
  *   …        operands of the header, where byte 0 asks for them
  *   then a byte for each operation: low nibble what, high nibble its argument; operands on demand
@@ -35,20 +35,20 @@
 #define HY_BYTES_WITHOUT_CHOICE 0x80u /* the last block only */
 
 /* How the child under a row behaves. */
-typedef struct hy_manners {
+typedef struct hy_fault_policy {
     bool grows;             /* its topmost block grows in place, and blocks shrink */
     bool moves;             /* remap moves */
     bool once;              /* it refuses at an index only, not from there on */
     uint16_t alloc_refusal; /* the index of the call that it refuses, or HY_BYTES_NEVER */
     uint16_t resize_refusal;
     uint16_t remap_refusal;
-} hy_manners;
+} hy_fault_policy;
 
 typedef struct hy_bytes_header {
     uint8_t shape;    /* which of HY_BYTES_SHAPES capacities and block sizes: the runner's table */
     uint16_t options; /* the row's option bits */
     uint8_t mask;     /* HY_BYTES_WITHOUT_… */
-    hy_manners manners;
+    hy_fault_policy faults;
 } hy_bytes_header;
 
 /* What sizes may be said relative to; 0 where the row has no such bound. */

@@ -61,7 +61,7 @@ static void test_what_is_written_reads_back(void **unused) {
         for (size_t i = 0; i < first.count; i++)
             assert_true(hy_bytes_write(&writer, first.ops[i], HY_BYTES_ABSOLUTE));
         decode(written, writer.size, &again, &second);
-        assert_memory_equal(&header.manners, &again.manners, sizeof header.manners);
+        assert_memory_equal(&header.faults, &again.faults, sizeof header.faults);
         assert_int_equal(header.options, again.options);
         assert_int_equal(header.shape, again.shape);
         assert_int_equal(first.count, second.count);
@@ -107,7 +107,7 @@ static void test_sizes_near_a_bound_follow_it(void **unused) {
     (void)unused;
     uint8_t bytes[16];
     hy_bytes_writer writer;
-    hy_bytes_header header = {.manners = {.alloc_refusal = HY_BYTES_NEVER,
+    hy_bytes_header header = {.faults = {.alloc_refusal = HY_BYTES_NEVER,
                                   .resize_refusal = HY_BYTES_NEVER,
                                   .remap_refusal = HY_BYTES_NEVER}};
     hy_bytes_write_header(&writer, bytes, sizeof bytes, &header);
@@ -165,7 +165,7 @@ static size_t written_into(size_t capacity, const hy_bytes_header *header) {
 static void room_that_ends_is_told_at_every_byte(void **unused) {
     (void)unused;
     const hy_bytes_header header = {.options = 0x1234,
-        .manners = {.alloc_refusal = 3, .resize_refusal = HY_BYTES_NEVER, .remap_refusal = 5}};
+        .faults = {.alloc_refusal = 3, .resize_refusal = HY_BYTES_NEVER, .remap_refusal = 5}};
     size_t last = 0;
     for (size_t capacity = 0; capacity < 100; capacity++) {
         size_t count = written_into(capacity, &header);
@@ -179,7 +179,7 @@ static void what_bytes_can_not_say_is_refused(void **unused) {
     (void)unused;
     static uint8_t bytes[4096];
     hy_bytes_writer writer;
-    const hy_bytes_header header = {.manners = {.alloc_refusal = HY_BYTES_NEVER}};
+    const hy_bytes_header header = {.faults = {.alloc_refusal = HY_BYTES_NEVER}};
     hy_bytes_write_header(&writer, bytes, sizeof bytes, &header);
     assert_false(hy_bytes_write(&writer, (hy_op){.kind = HY_OP_FREE, .slot = 0}, HY_BYTES_ABSOLUTE));
     for (uint32_t slot = 0; slot < HY_BYTES_SLOT_MAX; slot++)

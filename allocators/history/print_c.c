@@ -294,17 +294,17 @@ static long refusal(uint16_t index) {
 }
 
 static void print_constants(FILE *out, const hy_print_job *job) {
-    const hy_manners *manners = &job->manners;
+    const hy_fault_policy *faults = &job->faults;
     bool footprint = job->claim == HY_PRINT_FOOTPRINT;
     fprintf(out, "#define FIXED_CAPACITY %d\n",
         has(job->row, HY_TRAIT_FIXED_CAPACITY) && !has(job->row, HY_TRAIT_FIXED_BLOCK));
     fprintf(out, "#define COUNTS_ALL %d\n", has(job->row, HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE));
     fprintf(out, "#define CAPACITY ((size_t)%zu)\n", job->config.capacity);
-    fprintf(out, "#define CHILD_GROWS %d\n#define CHILD_MOVES %d\n#define CHILD_ONCE %d\n", manners->grows,
-        manners->moves, manners->once);
-    fprintf(out, "#define CHILD_ALLOC_REFUSAL %ldL\n", refusal(manners->alloc_refusal));
-    fprintf(out, "#define CHILD_RESIZE_REFUSAL %ldL\n", refusal(manners->resize_refusal));
-    fprintf(out, "#define CHILD_REMAP_REFUSAL %ldL\n", refusal(manners->remap_refusal));
+    fprintf(out, "#define CHILD_GROWS %d\n#define CHILD_MOVES %d\n#define CHILD_ONCE %d\n", faults->grows,
+        faults->moves, faults->once);
+    fprintf(out, "#define CHILD_ALLOC_REFUSAL %ldL\n", refusal(faults->alloc_refusal));
+    fprintf(out, "#define CHILD_RESIZE_REFUSAL %ldL\n", refusal(faults->resize_refusal));
+    fprintf(out, "#define CHILD_REMAP_REFUSAL %ldL\n", refusal(faults->remap_refusal));
     fprintf(out, "#define FOOTPRINT_STEP ((size_t)%zd)\n", footprint ? (ptrdiff_t)job->step : -1);
     fprintf(out, "#define FOOTPRINT_BYTES ((size_t)%zuu)\n\n", footprint ? job->bytes : SIZE_MAX);
 }

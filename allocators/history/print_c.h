@@ -1,7 +1,7 @@
 /* print_c.h: a history as a C program that fails where the history fails.
  *
  * The program stands alone: it needs the library (for a composition the yard's registry too) and
- * nothing of the fuzzer. It carries a small child with the same manners, keeps its own record of what
+ * nothing of the fuzzer. It carries a small child with the same fault policy, keeps its own record of what
  * is live, and looks at all of it after every step; so it can be pasted into the tests once the bug is
  * fixed.
  */
@@ -23,7 +23,7 @@ typedef enum hy_print_claim {
 typedef struct hy_print_job {
     const hy_row *row;
     hy_config config; /* whether it has a child says whether the program gives one */
-    hy_manners manners;
+    hy_fault_policy faults;
     const hy_history *history;
     const char *finding; /* one line: what was found */
     hy_print_claim claim;

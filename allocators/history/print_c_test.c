@@ -49,7 +49,7 @@ static int run_printed(const char *row, hy_print_claim claim, size_t step, char 
     hy_print_job job = {
         .row = hy_registry_find(row),
         .config = {.child = hy_libc(), .capacity = 4096, .block_size = 512, .block_align = {6}},
-        .manners = {true, false, false, HY_BYTES_NEVER, HY_BYTES_NEVER, HY_BYTES_NEVER},
+        .faults = {true, false, false, HY_BYTES_NEVER, HY_BYTES_NEVER, HY_BYTES_NEVER},
         .history = &history,
         .finding = "what was found",
         .claim = claim,
@@ -128,7 +128,7 @@ static void each_kind_of_row_is_made_in_its_own_way(void **state) {
     labelled.name = "arena@head";
     hy_print_job job = {
         .row = &labelled, .history = &none, .finding = "what was found", .claim = HY_PRINT_MUST};
-    job.manners = (hy_manners){.alloc_refusal = 3, .resize_refusal = HY_BYTES_NEVER, .remap_refusal = 0};
+    job.faults = (hy_fault_policy){.alloc_refusal = 3, .resize_refusal = HY_BYTES_NEVER, .remap_refusal = 0};
     assert_true(prints(&job, "if (strcmp(plugin->rows[i]->name, \"arena\") == 0) return plugin->rows[i];"));
     assert_true(prints(&job, "PLUGIN.so BUILD/allocators/libheapyard.a"));
     assert_true(prints(&job, "expect(0, \"an instance could not be made\", 0)"));

@@ -170,20 +170,20 @@ static void note_high_water(hy_arena_shared *shared) {
 /* The greatest share that all lanes can have of the limit: what one can't use of an equal share is for the
  * others. */
 static size_t fair_share(const hy_arena_shared *shared, size_t limit) {
-    uint64_t hungry = shared->lanes_begun, asked;
+    uint64_t unsatisfied = shared->lanes_begun, asked;
     size_t share;
     do {
-        if (hungry == 0) return SIZE_MAX;
-        asked = hungry;
+        if (unsatisfied == 0) return SIZE_MAX;
+        asked = unsatisfied;
         share = limit / (size_t)__builtin_popcountll(asked);
         for (uint64_t set = asked; set != 0;) {
             uint64_t bit = set & (0 - set);
             size_t capacity = hy_arena_capacity(take_lane(shared, &set));
             if (capacity > share) continue;
             limit -= capacity;
-            hungry &= ~bit;
+            unsatisfied &= ~bit;
         }
-    } while (hungry != asked);
+    } while (unsatisfied != asked);
     return share;
 }
 

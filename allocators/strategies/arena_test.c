@@ -431,7 +431,7 @@ static void restore_a_stale_mark(void) {
 #endif
 
 #if HY_CHECK >= 1
-static void init_barren(void) {
+static void init_without_capacity(void) {
     hy_arena arena;
     if (init(&arena, hy_raw_libc(), (hy_arena_options){.fatal = true}) != HY_INVALID) _exit(1);
 }
@@ -468,7 +468,8 @@ static void misuse_and_exhaustion_end_the_program(void **state) {
 #if HY_CHECK >= 1
     assert_dies_saying(restore_a_stale_mark, "hy_arena_restore: got ");
     assert_dies_saying(restore_a_stale_mark, "must be a mark that no restore or reset went behind");
-    assert_exits_saying(0, init_barren, "hy_arena_init: got 0 (0x0), must be a capacity of at least 1");
+    assert_exits_saying(
+        0, init_without_capacity, "hy_arena_init: got 0 (0x0), must be a capacity of at least 1");
 #endif
 #if HY_CHECK >= 2
     assert_dies_saying(free_a_stranger, "hy_arena_free: got ");

@@ -267,8 +267,8 @@ HY_SLOT void *hy_debug_alloc(void *self, size_t size, hy_align align) {
     hy_debug_stack here;
     hy_debug_capture(debug, &here);
     hy_debug_call call = {debug, "alloc", false, NULL, size, align, &here};
-    bool disturbed = hy_debug_enter(debug, here.thread, NULL);
-    if (HY_UNLIKELY(disturbed)) hy_debug_judge_intruder(&call);
+    bool concurrent = hy_debug_enter(debug, here.thread, NULL);
+    if (HY_UNLIKELY(concurrent)) hy_debug_judge_concurrent_caller(&call);
     size_t need;
     char *block = NULL;
     hy_debug_record *record = NULL;
@@ -344,13 +344,13 @@ static void deliver(hy_debug *debug, const hy_debug_findings *findings) {
 }
 
 /* A free with something wrong about it. Inside on entry, outside on return. */
-HY_COLD static void free_wrongly(const hy_debug_call *call, hy_debug_record *record, bool disturbed) {
+HY_COLD static void free_wrongly(const hy_debug_call *call, hy_debug_record *record, bool concurrent) {
     hy_debug_findings findings = {.count = 0};
     if (!record) {
-        hy_debug_judge_unknown(call, disturbed);
+        hy_debug_judge_unknown(call, concurrent);
         return;
     }
-    if (hy_debug_judge(call, record, disturbed, &findings)) take_back(call, record);
+    if (hy_debug_judge(call, record, concurrent, &findings)) take_back(call, record);
     hy_debug_leave(call->debug);
     deliver(call->debug, &findings);
 }
@@ -361,13 +361,13 @@ HY_SLOT void hy_debug_free(void *self, void *ptr, size_t size, hy_align align) {
     hy_debug_stack here;
     hy_debug_capture(debug, &here);
     hy_debug_call call = {debug, "free", true, ptr, size, align, &here};
-    bool disturbed = hy_debug_enter(debug, here.thread, ptr);
+    bool concurrent = hy_debug_enter(debug, here.thread, ptr);
     hy_debug_record *record = find(debug, ptr);
-    if (HY_LIKELY(record && !disturbed && is_plain(&call, record))) {
+    if (HY_LIKELY(record && !concurrent && is_plain(&call, record))) {
         take_back(&call, record);
         hy_debug_leave(debug);
     } else {
-        free_wrongly(&call, record, disturbed);
+        free_wrongly(&call, record, concurrent);
     }
 }
 
@@ -402,18 +402,18 @@ static bool change_size(hy_debug *debug, hy_debug_record *record, size_t new_siz
     return true;
 }
 
-static bool resize(const hy_debug_call *call, bool disturbed, size_t new_size) {
+static bool resize(const hy_debug_call *call, bool concurrent, size_t new_size) {
     hy_debug *debug = call->debug;
     hy_debug_record *record = find(debug, call->ptr);
     if (HY_UNLIKELY(!record)) {
-        hy_debug_judge_unknown(call, disturbed);
+        hy_debug_judge_unknown(call, concurrent);
         return false;
     }
     hy_debug_findings findings;
     findings.count = 0;
     bool may = true;
-    if (HY_UNLIKELY(disturbed || !is_plain(call, record)))
-        may = hy_debug_judge(call, record, disturbed, &findings);
+    if (HY_UNLIKELY(concurrent || !is_plain(call, record)))
+        may = hy_debug_judge(call, record, concurrent, &findings);
     bool changed = may && change_size(debug, record, new_size);
     if (may) hy_debug_close_guards(debug, record);
     if (may && !changed) refuse(debug);

@@ -102,11 +102,11 @@ static void lose(hy_debug *debug, hy_debug_chunk *chunk, hy_debug_record *record
 
 /* A freed block is freed or resized again. */
 static void judge_freed(
-    const hy_debug_call *call, hy_debug_record *record, bool disturbed, hy_debug_findings *findings) {
+    const hy_debug_call *call, hy_debug_record *record, bool concurrent, hy_debug_findings *findings) {
     char *block = hy_debug_block(record);
     hy_debug_class found = call->is_free ? HY_DEBUG_DOUBLE_FREE : HY_DEBUG_USE_AFTER_FREE;
     if (call->ptr != block) found = HY_DEBUG_INVALID_FREE;
-    if (disturbed && call->ptr == block) found = HY_DEBUG_CONCURRENT_USE;
+    if (concurrent && call->ptr == block) found = HY_DEBUG_CONCURRENT_USE;
     add(findings, found, call, record);
     if (!call->is_free || call->ptr != block || record->chunk->untouched || !call->debug->config.safety)
         return;
@@ -118,7 +118,7 @@ static void judge_freed(
 }
 
 bool hy_debug_judge(
-    const hy_debug_call *call, hy_debug_record *record, bool disturbed, hy_debug_findings *findings) {
+    const hy_debug_call *call, hy_debug_record *record, bool concurrent, hy_debug_findings *findings) {
     hy_debug *debug = call->debug;
     if (!is_sound(debug, record)) {
         lose(debug, hy_debug_index_find(&debug->index, call->ptr), record);
@@ -130,7 +130,7 @@ bool hy_debug_judge(
         return false;
     }
     if (record->state != HY_DEBUG_LIVE) {
-        judge_freed(call, record, disturbed, findings);
+        judge_freed(call, record, concurrent, findings);
         return false;
     }
     char *block = hy_debug_block(record);
@@ -140,7 +140,7 @@ bool hy_debug_judge(
         return false;
     }
     hy_debug_open_guards(record);
-    if (disturbed) add(findings, HY_DEBUG_CONCURRENT_USE, call, record);
+    if (concurrent) add(findings, HY_DEBUG_CONCURRENT_USE, call, record);
     if (call->align.log2 != record->align_log2) add(findings, HY_DEBUG_ALIGNMENT_MISMATCH, call, record);
     if (call->size != record->size) {
         add(findings, HY_DEBUG_SIZE_MISMATCH, call, record);
@@ -162,7 +162,7 @@ static hy_debug_record *retained_record(const hy_debug *debug, const char *ptr) 
     return NULL;
 }
 
-void hy_debug_judge_unknown(const hy_debug_call *call, bool disturbed) {
+void hy_debug_judge_unknown(const hy_debug_call *call, bool concurrent) {
     hy_debug *debug = call->debug;
     hy_debug_report report;
     hy_debug_report_begin(&report, HY_DEBUG_FOREIGN_POINTER, call);
@@ -175,16 +175,16 @@ void hy_debug_judge_unknown(const hy_debug_call *call, bool disturbed) {
         hy_debug_report_block(&report, debug, record);
         if (report.block != call->ptr) report.class_of_finding = HY_DEBUG_INVALID_FREE;
     }
-    if (disturbed) report.class_of_finding = HY_DEBUG_CONCURRENT_USE;
+    if (concurrent) report.class_of_finding = HY_DEBUG_CONCURRENT_USE;
     hy_debug_leave(debug);
     /* Memory that went back may be another instance's by now: then that is what matters. */
     hy_debug_report other;
     hy_debug_report_begin(&other, HY_DEBUG_WRONG_INSTANCE, call);
-    bool is_others = !is_ours && !disturbed && hy_debug_instances_describe(&other);
+    bool is_others = !is_ours && !concurrent && hy_debug_instances_describe(&other);
     hy_debug_deliver(debug, is_others ? &other : &report);
 }
 
-void hy_debug_judge_intruder(const hy_debug_call *call) {
+void hy_debug_judge_concurrent_caller(const hy_debug_call *call) {
     hy_debug_report report;
     hy_debug_report_begin(&report, HY_DEBUG_CONCURRENT_USE, call);
     hy_debug_tell(call->debug, &report);

@@ -20,13 +20,13 @@ typedef struct hy_debug_findings {
  * is live and the call's own, so that the call may be done with the size and alignment of the record. A
  * record whose seal is broken is lost. Inside; the guards of a live block are open. */
 HY_COLD bool hy_debug_judge(
-    const hy_debug_call *call, hy_debug_record *record, bool disturbed, hy_debug_findings *findings);
+    const hy_debug_call *call, hy_debug_record *record, bool concurrent, hy_debug_findings *findings);
 
 /* Tells of a call on an address that no chunk of ours holds. Inside on entry, outside on return. */
-HY_COLD void hy_debug_judge_unknown(const hy_debug_call *call, bool disturbed);
+HY_COLD void hy_debug_judge_unknown(const hy_debug_call *call, bool concurrent);
 
 /* Tells of a call that found another thread inside an instance that is not thread-safe. */
-HY_COLD void hy_debug_judge_intruder(const hy_debug_call *call);
+HY_COLD void hy_debug_judge_concurrent_caller(const hy_debug_call *call);
 
 /* Looks at a slot on its own account: the guards of a live one, the poison of a freed one. Tells what was
  * written, leaving and entering again, and mends it; a freed slot that was written is retired. Returns the

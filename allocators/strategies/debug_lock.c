@@ -23,15 +23,15 @@ static bool try_to_enter(hy_debug *debug, uint32_t me) {
 bool hy_debug_wait_to_enter(hy_debug *debug, uint32_t me, const void *ptr) {
     HY_REQUIRE(__atomic_load_n(&debug->owner, __ATOMIC_RELAXED) != me, "hy_debug", (uintptr_t)ptr,
         "used from outside; its own child called it back");
-    bool disturbed = !debug->config.thread_safe;
-    disturbed |= ptr && __atomic_load_n(&debug->operating_on, __ATOMIC_RELAXED) == ptr;
+    bool concurrent = !debug->config.thread_safe;
+    concurrent |= ptr && __atomic_load_n(&debug->operating_on, __ATOMIC_RELAXED) == ptr;
     __atomic_fetch_add(&debug->waiters, 1, __ATOMIC_RELEASE);
     for (unsigned spins = 0; !try_to_enter(debug, me); spins++) {
         pause_briefly(spins);
-        disturbed |= ptr && __atomic_load_n(&debug->operating_on, __ATOMIC_RELAXED) == ptr;
+        concurrent |= ptr && __atomic_load_n(&debug->operating_on, __ATOMIC_RELAXED) == ptr;
     }
     __atomic_fetch_sub(&debug->waiters, 1, __ATOMIC_RELAXED);
-    return disturbed;
+    return concurrent;
 }
 
 void hy_debug_index_lock(hy_debug *debug) {

@@ -31,18 +31,18 @@ HY_COLD bool hy_debug_wait_to_enter(hy_debug *debug, uint32_t me, const void *pt
  * or was, at work where it must not be. */
 HY_INLINE bool hy_debug_enter(hy_debug *debug, uint32_t thread, const void *ptr) {
     uint32_t me = thread + 1, nobody = 0;
-    bool disturbed = false;
+    bool concurrent = false;
     if (!debug->config.thread_safe || HY_DEBUG_ONE_THREAD) {
         if (HY_LIKELY(__atomic_load_n(&debug->owner, __ATOMIC_ACQUIRE) == 0))
             __atomic_store_n(&debug->owner, me, __ATOMIC_RELAXED);
         else
-            disturbed = hy_debug_wait_to_enter(debug, me, ptr);
+            concurrent = hy_debug_wait_to_enter(debug, me, ptr);
     } else if (HY_UNLIKELY(!__atomic_compare_exchange_n(
                    &debug->owner, &nobody, me, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))) {
-        disturbed = hy_debug_wait_to_enter(debug, me, ptr);
+        concurrent = hy_debug_wait_to_enter(debug, me, ptr);
     }
     __atomic_store_n(&debug->operating_on, ptr, __ATOMIC_RELAXED);
-    return disturbed;
+    return concurrent;
 }
 
 HY_INLINE void hy_debug_leave(hy_debug *debug) {

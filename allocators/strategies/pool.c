@@ -38,7 +38,7 @@ static bool find_bytes(const hy_pool *pool, size_t count, size_t *bytes) {
 }
 
 /* A pool that holds nothing and refuses everything. */
-static void make_barren(hy_pool *pool, hy_allocator child) {
+static void make_empty(hy_pool *pool, hy_allocator child) {
     *pool = (hy_pool){.arena = HY_ARENA_INIT(child), .stride = GRAIN};
     pool->arena.fixed = true;
 }
@@ -46,16 +46,16 @@ static void make_barren(hy_pool *pool, hy_allocator child) {
 /* Tells what does not. */
 static bool makes_sense(size_t block_size, const hy_pool_options *wanted) {
     if (block_size == 0) HY_TELL_INVALID("hy_pool_init", block_size, "a block_size of at least 1");
-    bool barren = wanted->fixed && wanted->preheat == 0;
-    if (barren)
+    bool has_no_block = wanted->fixed && wanted->preheat == 0;
+    if (has_no_block)
         HY_TELL_INVALID("hy_pool_init", wanted->preheat, "a preheat of at least 1 where the pool is fixed");
-    return block_size != 0 && !barren;
+    return block_size != 0 && !has_no_block;
 }
 
 hy_error hy_pool_init(hy_pool *pool, hy_allocator child, size_t block_size, hy_align block_align,
     const hy_pool_options *options) {
     hy_require_child(child, "hy_pool_init");
-    make_barren(pool, child);
+    make_empty(pool, child);
     hy_pool_options wanted = options ? *options : (hy_pool_options){0};
     if (!makes_sense(block_size, &wanted)) return HY_INVALID;
 
@@ -71,7 +71,7 @@ hy_error hy_pool_init(hy_pool *pool, hy_allocator child, size_t block_size, hy_a
 
 void hy_pool_deinit(hy_pool *pool) {
     hy_arena_deinit(&pool->arena);
-    make_barren(pool, pool->arena.child);
+    make_empty(pool, pool->arena.child);
 }
 
 HY_SLOT HY_NOINLINE void *hy_pool_carve(hy_pool *pool, size_t size) {

@@ -231,7 +231,7 @@ static void any_call_of_the_child_may_be_refused(void **state) {
 }
 
 #if HY_CHECK >= 1
-static void init_barren(void) {
+static void init_without_capacity(void) {
     hy_pool pool;
     hy_error error = init(&pool, hy_raw_libc(), 16, HY_ALIGN_8, (hy_pool_options){.fixed = true});
     if (error != HY_INVALID || hy_pool_create(&pool)) _exit(1);
@@ -304,7 +304,8 @@ static void the_walker_sees_a_broken_list(void **state) {
 static void misuse_is_caught(void **state) {
     (void)state;
 #if HY_CHECK >= 1
-    assert_exits_saying(0, init_barren, "hy_pool_init: got 0 (0x0), must be a preheat of at least 1 where");
+    assert_exits_saying(
+        0, init_without_capacity, "hy_pool_init: got 0 (0x0), must be a preheat of at least 1 where");
     assert_exits_saying(0, init_sizeless, "hy_pool_init: got 0 (0x0), must be a block_size of at least 1");
     assert_dies_saying(free_null, "hy_pool_destroy: got 0 (0x0), must be a block that lives");
     assert_dies_saying(free_twice, "hy_pool_destroy: got ");

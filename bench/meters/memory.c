@@ -133,11 +133,11 @@ static void watch_idle(hy_candidate *candidate, memory_result *result) {
 
 /* Batches are looked at from inside; with several threads only whole steps are. */
 static bool measure(hy_candidate *candidate, const hy_workload *workload, const hy_cell *cell, uint64_t seed,
-    hy_crew *crew, memory_result *result) {
+    hy_thread_team *team, memory_result *result) {
     hy_observer observer = {look, result};
     struct rusage before, after;
     hy_peer_version(candidate->row); /* loads a peer's library, which is not what is measured */
-    if (!hy_candidate_begin(candidate, workload, cell, seed, crew, cell->threads == 1 ? &observer : NULL))
+    if (!hy_candidate_begin(candidate, workload, cell, seed, team, cell->threads == 1 ? &observer : NULL))
         return false;
     result->start_rss = rss_exact();
     if (!reset_peak()) {
@@ -230,10 +230,10 @@ static int measure_cell(const memory_options *options, hy_candidate *candidate, 
     static memory_result result;
     memset(&result, 0xff, sizeof result);
     memset(&result, 0, sizeof result);
-    hy_crew *crew = hy_crew_start(workload->owns_threads ? 1 : cell->threads);
-    if (!crew) return HY_EXIT_HARNESS;
-    bool good = measure(candidate, workload, cell, seed, crew, &result);
-    hy_crew_stop(crew);
+    hy_thread_team *team = hy_thread_team_start(workload->owns_threads ? 1 : cell->threads);
+    if (!team) return HY_EXIT_HARNESS;
+    bool good = measure(candidate, workload, cell, seed, team, &result);
+    hy_thread_team_stop(team);
     if (good) return write_result(options, candidate, seed, &result);
     fprintf(stderr, "heapyard-bench memory: %s: %s\n", candidate->label, candidate->error);
     return HY_EXIT_HARNESS;

@@ -1,6 +1,6 @@
 /* source.h: the child under a counted allocator: every answer follows from sizes alone.
  *
- * A count with tolerance zero needs a child whose manners never vary: whether libc's malloc can grow a
+ * A count with tolerance zero needs a child that always behaves alike: whether libc's malloc can grow a
  * block in place depends on its heap's past and on addresses. This source rounds a request up to a
  * power of two; a resize is granted exactly where the rounded size stays; addresses are multiples of
  * the rounded size, up to a page, so that padding is the same every time; freed blocks are handed out

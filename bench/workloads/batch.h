@@ -8,8 +8,8 @@
 #ifndef HEAPYARD_BATCH_H
 #define HEAPYARD_BATCH_H
 
-#include "bench/crew.h"
 #include "bench/session.h"
+#include "bench/thread_team.h"
 
 typedef struct batch_session {
     hy_session head;
@@ -61,9 +61,9 @@ HY_INLINE uint64_t batch_freed(batch_session *session, hy_allocator allocator, b
 
 /* Ends the blocks of all threads that share the instance. */
 HY_INLINE void batch_end_all(const hy_session *head) {
-    if (head->crew && !hy_crew_meet(head->crew)) return;
+    if (head->team && !hy_thread_team_barrier(head->team)) return;
     hy_instance_reset(head->instance, HY_RESET_RETAIN_CAPACITY, 0);
-    if (head->crew) hy_crew_part(head->crew);
+    if (head->team) hy_thread_team_release(head->team);
 }
 
 /* One batch through a reset. Nobody needs the addresses, unless somebody verifies. */

@@ -145,7 +145,7 @@ HY_API bool hy_counts_check(const hy_counts *counts);
 /* What one thread counted. */
 typedef struct hy_counting_shard {
     hy_counts counts __attribute__((aligned(HY_CACHE_LINE)));
-    int64_t untold_bytes; /* live bytes that `live_bytes` of the whole doesn't have yet */
+    int64_t pending_bytes; /* live bytes that `live_bytes` of the whole doesn't have yet */
 } hy_counting_shard;
 
 /* A counter over a child, for many threads. */
