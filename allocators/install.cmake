@@ -17,10 +17,10 @@ if(NOT HY_SANITIZE AND NOT HY_COVERAGE)
   install(TARGETS heapyard_shared EXPORT heapyard LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
 
-# The conformance suite, for the tests of allocators from elsewhere: with the registry, because a row may
-# stand on any of ours.
-add_library(heapyard_conformance STATIC
-  registry.c peers/peers.c conformance/blocks.c conformance/checks.c conformance/conformance.c)
+# The conformance suite, for the tests of allocators from elsewhere: with our rows, because a row may stand on
+# any of them.
+add_library(heapyard_conformance STATIC $<TARGET_OBJECTS:heapyard_rows>
+  conformance/blocks.c conformance/checks.c conformance/conformance.c)
 target_link_libraries(heapyard_conformance PRIVATE $<BUILD_INTERFACE:hy_options> PUBLIC heapyard)
 set_target_properties(heapyard_conformance PROPERTIES C_VISIBILITY_PRESET hidden EXPORT_NAME conformance)
 

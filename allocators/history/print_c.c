@@ -273,15 +273,14 @@ static void print_row(FILE *out, const hy_row *row) {
 static void print_comment(FILE *out, const hy_print_job *job) {
     bool composed = is_registrys(job->row);
     const char *label = label_of(job->row);
-    const char *library = label ? "PLUGIN.so " : composed ? "BUILD/allocators/libheapyard_yard.a " : "";
+    const char *rows = label ? "PLUGIN.so" : "BUILD/allocators/libheapyard_rows.a";
     fprintf(out, "/* A reproducer of heapyard's fuzzers: fails (aborts, or a sanitizer tells) while the bug "
                  "is there.\n");
     fprintf(out, " *\n *   %s\n *\n", job->finding);
     fprintf(out, " * From the project's root, after `cmake --build` of any build folder BUILD (without "
                  "sanitizers):\n");
     fprintf(out, " *   gcc -std=gnu17 -g -fsanitize=address,undefined -Iallocators/include -I. THIS.c \\\n");
-    fprintf(out, " *       %sBUILD/allocators/libheapyard.a -lpthread -ldl%s\n */\n", library,
-        composed ? " -lzstd" : "");
+    fprintf(out, " *       %s BUILD/allocators/libheapyard.a -lpthread -ldl\n */\n", rows);
     fprintf(out, "#ifndef HY_CHECK\n#define HY_CHECK 2\n#endif\n");
     if (composed) fprintf(out, "#include \"allocators/registry.h\"\n");
     fprintf(out, "#include <heapyard/plugin.h>\n#include <heapyard/typed.h>\n#include <stdio.h>\n#include "

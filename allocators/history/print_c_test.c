@@ -138,7 +138,7 @@ static void each_kind_of_row_is_made_in_its_own_way(void **state) {
     job.row = hy_registry_find("jemalloc");
     job.claim = HY_PRINT_GENERAL;
     assert_true(prints(&job, "hy_registry_find(\"jemalloc\")"));
-    assert_true(prints(&job, "libheapyard_yard.a"));
+    assert_true(prints(&job, "libheapyard_rows.a"));
     assert_true(prints(&job, "expect(child_live_bytes == 0, \"an instance could not be made\", 0)"));
     job.row = hy_registry_find("pool");
     assert_true(prints(&job, "#define FIXED_CAPACITY 0"));

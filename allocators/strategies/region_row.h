@@ -1,10 +1,10 @@
-/* region.h: the memory behind a row whose allocator works on its caller's region.
+/* region_row.h: the memory behind a row whose allocator works on its caller's region.
  *
  * The region comes from the child that the row's maker was given, else from libc. The low bits of the
  * row's options shift it by up to 63 bytes, so that tests meet regions at every alignment.
  */
-#ifndef HEAPYARD_STRATEGIES_REGION_H
-#define HEAPYARD_STRATEGIES_REGION_H
+#ifndef HEAPYARD_STRATEGIES_REGION_ROW_H
+#define HEAPYARD_STRATEGIES_REGION_ROW_H
 
 #include <heapyard/libc.h>
 #include <heapyard/plugin.h>

@@ -1,4 +1,4 @@
-/* floor_bump.c: the least that any allocator of varying sizes does.
+/* floor_bump_row.c: the least that any allocator of varying sizes does.
  *
  * For: the denominator of bump, fixed_buffer and arena. Not for: use; it checks no end, and wraps to
  * its start instead of refusing, whatever is live there.

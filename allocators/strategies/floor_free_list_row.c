@@ -1,4 +1,4 @@
-/* floor_free_list.c: the least that any allocator of one size does.
+/* floor_free_list_row.c: the least that any allocator of one size does.
  *
  * For: the denominator of pool, and of a size class. Not for: use; the blocks are carved once, and
  * when they run out it refuses.

@@ -1,4 +1,4 @@
-/* floor_null.c: what a virtual call costs, and nothing else.
+/* floor_null_row.c: what a virtual call costs, and nothing else.
  *
  * For: the denominator of every virtual measurement. Not for: use; it hands out one block again and
  * again, of one size whatever is asked.

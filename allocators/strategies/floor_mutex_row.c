@@ -1,4 +1,4 @@
-/* floor_mutex.c: what two pairs of lock and unlock cost, and nothing else.
+/* floor_mutex_row.c: what two pairs of lock and unlock cost, and nothing else.
  *
  * For: the denominator of what a mutex around an allocator costs. Not for: use; like floor_null it hands
  *   out one block again and again.

@@ -1,0 +1,87 @@
+/* counting_row.c: how the yards know counting. */
+#include <heapyard/counting.h>
+#include <heapyard/libc.h>
+#include <heapyard/plugin.h>
+#include <heapyard/typed.h>
+
+static void write_stats(const hy_counts *counts, hy_stats *out) {
+    *out = (hy_stats){
+        .capacity_bytes = counts->live_bytes,
+        .used_bytes = counts->live_bytes,
+        .overhead_bytes = 0,
+        .high_water_bytes = counts->peak_bytes,
+        .calls_count = counts->alloc_count + counts->resize_count + counts->remap_count + counts->free_count +
+                       counts->alloc_refused_count + counts->resize_refused_count +
+                       counts->remap_refused_count,
+    };
+}
+
+static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    (void)row;
+    hy_counting *counting = hy_create(hy_libc(), hy_counting);
+    if (!counting) return NULL;
+    hy_counting_init(counting, config->child);
+    *out = hy_counting_allocator(counting);
+    return counting;
+}
+
+static void destroy(const hy_row *row, void *instance) {
+    (void)row;
+    hy_destroy(hy_libc(), (hy_counting *)instance);
+}
+
+static bool check(void *instance) {
+    return hy_counts_check(&((hy_counting *)instance)->counts);
+}
+
+static bool stats(void *instance, hy_stats *out) {
+    write_stats(&((hy_counting *)instance)->counts, out);
+    return true;
+}
+
+static void *make_shared(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    (void)row;
+    hy_counting_shared *counting = hy_create(hy_libc(), hy_counting_shared);
+    if (!counting) return NULL;
+    hy_counting_shared_init(counting, config->child);
+    *out = hy_counting_shared_allocator(counting);
+    return counting;
+}
+
+static void destroy_shared(const hy_row *row, void *instance) {
+    (void)row;
+    hy_destroy(hy_libc(), (hy_counting_shared *)instance);
+}
+
+static bool stats_shared(void *instance, hy_stats *out) {
+    hy_counts counts = hy_counting_shared_counts(instance);
+    write_stats(&counts, out);
+    return true;
+}
+
+const hy_row hy_counting_row = {
+    .name = "counting",
+    .group = HY_GROUP_DECORATOR,
+    .summary = "counts calls, bytes and sizes, for one thread",
+    .header = "heapyard/counting.h",
+    .keeps = HY_TRAITS_OF_BLOCKS,
+    .align_from_child = true,
+    .default_child = "libc",
+    .make = make,
+    .destroy = destroy,
+    .check = check,
+    .stats = stats,
+};
+
+const hy_row hy_counting_shared_row = {
+    .name = "counting_shared",
+    .group = HY_GROUP_DECORATOR,
+    .summary = "counts calls, bytes and sizes, for many threads",
+    .header = "heapyard/counting.h",
+    .keeps = HY_TRAITS_OF_BLOCKS | HY_TRAIT_THREAD_SAFE,
+    .align_from_child = true,
+    .default_child = "libc",
+    .make = make_shared,
+    .destroy = destroy_shared,
+    .stats = stats_shared,
+};

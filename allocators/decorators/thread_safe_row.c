@@ -1,0 +1,36 @@
+/* thread_safe_row.c: how the yards know thread_safe. */
+#include <heapyard/libc.h>
+#include <heapyard/plugin.h>
+#include <heapyard/thread_safe.h>
+#include <heapyard/typed.h>
+
+static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    (void)row;
+    hy_thread_safe *shared = hy_create(hy_libc(), hy_thread_safe);
+    if (!shared || hy_thread_safe_init(shared, config->child) != HY_OK) {
+        hy_destroy(hy_libc(), shared);
+        return NULL;
+    }
+    *out = hy_thread_safe_allocator(shared);
+    return shared;
+}
+
+static void destroy(const hy_row *row, void *instance) {
+    (void)row;
+    hy_thread_safe_deinit(instance);
+    hy_destroy(hy_libc(), (hy_thread_safe *)instance);
+}
+
+/* Over a child that threads damage without the mutex, so that what the row promises is its own. */
+const hy_row hy_thread_safe_row = {
+    .name = "thread_safe",
+    .group = HY_GROUP_DECORATOR,
+    .summary = "a mutex around a child that is for one thread",
+    .header = "heapyard/thread_safe.h",
+    .traits = HY_TRAIT_THREAD_SAFE,
+    .keeps = HY_TRAITS_OF_BLOCKS,
+    .align_from_child = true,
+    .default_child = "counting",
+    .make = make,
+    .destroy = destroy,
+};

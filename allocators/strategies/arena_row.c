@@ -1,0 +1,104 @@
+/* arena_row.c: how the yards know arena. */
+#include <heapyard/arena.h>
+#include <heapyard/libc.h>
+#include <heapyard/plugin.h>
+#include <heapyard/typed.h>
+
+/* Bit 0 of the row's options makes the arena begin with a chunk of 4 KiB. */
+static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    (void)row;
+    hy_arena *arena = hy_create(hy_libc(), hy_arena);
+    if (!arena) return NULL;
+    hy_arena_options options = {.capacity = config->options & 1 ? 4096 : 0};
+    if (hy_arena_init(arena, config->child, &options) != HY_OK) {
+        hy_destroy(hy_libc(), arena);
+        return NULL;
+    }
+    *out = hy_arena_allocator(arena);
+    return arena;
+}
+
+static void destroy(const hy_row *row, void *state) {
+    (void)row;
+    hy_arena *arena = state;
+    hy_arena_deinit(arena);
+    hy_destroy(hy_libc(), arena);
+}
+
+_Static_assert((int)HY_ARENA_FREE_ALL == (int)HY_RESET_FREE_ALL &&
+                   (int)HY_ARENA_RETAIN_CAPACITY == (int)HY_RESET_RETAIN_CAPACITY &&
+                   (int)HY_ARENA_RETAIN_WITH_LIMIT == (int)HY_RESET_RETAIN_WITH_LIMIT,
+    "a row's reset modes are the arena's");
+
+static bool reset(void *state, hy_reset_mode mode, size_t limit) {
+    return hy_arena_reset(state, (hy_arena_reset_mode)mode, limit);
+}
+
+static bool owns(void *state, const void *ptr) {
+    return hy_arena_owns(state, ptr);
+}
+
+static bool check(void *state) {
+    return hy_arena_check(state);
+}
+
+/* The arena notes its greatest use where memory ends; what is read in between counts, too. */
+static bool stats(void *state, hy_stats *out) {
+    hy_arena *arena = state;
+    size_t used = hy_arena_used(arena);
+    if (used > arena->high_water_bytes) arena->high_water_bytes = used;
+    *out = (hy_stats){.capacity_bytes = hy_arena_capacity(arena),
+        .used_bytes = used,
+        .high_water_bytes = arena->high_water_bytes,
+        .calls_count = arena->calls_count};
+    for (const hy_arena_chunk *chunk = arena->state.chunk; chunk; chunk = chunk->older)
+        out->overhead_bytes += sizeof *chunk;
+    return true;
+}
+
+static uint64_t direct_pair(void *state, size_t size, size_t count) {
+    hy_arena *arena = state;
+    for (size_t i = 0; i < count; i++) {
+        size_t *ptr = hy_arena_alloc(arena, size, HY_ALIGN_16);
+        if (!ptr) return i;
+        *ptr = i;
+        hy_opaque(ptr);
+        hy_arena_free(arena, ptr, size);
+        hy_opaque(arena);
+    }
+    return count;
+}
+
+static uint64_t direct_request(void *state, const uint32_t *sizes, size_t window, size_t count) {
+    hy_arena *arena = state;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t block = 0; block < window; block++) {
+            size_t *ptr = hy_arena_alloc(arena, sizes[block], HY_ALIGN_16);
+            if (!ptr) return i * window + block;
+            *ptr = block;
+            hy_opaque(ptr);
+        }
+        hy_arena_reset(arena, HY_ARENA_RETAIN_CAPACITY, 0);
+        hy_opaque(arena);
+    }
+    return count * window;
+}
+
+static const hy_direct_bench direct = {direct_pair, direct_request};
+
+const hy_row hy_arena_row = {
+    .name = "arena",
+    .group = HY_GROUP_STRATEGY,
+    .summary = "allocate many, free all at once, over any child",
+    .header = "heapyard/arena.h",
+    .traits = HY_TRAIT_FREE_LAST | HY_TRAIT_BULK_RESET | HY_TRAIT_GROW_IN_PLACE,
+    .greatest_align = {HY_ALIGN_LOG2_MAX},
+    .default_child = "raw_libc",
+    .make = make,
+    .destroy = destroy,
+    .reset = reset,
+    .owns = owns,
+    .check = check,
+    .stats = stats,
+    .direct = &direct,
+};

@@ -1,0 +1,116 @@
+/* debug_row.c: how the yards know debug. */
+#include <heapyard/debug.h>
+#include <heapyard/libc.h>
+#include <heapyard/plugin.h>
+#include <heapyard/typed.h>
+
+/* Bits of a row's options, beyond what its name says. */
+#define OPTION_RETAIN_METADATA 1u
+#define OPTION_FAULT_ON_USE 2u
+#define OPTION_NO_QUARANTINE 4u
+
+static void *make_with(hy_debug_config row_config, const hy_config *config, hy_allocator *out) {
+    row_config.retain_metadata = config->options & OPTION_RETAIN_METADATA;
+    row_config.fault_on_use = config->options & OPTION_FAULT_ON_USE;
+    if (config->options & OPTION_NO_QUARANTINE) row_config.quarantine_blocks = 0;
+    hy_debug *debug = hy_create(hy_libc(), hy_debug);
+    if (!debug) return NULL;
+    (void)hy_debug_init(debug, config->child, &row_config);
+    *out = hy_debug_allocator(debug);
+    return debug;
+}
+
+static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    (void)row;
+    return make_with(hy_debug_defaults(), config, out);
+}
+
+static void *make_plain(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    (void)row;
+    hy_debug_config plain = hy_debug_defaults();
+    plain.stack_trace_frames = 0;
+    return make_with(plain, config, out);
+}
+
+static void *make_unwind(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    (void)row;
+    hy_debug_config unwind = hy_debug_defaults();
+    unwind.stack_trace_frames = 10;
+    unwind.full_unwinder = true;
+    return make_with(unwind, config, out);
+}
+
+/* Yards end instances with blocks that live; what is written into memory is told all the same. */
+static void destroy(const hy_row *row, void *instance) {
+    (void)row;
+    (void)hy_debug_scan(instance);
+    (void)hy_debug_deinit_quietly(instance, NULL);
+    hy_destroy(hy_libc(), (hy_debug *)instance);
+}
+
+static bool owns(void *instance, const void *ptr) {
+    return hy_debug_owns(instance, ptr);
+}
+
+static bool check(void *instance) {
+    return hy_debug_check(instance);
+}
+
+static bool stats(void *instance, hy_stats *out) {
+    hy_debug_counts counts = hy_debug_counted(instance);
+    *out = (hy_stats){
+        .capacity_bytes = counts.child_bytes,
+        .used_bytes = counts.live_bytes,
+        .overhead_bytes = counts.overhead_bytes,
+        .high_water_bytes = counts.peak_bytes,
+        .calls_count = (size_t)counts.child_calls,
+    };
+    return true;
+}
+
+#define TRAITS (HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE | HY_TRAIT_QUARANTINES)
+
+const hy_row hy_debug_row = {
+    .name = "debug",
+    .group = HY_GROUP_STRATEGY,
+    .summary = "tells leaks, double frees, wrong calls and stray writes, with stacks by frame pointers",
+    .header = "heapyard/debug.h",
+    .traits = TRAITS,
+    .greatest_align = {HY_ALIGN_LOG2_MAX},
+    .default_child = "libc",
+    .make = make,
+    .destroy = destroy,
+    .owns = owns,
+    .check = check,
+    .stats = stats,
+};
+
+const hy_row hy_debug_plain_row = {
+    .name = "debug_plain",
+    .group = HY_GROUP_STRATEGY,
+    .summary = "debug without stacks",
+    .header = "heapyard/debug.h",
+    .traits = TRAITS,
+    .greatest_align = {HY_ALIGN_LOG2_MAX},
+    .default_child = "libc",
+    .make = make_plain,
+    .destroy = destroy,
+    .owns = owns,
+    .check = check,
+    .stats = stats,
+};
+
+const hy_row hy_debug_unwind_row = {
+    .name = "debug_unwind",
+    .group = HY_GROUP_STRATEGY,
+    .summary = "debug with stacks of 10 frames by unwinding, where there are no frame pointers",
+    .header = "heapyard/debug.h",
+    .traits = TRAITS,
+    .greatest_align = {HY_ALIGN_LOG2_MAX},
+    .default_child = "libc",
+    .make = make_unwind,
+    .destroy = destroy,
+    .owns = owns,
+    .check = check,
+    .stats = stats,
+};

@@ -1,0 +1,135 @@
+/* fixed_buffer_row.c: how the yards know fixed_buffer. */
+#include "allocators/strategies/region_row.h"
+#include <heapyard/fixed_buffer.h>
+#include <heapyard/libc.h>
+#include <heapyard/plugin.h>
+#include <heapyard/typed.h>
+
+/* The rows' instance: the allocator and its buffer. */
+typedef struct instance {
+    hy_fixed_buffer fixed;
+    hy_region region;
+} instance;
+
+static instance *make_instance(const hy_config *config) {
+    instance *made = hy_create(hy_libc(), instance);
+    if (!made) return NULL;
+    if (!hy_region_make(&made->region, config)) {
+        hy_destroy(hy_libc(), made);
+        return NULL;
+    }
+    hy_fixed_buffer_init(&made->fixed, hy_region_base(&made->region), made->region.capacity);
+    return made;
+}
+
+static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    (void)row;
+    instance *made = make_instance(config);
+    if (made) *out = hy_fixed_buffer_allocator(&made->fixed);
+    return made;
+}
+
+static void *make_shared(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    (void)row;
+    instance *made = make_instance(config);
+    if (made) *out = hy_fixed_buffer_shared_allocator(&made->fixed);
+    return made;
+}
+
+static void destroy(const hy_row *row, void *state) {
+    (void)row;
+    instance *made = state;
+    hy_fixed_buffer_deinit(&made->fixed);
+    hy_region_free(&made->region);
+    hy_destroy(hy_libc(), made);
+}
+
+/* The buffer is the caller's: whatever the mode, nothing else can be given back. */
+static bool reset(void *state, hy_reset_mode mode, size_t limit) {
+    (void)mode, (void)limit;
+    hy_fixed_buffer_reset(state);
+    return true;
+}
+
+static bool owns(void *state, const void *ptr) {
+    return hy_fixed_buffer_owns(state, ptr);
+}
+
+static bool check(void *state) {
+    return hy_fixed_buffer_check(state);
+}
+
+static bool stats(void *state, hy_stats *out) {
+    out->capacity_bytes = hy_fixed_buffer_capacity(state);
+    out->used_bytes = hy_fixed_buffer_used(state);
+    out->overhead_bytes = 0;
+    out->high_water_bytes = SIZE_MAX;
+    out->calls_count = SIZE_MAX;
+    return true;
+}
+
+static uint64_t direct_pair(void *state, size_t size, size_t count) {
+    hy_fixed_buffer *fixed = state;
+    for (size_t i = 0; i < count; i++) {
+        size_t *ptr = hy_fixed_buffer_alloc(fixed, size, HY_ALIGN_16);
+        if (!ptr) return i;
+        *ptr = i;
+        hy_opaque(ptr);
+        hy_fixed_buffer_free(fixed, ptr, size, HY_ALIGN_16);
+        hy_opaque(fixed);
+    }
+    return count;
+}
+
+static uint64_t direct_request(void *state, const uint32_t *sizes, size_t window, size_t count) {
+    hy_fixed_buffer *fixed = state;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t block = 0; block < window; block++) {
+            size_t *ptr = hy_fixed_buffer_alloc(fixed, sizes[block], HY_ALIGN_16);
+            if (!ptr) return i * window + block;
+            *ptr = block;
+            hy_opaque(ptr);
+        }
+        hy_fixed_buffer_reset(fixed);
+        hy_opaque(fixed);
+    }
+    return count * window;
+}
+
+static const hy_direct_bench direct = {direct_pair, direct_request};
+
+_Static_assert(offsetof(instance, fixed) == 0, "the rows' functions take the instance for its buffer");
+
+const hy_row hy_fixed_buffer_row = {
+    .name = "fixed_buffer",
+    .group = HY_GROUP_STRATEGY,
+    .summary = "blocks from a buffer that the caller has already; the newest can be freed and resized",
+    .header = "heapyard/fixed_buffer.h",
+    .traits = HY_TRAIT_FREE_LAST | HY_TRAIT_BULK_RESET | HY_TRAIT_GROW_IN_PLACE | HY_TRAIT_FIXED_CAPACITY,
+    .greatest_align = {HY_ALIGN_LOG2_MAX},
+    .default_capacity = HY_REGION_DEFAULT_CAPACITY,
+    .make = make,
+    .destroy = destroy,
+    .reset = reset,
+    .owns = owns,
+    .check = check,
+    .stats = stats,
+    .direct = &direct,
+};
+
+const hy_row hy_fixed_buffer_shared_row = {
+    .name = "fixed_buffer_shared",
+    .group = HY_GROUP_STRATEGY,
+    .summary = "fixed_buffer's view for many threads, without a lock",
+    .header = "heapyard/fixed_buffer.h",
+    .traits = HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_LAST | HY_TRAIT_BULK_RESET | HY_TRAIT_GROW_IN_PLACE |
+              HY_TRAIT_FIXED_CAPACITY,
+    .greatest_align = {HY_ALIGN_LOG2_MAX},
+    .default_capacity = HY_REGION_DEFAULT_CAPACITY,
+    .make = make_shared,
+    .destroy = destroy,
+    .reset = reset,
+    .owns = owns,
+    .check = check,
+    .stats = stats,
+};

@@ -1,0 +1,102 @@
+/* pool_row.c: how the yards know pool. */
+#include <heapyard/libc.h>
+#include <heapyard/plugin.h>
+#include <heapyard/pool.h>
+#include <heapyard/typed.h>
+
+#define DEFAULT_BLOCK_SIZE 64
+
+/* Bit 0 of the row's options pre-heats 32 blocks. */
+static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    hy_pool *pool = hy_create(hy_libc(), hy_pool);
+    if (!pool) return NULL;
+    hy_pool_options options = {.preheat = config->options & 1 ? 32 : 0};
+    size_t block_size = config->block_size ? config->block_size : row->default_block_size;
+    hy_align align = config->block_align.log2 ? config->block_align : row->greatest_align;
+    if (hy_pool_init(pool, config->child, block_size, align, &options) != HY_OK) {
+        hy_destroy(hy_libc(), pool);
+        return NULL;
+    }
+    *out = hy_pool_allocator(pool);
+    return pool;
+}
+
+static void destroy(const hy_row *row, void *state) {
+    (void)row;
+    hy_pool *pool = state;
+    hy_pool_deinit(pool);
+    hy_destroy(hy_libc(), pool);
+}
+
+static bool reset(void *state, hy_reset_mode mode, size_t limit) {
+    return hy_pool_reset(state, (hy_arena_reset_mode)mode, limit);
+}
+
+static bool owns(void *state, const void *ptr) {
+    return hy_pool_owns(state, ptr);
+}
+
+static bool check(void *state) {
+    return hy_pool_check(state);
+}
+
+static bool stats(void *state, hy_stats *out) {
+    hy_pool *pool = state;
+    size_t heads = 0;
+    for (const hy_arena_chunk *chunk = pool->arena.state.chunk; chunk; chunk = chunk->older)
+        heads += sizeof *chunk;
+    out->capacity_bytes = hy_arena_capacity(&pool->arena);
+    out->used_bytes = hy_pool_live(pool) * pool->stride;
+    out->overhead_bytes = heads;
+    out->high_water_bytes = SIZE_MAX;
+    out->calls_count = pool->arena.calls_count;
+    return true;
+}
+
+static uint64_t direct_pair(void *state, size_t size, size_t count) {
+    hy_pool *pool = state;
+    for (size_t i = 0; i < count; i++) {
+        size_t *ptr = hy_pool_alloc(pool, size, HY_ALIGN_16);
+        if (!ptr) return i;
+        *ptr = i;
+        hy_opaque(ptr);
+        hy_pool_destroy(pool, ptr);
+        hy_opaque(pool);
+    }
+    return count;
+}
+
+static uint64_t direct_request(void *state, const uint32_t *sizes, size_t window, size_t count) {
+    hy_pool *pool = state;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t block = 0; block < window; block++) {
+            size_t *ptr = hy_pool_alloc(pool, sizes[block], HY_ALIGN_16);
+            if (!ptr) return i * window + block;
+            *ptr = block;
+            hy_opaque(ptr);
+        }
+        hy_pool_reset(pool, HY_ARENA_RETAIN_CAPACITY, 0);
+        hy_opaque(pool);
+    }
+    return count * window;
+}
+
+static const hy_direct_bench direct = {direct_pair, direct_request};
+
+const hy_row hy_pool_row = {
+    .name = "pool",
+    .group = HY_GROUP_STRATEGY,
+    .summary = "objects of one size, made and ended in any order, over any child",
+    .header = "heapyard/pool.h",
+    .traits = HY_TRAIT_FREE_ANY | HY_TRAIT_BULK_RESET | HY_TRAIT_FIXED_BLOCK | HY_TRAIT_REAL_FREE,
+    .greatest_align = {4},
+    .default_child = "raw_libc",
+    .default_block_size = DEFAULT_BLOCK_SIZE,
+    .make = make,
+    .destroy = destroy,
+    .reset = reset,
+    .owns = owns,
+    .check = check,
+    .stats = stats,
+    .direct = &direct,
+};
