@@ -6,7 +6,7 @@
 set(heapyard_plugin_map ${CMAKE_CURRENT_LIST_DIR}/heapyard-plugin.map)
 function(heapyard_add_plugin target)
   add_library(${target} MODULE ${ARGN})
-  target_link_libraries(${target} PRIVATE heapyard::heapyard)
+  target_link_libraries(${target} PRIVATE heapyard::plugin)
   target_link_options(${target} PRIVATE -Wl,--version-script=${heapyard_plugin_map})
   set_target_properties(${target} PROPERTIES C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden)
 endfunction()

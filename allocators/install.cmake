@@ -21,11 +21,13 @@ endif()
 # any of them.
 add_library(heapyard_conformance STATIC $<TARGET_OBJECTS:heapyard_rows>
   conformance/blocks.c conformance/checks.c conformance/conformance.c)
-target_link_libraries(heapyard_conformance PRIVATE $<BUILD_INTERFACE:hy_options> PUBLIC heapyard)
+target_link_libraries(heapyard_conformance PRIVATE $<BUILD_INTERFACE:hy_options> PUBLIC heapyard_plugin_headers)
+target_include_directories(heapyard_conformance PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/conformance/include>)
 set_target_properties(heapyard_conformance PROPERTIES C_VISIBILITY_PRESET hidden EXPORT_NAME conformance)
 
-install(TARGETS heapyard heapyard_conformance EXPORT heapyard ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY include/heapyard DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(TARGETS heapyard heapyard_plugin_headers heapyard_conformance EXPORT heapyard ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY include/heapyard plugin/include/heapyard conformance/include/heapyard
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/heapyard)
 install(EXPORT heapyard FILE heapyard-targets.cmake NAMESPACE heapyard:: DESTINATION ${package_folder})
@@ -43,7 +45,7 @@ set(HY_PC_LIBDIR "\${pcfiledir}/..")
 set(HY_PC_INCLUDEDIR "\${pcfiledir}/${to_include}")
 set(HY_PC_DL ${CMAKE_DL_LIBS})
 list(TRANSFORM HY_PC_DL PREPEND "-l")
-foreach(name heapyard heapyard-conformance)
+foreach(name heapyard heapyard-plugin heapyard-conformance)
   configure_file(${name}.pc.in ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc @ONLY)
   install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endforeach()

@@ -88,8 +88,8 @@ def copies(tmp_path):
 def compile_plugin(folder, *macros, older=0, count=1):
     source, library = folder / "other.c", folder / "other.so"
     source.write_text(OTHER_PLUGIN)
-    include = ROOT / "allocators" / "include"
-    flags = [f"-DOLDER={older}", f"-DCOUNT={count}", f"-I{include}", "-std=gnu17", "-fPIC", "-shared"]
+    includes = [f"-I{ROOT / 'allocators' / folder}" for folder in ("include", "plugin/include")]
+    flags = [f"-DOLDER={older}", f"-DCOUNT={count}", *includes, "-std=gnu17", "-fPIC", "-shared"]
     flags += [f"-D{macro}" for macro in macros]
     subprocess.run(["cc", *flags, source, "-o", library], check=True)
     return library

@@ -18,7 +18,7 @@ LINES = [
     if line.startswith("| ") and not line.endswith("| proved by |")
 ]
 LINK = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
-HEADERS = "\n".join(path.read_text(encoding="utf-8") for path in sorted((HERE / "include/heapyard").glob("*.h")))
+HEADERS = "\n".join(path.read_text(encoding="utf-8") for path in sorted(HERE.glob("**/include/heapyard/*.h")))
 LISTED = re.findall(r"^ {4}&hy_(\w+)_row,", (HERE / "registry.c").read_text(encoding="utf-8"), re.MULTILINE)
 NOT_FOR_USE = re.compile(r"^floor_|_again$|^(jemalloc|mimalloc|tcmalloc)")
 

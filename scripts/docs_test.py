@@ -42,8 +42,8 @@ def compiled(folder, **sources):
     paths = [str(folder / f"{name}.c") for name in sources]
     program = folder / "program"
     library = BUILD / "allocators" / "libheapyard.a"
-    include = f"-I{ROOT / 'allocators' / 'include'}"
-    subprocess.run([*COMPILE, include, *paths, str(library), "-pthread", "-ldl", "-o", str(program)], check=True)
+    includes = [f"-I{ROOT / 'allocators' / folder}" for folder in ("include", "plugin/include")]
+    subprocess.run([*COMPILE, *includes, *paths, str(library), "-pthread", "-ldl", "-o", str(program)], check=True)
     return program
 
 

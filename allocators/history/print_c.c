@@ -279,7 +279,8 @@ static void print_comment(FILE *out, const hy_print_job *job) {
     fprintf(out, " *\n *   %s\n *\n", job->finding);
     fprintf(out, " * From the project's root, after `cmake --build` of any build folder BUILD (without "
                  "sanitizers):\n");
-    fprintf(out, " *   gcc -std=gnu17 -g -fsanitize=address,undefined -Iallocators/include -I. THIS.c \\\n");
+    fprintf(out, " *   gcc -std=gnu17 -g -fsanitize=address,undefined -Iallocators/include \\\n");
+    fprintf(out, " *       -Iallocators/plugin/include -I. THIS.c \\\n");
     fprintf(out, " *       %s BUILD/allocators/libheapyard.a -lpthread -ldl\n */\n", rows);
     fprintf(out, "#ifndef HY_CHECK\n#define HY_CHECK 2\n#endif\n");
     if (composed) fprintf(out, "#include \"allocators/registry.h\"\n");

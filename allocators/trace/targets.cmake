@@ -53,6 +53,6 @@ if(BUILD_TESTING)
   endif()
   list(JOIN flags " " flags)
   target_compile_definitions(print_c_test PRIVATE
-    HY_TEST_COMPILE="${CMAKE_C_COMPILER} ${flags} -I${CMAKE_CURRENT_SOURCE_DIR}/include -I${CMAKE_SOURCE_DIR}"
+    HY_TEST_COMPILE="${CMAKE_C_COMPILER} ${flags} -I${CMAKE_CURRENT_SOURCE_DIR}/include -I${CMAKE_CURRENT_SOURCE_DIR}/plugin/include -I${CMAKE_SOURCE_DIR}"
     HY_TEST_LINK="$<TARGET_FILE:heapyard_rows> $<TARGET_FILE:heapyard> -lpthread -ldl")
 endif()

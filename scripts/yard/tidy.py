@@ -106,9 +106,12 @@ def file_sizes(tree):
 
 # Lower layers know nothing of higher ones. A file may include its own layer and those below it.
 LIBRARY_LAYERS = {"core": 0, "sources": 1, "strategies": 2, "decorators": 3, "scope": 4, "malloc": 4}
-YARD_LAYERS = {"history": 5, "peers": 5, "trace": 6, "conformance": 8}
-REGISTRY_LAYER = 7
-YARD_LAYER = 9
+YARD_LAYERS = {"plugin": 5, "history": 6, "peers": 6, "trace": 7, "conformance": 9}
+ROW_LAYER = 6
+REGISTRY_LAYER = 8
+YARD_LAYER = 10
+# The library's public headers, and those of the installed components beside it.
+INCLUDE_FOLDERS = ["allocators/include", "allocators/plugin/include", "allocators/conformance/include"]
 INCLUDE = re.compile(r'\s*#\s*include\s+[<"]([^">]+)[">]')
 
 
@@ -125,6 +128,8 @@ def _layer(tree, path):
     parts = path.split("/")
     if path.startswith("allocators/include/heapyard/"):
         return _public_header_layer(tree, Path(path).stem)
+    if parts[0] == "allocators" and re.search(r"_row\.[ch]$", path):
+        return ROW_LAYER
     if parts[0] in ("bench", "fuzz"):
         return YARD_LAYER
     if parts[0] != "allocators":
@@ -137,7 +142,7 @@ def _layer(tree, path):
 def _resolve(tree, path, included):
     """The file of the tree that an #include names, None for the system's."""
     beside = posixpath.normpath(str(Path(path).parent / included))
-    candidates = [f"allocators/include/{included}", included, beside]
+    candidates = [f"{folder}/{included}" for folder in INCLUDE_FOLDERS] + [included, beside]
     return next((candidate for candidate in candidates if candidate in tree), None)
 
 
@@ -192,7 +197,7 @@ def orphans(tree):
 
 
 def umbrella(tree):
-    """Every public header is reached from heapyard.h, but for those that allocators' authors include."""
+    """Every public header of the library is reached from heapyard.h."""
     start = "allocators/include/heapyard/heapyard.h"
     if start not in tree:
         return
@@ -205,7 +210,7 @@ def umbrella(tree):
                 reached.add(target)
                 queue.append(target)
     for path in tree.under("allocators/include/heapyard", suffixes=(".h",)):
-        if path not in reached and not path.endswith(("/plugin.h", "/conformance.h")):
+        if path not in reached:
             yield Finding(path, 1, "heapyard.h does not include this header", "include it there")
 
 
@@ -217,7 +222,8 @@ def subjects(tree):
             continue
         folder, noun = match.group(1) or "", match.group(2)
         names = [f"{folder}{noun}{suffix}" for suffix in (".c", ".h", ".cc", ".py", "", ".html")]
-        names += [f"allocators/include/heapyard/{noun}.h", f"scripts/{noun}", f"scripts/yard/{noun}.py"]
+        names += [f"{include}/heapyard/{noun}.h" for include in INCLUDE_FOLDERS]
+        names += [f"scripts/{noun}", f"scripts/yard/{noun}.py"]
         first = tree.text(path).split("\n", 1)[0]
         if not any(name in tree for name in names) and not first.startswith(("/*", '"""', "//")):
             yield Finding(path, 1, f"nothing here is called {noun}", "name the test after what it tests, or say it on line 1")

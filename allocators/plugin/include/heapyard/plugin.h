@@ -81,8 +81,9 @@ HY_INLINE void hy_opaque(const void *ptr) {
 }
 
 /* The direct-call bench: the standard loops with the allocator's inline entry points instead of the
- * vtable. Each runs `count` iterations (pairs; or blocks of requests of `window` blocks each) and
- * returns a checksum; absent loops are NULL. A size_t is written to each block: no size is less than that. */
+ * vtable (heapyard/direct.h has them). Each runs `count` iterations (pairs; or blocks of requests of `window`
+ * blocks each) and returns a checksum; absent loops are NULL. A size_t is written to each block: no size is
+ * less than that. */
 typedef struct hy_direct_bench {
     uint64_t (*pair)(void *instance, size_t size, size_t count);
     uint64_t (*request)(void *instance, const uint32_t *sizes, size_t window, size_t count);
