@@ -1,7 +1,7 @@
 /* arena_row.c: how the yards know arena. */
 #include <heapyard/arena.h>
+#include <heapyard/direct.h>
 #include <heapyard/libc.h>
-#include <heapyard/plugin.h>
 #include <heapyard/typed.h>
 
 /* Bit 0 of the row's options makes the arena begin with a chunk of 4 KiB. */
@@ -56,32 +56,26 @@ static bool stats(void *state, hy_stats *out) {
     return true;
 }
 
-static uint64_t direct_pair(void *state, size_t size, size_t count) {
-    hy_arena *arena = state;
-    for (size_t i = 0; i < count; i++) {
-        size_t *ptr = hy_arena_alloc(arena, size, HY_ALIGN_16);
-        if (!ptr) return i;
-        *ptr = i;
-        hy_opaque(ptr);
-        hy_arena_free(arena, ptr, size);
-        hy_opaque(arena);
-    }
-    return count;
+HY_INLINE void *take(void *arena, size_t size, uintptr_t *mark) {
+    (void)mark;
+    return hy_arena_alloc(arena, size, HY_ALIGN_16);
 }
 
-static uint64_t direct_request(void *state, const uint32_t *sizes, size_t window, size_t count) {
-    hy_arena *arena = state;
-    for (size_t i = 0; i < count; i++) {
-        for (size_t block = 0; block < window; block++) {
-            size_t *ptr = hy_arena_alloc(arena, sizes[block], HY_ALIGN_16);
-            if (!ptr) return i * window + block;
-            *ptr = block;
-            hy_opaque(ptr);
-        }
-        hy_arena_reset(arena, HY_ARENA_RETAIN_CAPACITY, 0);
-        hy_opaque(arena);
-    }
-    return count * window;
+HY_INLINE void give(void *arena, void *ptr, size_t size, uintptr_t mark) {
+    (void)mark;
+    hy_arena_free(arena, ptr, size);
+}
+
+HY_INLINE void end_all(void *arena) {
+    hy_arena_reset(arena, HY_ARENA_RETAIN_CAPACITY, 0);
+}
+
+static uint64_t direct_pair(void *arena, size_t size, size_t count) {
+    return hy_direct_pair(arena, size, count, take, give);
+}
+
+static uint64_t direct_request(void *arena, const uint32_t *sizes, size_t window, size_t count) {
+    return hy_direct_request(arena, sizes, window, count, take, end_all);
 }
 
 static const hy_direct_bench direct = {direct_pair, direct_request};

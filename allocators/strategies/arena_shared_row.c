@@ -1,7 +1,7 @@
 /* arena_shared_row.c: how the yards know arena_shared. */
 #include <heapyard/arena_shared.h>
+#include <heapyard/direct.h>
 #include <heapyard/libc.h>
-#include <heapyard/plugin.h>
 #include <heapyard/typed.h>
 
 static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
@@ -50,32 +50,26 @@ static bool stats(void *state, hy_stats *out) {
     return true;
 }
 
-static uint64_t direct_pair(void *state, size_t size, size_t count) {
-    hy_arena_shared *shared = state;
-    for (size_t i = 0; i < count; i++) {
-        size_t *ptr = hy_arena_shared_alloc(shared, size, HY_ALIGN_16);
-        if (!ptr) return i;
-        *ptr = i;
-        hy_opaque(ptr);
-        hy_arena_shared_free(shared, ptr, size);
-        hy_opaque(shared);
-    }
-    return count;
+HY_INLINE void *take(void *shared, size_t size, uintptr_t *mark) {
+    (void)mark;
+    return hy_arena_shared_alloc(shared, size, HY_ALIGN_16);
 }
 
-static uint64_t direct_request(void *state, const uint32_t *sizes, size_t window, size_t count) {
-    hy_arena_shared *shared = state;
-    for (size_t i = 0; i < count; i++) {
-        for (size_t block = 0; block < window; block++) {
-            size_t *ptr = hy_arena_shared_alloc(shared, sizes[block], HY_ALIGN_16);
-            if (!ptr) return i * window + block;
-            *ptr = block;
-            hy_opaque(ptr);
-        }
-        hy_arena_shared_reset(shared, HY_ARENA_RETAIN_CAPACITY, 0);
-        hy_opaque(shared);
-    }
-    return count * window;
+HY_INLINE void give(void *shared, void *ptr, size_t size, uintptr_t mark) {
+    (void)mark;
+    hy_arena_shared_free(shared, ptr, size);
+}
+
+HY_INLINE void end_all(void *shared) {
+    hy_arena_shared_reset(shared, HY_ARENA_RETAIN_CAPACITY, 0);
+}
+
+static uint64_t direct_pair(void *shared, size_t size, size_t count) {
+    return hy_direct_pair(shared, size, count, take, give);
+}
+
+static uint64_t direct_request(void *shared, const uint32_t *sizes, size_t window, size_t count) {
+    return hy_direct_request(shared, sizes, window, count, take, end_all);
 }
 
 static const hy_direct_bench direct = {direct_pair, direct_request};

@@ -1,8 +1,8 @@
 /* bump_row.c: how the yards know bump. */
 #include "allocators/strategies/region_row.h"
 #include <heapyard/bump.h>
+#include <heapyard/direct.h>
 #include <heapyard/libc.h>
-#include <heapyard/plugin.h>
 #include <heapyard/typed.h>
 
 /* The row's instance: the pair, its region, and the mark of the region's start. */
@@ -63,33 +63,26 @@ static bool stats(void *state, hy_stats *out) {
     return true;
 }
 
-static uint64_t direct_pair(void *state, size_t size, size_t count) {
-    hy_bump *bump = state;
-    for (size_t i = 0; i < count; i++) {
-        hy_bump_mark mark = hy_bump_save(bump);
-        size_t *ptr = hy_bump_alloc(bump, size, HY_ALIGN_16);
-        if (!ptr) return i;
-        *ptr = i;
-        hy_opaque(ptr);
-        hy_bump_restore(bump, mark);
-        hy_opaque(bump);
-    }
-    return count;
+HY_INLINE void *take(void *bump, size_t size, uintptr_t *mark) {
+    *mark = (uintptr_t)hy_bump_save(bump).last;
+    return hy_bump_alloc(bump, size, HY_ALIGN_16);
 }
 
-static uint64_t direct_request(void *state, const uint32_t *sizes, size_t window, size_t count) {
-    instance *made = state;
-    for (size_t i = 0; i < count; i++) {
-        for (size_t block = 0; block < window; block++) {
-            size_t *ptr = hy_bump_alloc(&made->bump, sizes[block], HY_ALIGN_16);
-            if (!ptr) return i * window + block;
-            *ptr = block;
-            hy_opaque(ptr);
-        }
-        hy_bump_restore(&made->bump, made->start);
-        hy_opaque(&made->bump);
-    }
-    return count * window;
+HY_INLINE void give(void *bump, void *ptr, size_t size, uintptr_t mark) {
+    (void)ptr, (void)size;
+    hy_bump_restore(bump, (hy_bump_mark){(char *)mark});
+}
+
+HY_INLINE void end_all(void *bump) {
+    hy_bump_restore(bump, ((instance *)bump)->start);
+}
+
+static uint64_t direct_pair(void *bump, size_t size, size_t count) {
+    return hy_direct_pair(bump, size, count, take, give);
+}
+
+static uint64_t direct_request(void *bump, const uint32_t *sizes, size_t window, size_t count) {
+    return hy_direct_request(bump, sizes, window, count, take, end_all);
 }
 
 static const hy_direct_bench direct = {direct_pair, direct_request};

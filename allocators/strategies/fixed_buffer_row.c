@@ -1,8 +1,8 @@
 /* fixed_buffer_row.c: how the yards know fixed_buffer. */
 #include "allocators/strategies/region_row.h"
+#include <heapyard/direct.h>
 #include <heapyard/fixed_buffer.h>
 #include <heapyard/libc.h>
-#include <heapyard/plugin.h>
 #include <heapyard/typed.h>
 
 /* The rows' instance: the allocator and its buffer. */
@@ -68,32 +68,26 @@ static bool stats(void *state, hy_stats *out) {
     return true;
 }
 
-static uint64_t direct_pair(void *state, size_t size, size_t count) {
-    hy_fixed_buffer *fixed = state;
-    for (size_t i = 0; i < count; i++) {
-        size_t *ptr = hy_fixed_buffer_alloc(fixed, size, HY_ALIGN_16);
-        if (!ptr) return i;
-        *ptr = i;
-        hy_opaque(ptr);
-        hy_fixed_buffer_free(fixed, ptr, size, HY_ALIGN_16);
-        hy_opaque(fixed);
-    }
-    return count;
+HY_INLINE void *take(void *fixed, size_t size, uintptr_t *mark) {
+    (void)mark;
+    return hy_fixed_buffer_alloc(fixed, size, HY_ALIGN_16);
 }
 
-static uint64_t direct_request(void *state, const uint32_t *sizes, size_t window, size_t count) {
-    hy_fixed_buffer *fixed = state;
-    for (size_t i = 0; i < count; i++) {
-        for (size_t block = 0; block < window; block++) {
-            size_t *ptr = hy_fixed_buffer_alloc(fixed, sizes[block], HY_ALIGN_16);
-            if (!ptr) return i * window + block;
-            *ptr = block;
-            hy_opaque(ptr);
-        }
-        hy_fixed_buffer_reset(fixed);
-        hy_opaque(fixed);
-    }
-    return count * window;
+HY_INLINE void give(void *fixed, void *ptr, size_t size, uintptr_t mark) {
+    (void)mark;
+    hy_fixed_buffer_free(fixed, ptr, size, HY_ALIGN_16);
+}
+
+HY_INLINE void end_all(void *fixed) {
+    hy_fixed_buffer_reset(fixed);
+}
+
+static uint64_t direct_pair(void *fixed, size_t size, size_t count) {
+    return hy_direct_pair(fixed, size, count, take, give);
+}
+
+static uint64_t direct_request(void *fixed, const uint32_t *sizes, size_t window, size_t count) {
+    return hy_direct_request(fixed, sizes, window, count, take, end_all);
 }
 
 static const hy_direct_bench direct = {direct_pair, direct_request};

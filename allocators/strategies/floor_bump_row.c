@@ -5,8 +5,8 @@
  * Algorithm: one pointer, rounded up and moved on. Cost: four instructions. Overhead: padding.
  * Thread-safe: no.
  */
+#include <heapyard/direct.h>
 #include <heapyard/libc.h>
-#include <heapyard/plugin.h>
 #include <heapyard/typed.h>
 
 #define REGION_BYTES ((size_t)1 << 22)
@@ -18,7 +18,7 @@ typedef struct floor_bump {
     char *last; /* beyond it the next request starts over */
 } floor_bump;
 
-HY_INLINE void *take(floor_bump *floor, size_t size) {
+HY_INLINE void *next_block(floor_bump *floor, size_t size) {
     char *ptr = floor->next;
     floor->next = ptr + ((size + GRAIN - 1) & ~(size_t)(GRAIN - 1));
     return ptr;
@@ -28,42 +28,41 @@ HY_SLOT static void *alloc(void *self, size_t size, hy_align align) {
     (void)align;
     floor_bump *floor = self;
     if (HY_UNLIKELY(floor->next > floor->last)) floor->next = floor->start;
-    return take(floor, size);
+    return next_block(floor, size);
 }
 
 static const hy_vtable vtable = {alloc, hy_refuse_resize, hy_refuse_remap, hy_ignore_free};
 
-static bool reset(void *instance, hy_reset_mode mode, size_t limit) {
-    (void)mode, (void)limit;
+HY_INLINE void end_all(void *instance) {
     floor_bump *floor = instance;
     floor->next = floor->start;
+}
+
+static bool reset(void *instance, hy_reset_mode mode, size_t limit) {
+    (void)mode, (void)limit;
+    end_all(instance);
     return true;
 }
 
+/* Never refuses, and the loop must not ask. */
+HY_INLINE void *take(void *instance, size_t size, uintptr_t *mark) {
+    (void)mark;
+    void *ptr = next_block(instance, size);
+    HY_ASSUME(ptr != NULL);
+    return ptr;
+}
+
+HY_INLINE void give(void *instance, void *ptr, size_t size, uintptr_t mark) {
+    (void)size, (void)mark;
+    ((floor_bump *)instance)->next = ptr;
+}
+
 static uint64_t direct_pair(void *instance, size_t size, size_t count) {
-    floor_bump *floor = instance;
-    for (size_t i = 0; i < count; i++) {
-        char *ptr = take(floor, size);
-        *(size_t *)(void *)ptr = i;
-        hy_opaque(ptr);
-        floor->next = ptr;
-        hy_opaque(floor);
-    }
-    return count;
+    return hy_direct_pair(instance, size, count, take, give);
 }
 
 static uint64_t direct_request(void *instance, const uint32_t *sizes, size_t window, size_t count) {
-    floor_bump *floor = instance;
-    for (size_t i = 0; i < count; i++) {
-        for (size_t block = 0; block < window; block++) {
-            size_t *ptr = take(floor, sizes[block]);
-            *ptr = block;
-            hy_opaque(ptr);
-        }
-        floor->next = floor->start;
-        hy_opaque(floor);
-    }
-    return count * window;
+    return hy_direct_request(instance, sizes, window, count, take, end_all);
 }
 
 static const hy_direct_bench direct = {direct_pair, direct_request};

@@ -1,6 +1,6 @@
 /* pool_row.c: how the yards know pool. */
+#include <heapyard/direct.h>
 #include <heapyard/libc.h>
-#include <heapyard/plugin.h>
 #include <heapyard/pool.h>
 #include <heapyard/typed.h>
 
@@ -53,32 +53,26 @@ static bool stats(void *state, hy_stats *out) {
     return true;
 }
 
-static uint64_t direct_pair(void *state, size_t size, size_t count) {
-    hy_pool *pool = state;
-    for (size_t i = 0; i < count; i++) {
-        size_t *ptr = hy_pool_alloc(pool, size, HY_ALIGN_16);
-        if (!ptr) return i;
-        *ptr = i;
-        hy_opaque(ptr);
-        hy_pool_destroy(pool, ptr);
-        hy_opaque(pool);
-    }
-    return count;
+HY_INLINE void *take(void *pool, size_t size, uintptr_t *mark) {
+    (void)mark;
+    return hy_pool_alloc(pool, size, HY_ALIGN_16);
 }
 
-static uint64_t direct_request(void *state, const uint32_t *sizes, size_t window, size_t count) {
-    hy_pool *pool = state;
-    for (size_t i = 0; i < count; i++) {
-        for (size_t block = 0; block < window; block++) {
-            size_t *ptr = hy_pool_alloc(pool, sizes[block], HY_ALIGN_16);
-            if (!ptr) return i * window + block;
-            *ptr = block;
-            hy_opaque(ptr);
-        }
-        hy_pool_reset(pool, HY_ARENA_RETAIN_CAPACITY, 0);
-        hy_opaque(pool);
-    }
-    return count * window;
+HY_INLINE void give(void *pool, void *ptr, size_t size, uintptr_t mark) {
+    (void)size, (void)mark;
+    hy_pool_destroy(pool, ptr);
+}
+
+HY_INLINE void end_all(void *pool) {
+    hy_pool_reset(pool, HY_ARENA_RETAIN_CAPACITY, 0);
+}
+
+static uint64_t direct_pair(void *pool, size_t size, size_t count) {
+    return hy_direct_pair(pool, size, count, take, give);
+}
+
+static uint64_t direct_request(void *pool, const uint32_t *sizes, size_t window, size_t count) {
+    return hy_direct_request(pool, sizes, window, count, take, end_all);
 }
 
 static const hy_direct_bench direct = {direct_pair, direct_request};
