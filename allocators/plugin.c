@@ -18,6 +18,7 @@ static void fill_plugin(void) {
     state.plugin.name = "heapyard";
     state.plugin.version = HY_VERSION;
     state.plugin.build_info = hy_build_info();
+    state.plugin.row_size = sizeof(hy_row);
     hy_registry_export(&state.plugin);
 }
 

@@ -1,7 +1,9 @@
 /* plugins.c: loads plugins and renames their rows.
  *
  * The rows handed out are copies whose names carry the label; all functions are the plugin's own, with
- * no step between. Where its rows name their origin, their children come from the same plugin (see
+ * no step between. A plugin that was built against an earlier or a later plugin.h has rows of another size:
+ * copies have room for the larger of theirs and ours, zero where theirs end, so that either side finds the
+ * fields that it knows. Where its rows name their origin, their children come from the same plugin (see
  * plugin.h), so base and head each stand on their own. Libraries are never unloaded: instances, and
  * threads that used them, may outlive any moment at which that would be safe.
  */
@@ -16,13 +18,17 @@
 
 #define PLUGIN_MAX 16
 #define LABEL_MAX 32
+/* A row of ABI 1 ends where `data` begins now; larger than the other no row will ever be. */
+#define FIRST_ROW_BYTES offsetof(hy_row, data)
+#define ROW_BYTES_MAX ((size_t)1 << 16)
 
 typedef struct loaded_plugin {
     char label[LABEL_MAX];
     void *handle;
-    const hy_plugin *plugin;
-    hy_row *rows; /* copies, renamed */
-    const hy_row **row_pointers;
+    const hy_plugin *given; /* what the library answered */
+    hy_plugin plugin;       /* the same over copies: what its rows have for their origin here */
+    char *memory;           /* all copies */
+    const hy_row **rows;    /* to all copies: those with their own names first, then those with labels */
 } loaded_plugin;
 
 static struct {
@@ -46,9 +52,14 @@ static const loaded_plugin *find_plugin(const char *label, size_t length) {
     return NULL;
 }
 
+static const hy_row *const *labelled_rows(const loaded_plugin *plugin) {
+    return plugin->rows + plugin->plugin.row_count;
+}
+
 static const hy_row *find_row(const loaded_plugin *plugin, const char *name) {
-    for (size_t i = 0; i < plugin->plugin->row_count; i++) {
-        if (strcmp(plugin->rows[i].name, name) == 0) return &plugin->rows[i];
+    const hy_row *const *rows = labelled_rows(plugin);
+    for (size_t i = 0; i < plugin->plugin.row_count; i++) {
+        if (strcmp(rows[i]->name, name) == 0) return rows[i];
     }
     return NULL;
 }
@@ -61,31 +72,62 @@ static char *labelled(const char *name, const char *label) {
     return text;
 }
 
+/* How much of a row its plugin knows. */
+static size_t given_bytes(const hy_plugin *plugin) {
+    return plugin->abi == 1 ? FIRST_ROW_BYTES : plugin->row_size;
+}
+
+/* How far copies are apart. */
+static size_t copy_bytes(const hy_plugin *plugin) {
+    size_t given = given_bytes(plugin);
+    return hy_align_forward(given > sizeof(hy_row) ? given : sizeof(hy_row), hy_align_of(hy_row));
+}
+
 static void free_rows(loaded_plugin *plugin, size_t named) {
-    size_t count = plugin->plugin->row_count;
+    size_t count = plugin->plugin.row_count;
     for (size_t i = 0; i < named; i++) {
-        char *name = (char *)(uintptr_t)plugin->rows[i].name;
+        char *name = (char *)(uintptr_t)labelled_rows(plugin)[i]->name;
         hy_free_n(hy_libc(), name, strlen(name) + 1);
     }
-    hy_free_n(hy_libc(), plugin->rows, count);
-    hy_free_n(hy_libc(), plugin->row_pointers, count);
+    hy_free(hy_libc(), plugin->memory, 2 * count * copy_bytes(plugin->given), hy_align_of(hy_row));
+    hy_free_n(hy_libc(), plugin->rows, 2 * count);
+}
+
+/* The copy at `index` of the row at the same place, or of that with its label. */
+static hy_row *copy_row(loaded_plugin *plugin, size_t index) {
+    const hy_plugin *given = plugin->given;
+    char *at = plugin->memory + index * copy_bytes(given);
+    memset(at, 0, copy_bytes(given));
+    memcpy(at, given->rows[index % given->row_count], given_bytes(given));
+    hy_row *row = (hy_row *)(void *)at;
+    if (row->origin) row->origin = &plugin->plugin;
+    plugin->rows[index] = row;
+    return row;
 }
 
 static bool copy_rows(loaded_plugin *plugin) {
-    size_t count = plugin->plugin->row_count;
-    plugin->rows = hy_alloc_n(hy_libc(), hy_row, count);
-    plugin->row_pointers = hy_alloc_n(hy_libc(), const hy_row *, count);
-    size_t named = 0;
-    while (plugin->rows && plugin->row_pointers && named < count) {
-        hy_row *row = &plugin->rows[named];
-        *row = *plugin->plugin->rows[named];
+    const hy_plugin *given = plugin->given;
+    size_t count = given->row_count, named = 0;
+    plugin->memory = hy_alloc(hy_libc(), 2 * count * copy_bytes(given), hy_align_of(hy_row));
+    plugin->rows = hy_alloc_n(hy_libc(), const hy_row *, 2 * count);
+    plugin->plugin = (hy_plugin){.abi = HY_PLUGIN_ABI,
+        .name = given->name,
+        .version = given->version,
+        .build_info = given->build_info,
+        .row_count = count,
+        .rows = plugin->rows,
+        .row_size = copy_bytes(given)};
+    bool whole = plugin->memory && plugin->rows;
+    for (size_t i = 0; whole && i < count; i++)
+        (void)copy_row(plugin, i);
+    while (whole && named < count) {
+        hy_row *row = copy_row(plugin, count + named);
         row->name = labelled(row->name, plugin->label);
-        if (!row->name) break;
-        plugin->row_pointers[named++] = row;
+        whole = row->name != NULL;
+        named += whole;
     }
-    if (plugin->rows && plugin->row_pointers && named == count) return true;
-    free_rows(plugin, named);
-    return false;
+    if (!whole) free_rows(plugin, named);
+    return whole;
 }
 
 static bool parse_label(loaded_plugin *plugin, const char *text, char *error, size_t error_size) {
@@ -109,9 +151,14 @@ static bool parse_label(loaded_plugin *plugin, const char *text, char *error, si
 
 static bool check_abi(const hy_plugin *plugin, const char *path, char *error, size_t error_size) {
     if (!plugin) return refuse(error, error_size, "plugin '%s': heapyard_plugin() returned NULL", path);
-    if (plugin->abi != HY_PLUGIN_ABI) {
-        return refuse(error, error_size, "plugin '%s' has ABI %u, this build speaks %u: build it again", path,
-            plugin->abi, (unsigned)HY_PLUGIN_ABI);
+    if (plugin->abi == 0 || plugin->abi > HY_PLUGIN_ABI) {
+        return refuse(error, error_size, "plugin '%s' has ABI %u, this build speaks 1 to %u: build it again",
+            path, plugin->abi, (unsigned)HY_PLUGIN_ABI);
+    }
+    size_t bytes = given_bytes(plugin);
+    if (bytes < FIRST_ROW_BYTES || bytes > ROW_BYTES_MAX) {
+        return refuse(
+            error, error_size, "plugin '%s': its row_size is %zu: must be its sizeof(hy_row)", path, bytes);
     }
     if (plugin->row_count == 0) return refuse(error, error_size, "plugin '%s' has no rows", path);
     return true;
@@ -166,9 +213,9 @@ static bool open_library(loaded_plugin *plugin, const char *path, char *error, s
     void *symbol = dlsym(plugin->handle, "heapyard_plugin");
     if (!symbol) return refuse(error, error_size, "'%s' is no plugin: it exports no heapyard_plugin", path);
     memcpy(&function, &symbol, sizeof function);
-    plugin->plugin = function();
-    return check_abi(plugin->plugin, path, error, error_size) &&
-           check_rows(plugin->plugin, path, error, error_size);
+    plugin->given = function();
+    return check_abi(plugin->given, path, error, error_size) &&
+           check_rows(plugin->given, path, error, error_size);
 }
 
 bool hy_plugins_load(const char *label_equals_path, char *error, size_t error_size) {
@@ -198,8 +245,8 @@ const hy_row *hy_plugins_find(const char *name) {
 
 const hy_row *hy_plugins_chosen(size_t index) {
     for (size_t i = 0; i < state.count; i++) {
-        size_t count = state.plugins[i].plugin->row_count;
-        if (index < count) return &state.plugins[i].rows[index];
+        size_t count = state.plugins[i].plugin.row_count;
+        if (index < count) return labelled_rows(&state.plugins[i])[index];
         index -= count;
     }
     size_t count;
@@ -213,6 +260,6 @@ const char *hy_plugins_label(size_t index) {
 
 const hy_row *const *hy_plugins_rows(const char *label, size_t *count) {
     const loaded_plugin *plugin = find_plugin(label, strlen(label));
-    *count = plugin ? plugin->plugin->row_count : 0;
-    return plugin ? plugin->row_pointers : NULL;
+    *count = plugin ? plugin->plugin.row_count : 0;
+    return plugin ? labelled_rows(plugin) : NULL;
 }

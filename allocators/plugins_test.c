@@ -60,11 +60,39 @@ static void a_refusal_keeps_nothing(void **state) {
     assert_string_equal(why, "plugin l");
 }
 
+/* A row is made over its default child, both of one plugin, and both as large as ours at least. */
+static void rows_of_another_size_are_loaded(void **state) {
+    (void)state;
+    static const struct {
+        const char *load, *row;
+        bool has_data;
+    } plugins[] = {
+        {"earliest=" HY_EARLIEST_PLUGIN_PATH, "above@earliest", false},
+        {"smaller=" HY_SMALLER_PLUGIN_PATH, "above@smaller", false},
+        {"larger=" HY_LARGER_PLUGIN_PATH, "above@larger", true},
+    };
+    for (size_t i = 0; i < sizeof plugins / sizeof plugins[0]; i++) {
+        char why[512] = "";
+        if (!hy_plugins_load(plugins[i].load, why, sizeof why)) fail_msg("%s", why);
+        const hy_row *above = hy_plugins_find(plugins[i].row), *below = hy_registry_near(above, "below");
+        assert_non_null(below);
+        assert_true((above->data != NULL) == plugins[i].has_data);
+        assert_true((below->data != NULL) == plugins[i].has_data);
+        assert_int_equal(above->origin->row_count, 2);
+        hy_instance instance;
+        assert_true(hy_instance_make(&instance, above, NULL));
+        assert_int_equal(instance.below_count, 1);
+        assert_ptr_equal(instance.below[0].row, below);
+        hy_instance_destroy(&instance);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_plugins_the_rows_are_this_builds),
         cmocka_unit_test(loaded_rows_go_by_name_and_label),
         cmocka_unit_test(a_refusal_keeps_nothing),
+        cmocka_unit_test(rows_of_another_size_are_loaded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

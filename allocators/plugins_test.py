@@ -46,6 +46,9 @@ OTHER_PLUGIN = """
 #ifndef ROWS
 #define ROWS rows
 #endif
+#ifndef ROW_SIZE
+#define ROW_SIZE sizeof(hy_row)
+#endif
 #ifndef PLUGIN
 #define PLUGIN &plugin
 #endif
@@ -61,7 +64,7 @@ static const hy_row row = {
     .name = NAME, .group = GROUP, .summary = SUMMARY, .missing = MISSING, .default_child = CHILD, .traits = HY_TRAIT_FREE_ANY | TRAIT,
     .greatest_align = {12}, .make = MAKE, .destroy = DESTROY};
 static const hy_row *const rows[] = {ROW, &row};
-static const hy_plugin plugin = {.abi = HY_PLUGIN_ABI + OLDER, .name = "other", .row_count = COUNT, .rows = ROWS};
+static const hy_plugin plugin = {.abi = HY_PLUGIN_ABI + LATER, .name = "other", .row_count = COUNT, .rows = ROWS, .row_size = ROW_SIZE};
 const hy_plugin *heapyard_plugin(void) {
     return PLUGIN;
 }
@@ -85,11 +88,11 @@ def copies(tmp_path):
     return [f"--plugin={label}={tmp_path / label}.so" for label in ("base", "head")]
 
 
-def compile_plugin(folder, *macros, older=0, count=1):
-    source, library = folder / "other.c", folder / "other.so"
+def compile_plugin(flater, *macros, later=0, count=1):
+    source, library = flater / "other.c", flater / "other.so"
     source.write_text(OTHER_PLUGIN)
-    includes = [f"-I{ROOT / 'allocators' / folder}" for folder in ("include", "plugin/include")]
-    flags = [f"-DOLDER={older}", f"-DCOUNT={count}", *includes, "-std=gnu17", "-fPIC", "-shared"]
+    includes = [f"-I{ROOT / 'allocators' / flater}" for flater in ("include", "plugin/include")]
+    flags = [f"-DLATER={later}", f"-DCOUNT={count}", *includes, "-std=gnu17", "-fPIC", "-shared"]
     flags += [f"-D{macro}" for macro in macros]
     subprocess.run(["cc", *flags, source, "-o", library], check=True)
     return library
@@ -170,9 +173,17 @@ def test_a_label_in_use_is_a_usage_error(copies):
 
 
 def test_another_abi_is_told_apart(tmp_path):
-    done = bench("exact", f"--plugin=old={compile_plugin(tmp_path, older=41)}")
+    done = bench("exact", f"--plugin=new={compile_plugin(tmp_path, later=40)}")
     assert done.returncode == 2
-    assert "ABI 42, this build speaks 1" in done.stderr
+    assert "ABI 42, this build speaks 1 to 2" in done.stderr
+    done = bench("exact", f"--plugin=old={compile_plugin(tmp_path, later=-2)}")
+    assert done.returncode == 2
+    assert "ABI 0, this build speaks 1 to 2" in done.stderr
+
+
+def test_the_first_abi_is_spoken(tmp_path):
+    listed = records(bench("exact", "--list", f"--plugin=old={compile_plugin(tmp_path, 'ROW_SIZE=0', later=-1)}"))
+    assert {cell["row"] for cell in listed} == {"stranger@old"}
 
 
 def test_a_plugin_without_rows_is_refused(tmp_path):
@@ -196,6 +207,8 @@ def test_a_plugin_without_rows_is_refused(tmp_path):
         ("MAKE=0", 1, "no make"),
         ("DESTROY=0", 1, "no destroy"),
         ("PLUGIN=0", 1, "heapyard_plugin() returned NULL"),
+        ("ROW_SIZE=0", 1, "its row_size is 0: must be its sizeof(hy_row)"),
+        ("ROW_SIZE=SIZE_MAX", 1, "must be its sizeof(hy_row)"),
         ("TRAIT=HY_TRAIT_BULK_RESET", 1, "promise a reset"),
         ("TRAIT=HY_TRAIT_FIXED_CAPACITY", 1, "no default_capacity"),
         ("TRAIT=HY_TRAIT_FIXED_BLOCK", 1, "no default_block_size"),

@@ -19,8 +19,8 @@ LINES = [
 ]
 LINK = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
 HEADERS = "\n".join(path.read_text(encoding="utf-8") for path in sorted(HERE.glob("**/include/heapyard/*.h")))
-LISTED = re.findall(r"^ {4}&hy_(\w+)_row,", (HERE / "registry.c").read_text(encoding="utf-8"), re.MULTILINE)
-NOT_FOR_USE = re.compile(r"^floor_|_again$|^(jemalloc|mimalloc|tcmalloc)")
+LISTED = re.findall(r"^HY_ROW\((\w+)\)$", (HERE / "rows.def").read_text(encoding="utf-8"), re.MULTILINE)
+NOT_FOR_USE = re.compile(r"^floor_|_again$")
 
 
 def proves(name, path):

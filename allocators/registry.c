@@ -1,8 +1,8 @@
 /* registry.c: table 1: the rows, what is computed from them, and instances of them.
  *
- * Adding an allocator is its file and one line in each of the two lists below (its declaration and
- * its place). A composition is one entry of `compositions`: its traits and its greatest alignment
- * follow from its layers and are never typed.
+ * Adding an allocator is its file, the file of its row beside it, and one line in rows.def. A composition
+ * is one entry of `compositions`: its traits and its greatest alignment follow from its layers and are
+ * never typed. A peer is one line of the table in peers/peers.c.
  *
  * The rows that the registry gives out are copies: a row that stands on a default child shows the
  * traits that it has over that child, a composition those of its whole stack, and a peer that is not
@@ -14,58 +14,15 @@
 #include <pthread.h>
 #include <string.h>
 
-extern const hy_row hy_floor_null_row, hy_floor_mutex_row, hy_floor_bump_row, hy_floor_free_list_row;
-extern const hy_row hy_null_row, hy_libc_row, hy_libc_again_row, hy_raw_libc_row, hy_page_row, hy_host_row;
-extern const hy_row hy_bump_row, hy_fixed_buffer_row, hy_fixed_buffer_shared_row, hy_arena_row, hy_pool_row;
-extern const hy_row hy_arena_shared_row;
-extern const hy_row hy_logging_row, hy_testing_row;
-extern const hy_row hy_debug_row, hy_debug_plain_row, hy_debug_unwind_row;
-extern const hy_row hy_counting_row, hy_counting_shared_row, hy_failing_row, hy_headered_row,
-    hy_recording_row, hy_stack_fallback_row, hy_wide_align_row;
-extern const hy_row hy_limited_row, hy_limited_shared_row, hy_thread_safe_row, hy_validating_row,
-    hy_validating_indexed_row;
+#define HY_ROW(name) extern const hy_row hy_##name##_row;
+#include "allocators/rows.def"
+#undef HY_ROW
 
 /* In the order of the table. */
 static const hy_row *const own_rows[] = {
-    &hy_floor_null_row,
-    &hy_floor_mutex_row,
-    &hy_floor_bump_row,
-    &hy_floor_free_list_row,
-    &hy_null_row,
-    &hy_libc_row,
-    &hy_libc_again_row,
-    &hy_raw_libc_row,
-    &hy_page_row,
-    &hy_host_row,
-    &hy_bump_row,
-    &hy_fixed_buffer_row,
-    &hy_fixed_buffer_shared_row,
-    &hy_arena_row,
-    &hy_arena_shared_row,
-    &hy_pool_row,
-    &hy_debug_row,
-    &hy_debug_plain_row,
-    &hy_debug_unwind_row,
-    &hy_counting_row,
-    &hy_counting_shared_row,
-    &hy_failing_row,
-    &hy_headered_row,
-    &hy_logging_row,
-    &hy_recording_row,
-    &hy_stack_fallback_row,
-    &hy_testing_row,
-    &hy_wide_align_row,
-    &hy_limited_row,
-    &hy_limited_shared_row,
-    &hy_thread_safe_row,
-    &hy_validating_row,
-    &hy_validating_indexed_row,
-    &hy_jemalloc_row,
-    &hy_jemalloc_sized_row,
-    &hy_mimalloc_row,
-    &hy_mimalloc_sized_row,
-    &hy_tcmalloc_gperf_row,
-    &hy_tcmalloc_gperf_sized_row,
+#define HY_ROW(name) &hy_##name##_row,
+#include "allocators/rows.def"
+#undef HY_ROW
 };
 
 #define STACK_MAX 7 /* layers of a composition: an instance has room for 8 below its top */
@@ -140,7 +97,7 @@ static const composition compositions[] = {
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define ROW_MAX (COUNT_OF(own_rows) + COUNT_OF(compositions))
+#define ROW_MAX (COUNT_OF(own_rows) + COUNT_OF(compositions) + HY_PEER_MAX)
 
 static struct {
     pthread_once_t once;
@@ -306,20 +263,18 @@ static void add(const hy_row *row) {
 }
 
 static void fill_registry(void) {
-    size_t i = 0;
-    while (i < COUNT_OF(own_rows) && own_rows[i]->group != HY_GROUP_PEER) {
-        hy_row row = over_default_child(own_rows[i++]);
+    for (size_t i = 0; i < COUNT_OF(own_rows); i++) {
+        hy_row row = over_default_child(own_rows[i]);
         add(&row);
     }
     for (size_t c = 0; c < COUNT_OF(compositions); c++) {
         hy_row row = composed_row(&compositions[c]);
         add(&row);
     }
-    while (i < COUNT_OF(own_rows)) {
-        hy_row row = *own_rows[i++];
-        row.missing = hy_peer_missing(&row);
-        add(&row);
-    }
+    hy_row peers[HY_PEER_MAX];
+    size_t peer_count = hy_peer_rows(peers);
+    for (size_t i = 0; i < peer_count; i++)
+        add(&peers[i]);
 }
 
 const hy_row *const *hy_registry_rows(size_t *count) {

@@ -1,7 +1,7 @@
 /* registry.h: table 1: every allocator and composition that this build knows.
  *
- * A row is a constant in the file of its allocator's kind; registry.c lists the rows and nothing
- * else. Rows that can't be built here stay listed with what to install.
+ * A row is a constant in a file beside its allocator's (arena_row.c), and one line of rows.def. Rows that
+ * can't be built here stay listed with what to install.
  */
 #ifndef HEAPYARD_REGISTRY_H
 #define HEAPYARD_REGISTRY_H

@@ -54,21 +54,17 @@ typedef struct symbol {
     size_t offset;
 } symbol;
 
-#define SYMBOL_MAX 12
-
+/* A peer's library. */
 typedef struct peer {
-    const char *name; /* of the plain row; the other is <name>_sized */
     const char *soname;
     const char *missing; /* what to say where soname isn't found */
     bool needs_static_tls;
-    const hy_vtable *sized;
     void (*read_version)(struct peer *peer, char *out, size_t capacity);
-    symbol symbols[SYMBOL_MAX];
 
     /* Filled when the library is loaded. */
     bool loaded;
     char version[64];
-    const char *library;
+    const char *file; /* that malloc lies in */
     void *(*malloc)(size_t size);
     void (*free)(void *ptr);
     void *(*realloc)(void *ptr, size_t size);
@@ -161,8 +157,7 @@ static void jemalloc_free(void *self, void *ptr, size_t size, hy_align align) {
     p->jemalloc.sdallocx(ptr, size, jemalloc_flags(size, align));
 }
 
-static const hy_vtable jemalloc_sized_vtable = {
-    jemalloc_alloc, jemalloc_resize, jemalloc_remap, jemalloc_free};
+static const hy_vtable jemalloc_vtable = {jemalloc_alloc, jemalloc_resize, jemalloc_remap, jemalloc_free};
 
 static void jemalloc_version(peer *p, char *out, size_t capacity) {
     const char *text = "";
@@ -203,8 +198,7 @@ static void mimalloc_free(void *self, void *ptr, size_t size, hy_align align) {
         p->mimalloc.free_size_aligned(ptr, size, hy_align_bytes(align));
 }
 
-static const hy_vtable mimalloc_sized_vtable = {
-    mimalloc_alloc, mimalloc_resize, mimalloc_remap, mimalloc_free};
+static const hy_vtable mimalloc_vtable = {mimalloc_alloc, mimalloc_resize, mimalloc_remap, mimalloc_free};
 
 static void mimalloc_version(peer *p, char *out, size_t capacity) {
     int number = p->mimalloc.version();
@@ -239,8 +233,7 @@ static void tcmalloc_free(void *self, void *ptr, size_t size, hy_align align) {
 
 /* Its realloc may keep a block whose class is not the new size's, which a sized free must not see: so
  * the caller copies. */
-static const hy_vtable tcmalloc_sized_vtable = {
-    tcmalloc_alloc, tcmalloc_resize, hy_refuse_remap, tcmalloc_free};
+static const hy_vtable tcmalloc_vtable = {tcmalloc_alloc, tcmalloc_resize, hy_refuse_remap, tcmalloc_free};
 
 static void tcmalloc_version(peer *p, char *out, size_t capacity) {
     int major, minor;
@@ -251,82 +244,87 @@ static void tcmalloc_version(peer *p, char *out, size_t capacity) {
 
 #define ROOM_FOR_TLS "glibc.rtld.optional_static_tls=8192"
 
-static peer peers[] = {
-    {
-        .name = "jemalloc",
-        .soname = "libjemalloc.so.2",
-        .missing = "install libjemalloc2",
-        .needs_static_tls = true,
-        .sized = &jemalloc_sized_vtable,
-        .read_version = jemalloc_version,
-        .symbols =
-            {
-                {"malloc", offsetof(peer, malloc)},
-                {"free", offsetof(peer, free)},
-                {"realloc", offsetof(peer, realloc)},
-                {"posix_memalign", offsetof(peer, memalign)},
-                {"malloc_usable_size", offsetof(peer, usable)},
-                {"mallocx", offsetof(peer, jemalloc.mallocx)},
-                {"rallocx", offsetof(peer, jemalloc.rallocx)},
-                {"xallocx", offsetof(peer, jemalloc.xallocx)},
-                {"nallocx", offsetof(peer, jemalloc.nallocx)},
-                {"sdallocx", offsetof(peer, jemalloc.sdallocx)},
-                {"mallctl", offsetof(peer, jemalloc.mallctl)},
-            },
-    },
-    {
-        .name = "mimalloc",
-        .soname = "libmimalloc.so.2",
-        .missing = "install libmimalloc2.0",
-        .sized = &mimalloc_sized_vtable,
-        .read_version = mimalloc_version,
-        .symbols =
-            {
-                {"malloc", offsetof(peer, malloc)},
-                {"free", offsetof(peer, free)},
-                {"realloc", offsetof(peer, realloc)},
-                {"posix_memalign", offsetof(peer, memalign)},
-                {"malloc_usable_size", offsetof(peer, usable)},
-                {"mi_malloc_aligned", offsetof(peer, mimalloc.malloc_aligned)},
-                {"mi_expand", offsetof(peer, mimalloc.expand)},
-                {"mi_free_size", offsetof(peer, mimalloc.free_size)},
-                {"mi_free_size_aligned", offsetof(peer, mimalloc.free_size_aligned)},
-                {"mi_version", offsetof(peer, mimalloc.version)},
-            },
-    },
-    {
-        .name = "tcmalloc_gperf",
-        .soname = "libtcmalloc_minimal.so.4",
-        .missing = "install libtcmalloc-minimal4",
-        .sized = &tcmalloc_sized_vtable,
-        .read_version = tcmalloc_version,
-        .symbols =
-            {
-                {"malloc", offsetof(peer, malloc)},
-                {"free", offsetof(peer, free)},
-                {"realloc", offsetof(peer, realloc)},
-                {"posix_memalign", offsetof(peer, memalign)},
-                {"malloc_usable_size", offsetof(peer, usable)},
-                {"tc_new_aligned_nothrow", offsetof(peer, tcmalloc.new_aligned)},
-                {"tc_free_sized", offsetof(peer, tcmalloc.free_sized)},
-                {"tc_delete_sized_aligned", offsetof(peer, tcmalloc.delete_sized_aligned)},
-                {"nallocx", offsetof(peer, tcmalloc.nallocx)},
-                {"tc_version", offsetof(peer, tcmalloc.version)},
-            },
-    },
+static peer jemalloc = {
+    .soname = "libjemalloc.so.2",
+    .missing = "install libjemalloc2",
+    .needs_static_tls = true,
+    .read_version = jemalloc_version,
+};
+static peer mimalloc = {
+    .soname = "libmimalloc.so.2",
+    .missing = "install libmimalloc2.0",
+    .read_version = mimalloc_version,
+};
+static peer tcmalloc = {
+    .soname = "libtcmalloc_minimal.so.4",
+    .missing = "install libtcmalloc-minimal4",
+    .read_version = tcmalloc_version,
 };
 
-#define PEER_COUNT (sizeof peers / sizeof peers[0])
+/* What each form calls, ended by an entry without a name. */
+static const symbol plain_symbols[] = {
+    {"malloc", offsetof(peer, malloc)},
+    {"free", offsetof(peer, free)},
+    {"realloc", offsetof(peer, realloc)},
+    {"posix_memalign", offsetof(peer, memalign)},
+    {"malloc_usable_size", offsetof(peer, usable)},
+    {NULL, 0},
+};
+static const symbol jemalloc_symbols[] = {
+    {"mallocx", offsetof(peer, jemalloc.mallocx)},
+    {"rallocx", offsetof(peer, jemalloc.rallocx)},
+    {"xallocx", offsetof(peer, jemalloc.xallocx)},
+    {"nallocx", offsetof(peer, jemalloc.nallocx)},
+    {"sdallocx", offsetof(peer, jemalloc.sdallocx)},
+    {"mallctl", offsetof(peer, jemalloc.mallctl)},
+    {NULL, 0},
+};
+static const symbol mimalloc_symbols[] = {
+    {"mi_malloc_aligned", offsetof(peer, mimalloc.malloc_aligned)},
+    {"mi_expand", offsetof(peer, mimalloc.expand)},
+    {"mi_free_size", offsetof(peer, mimalloc.free_size)},
+    {"mi_free_size_aligned", offsetof(peer, mimalloc.free_size_aligned)},
+    {"mi_version", offsetof(peer, mimalloc.version)},
+    {NULL, 0},
+};
+static const symbol tcmalloc_symbols[] = {
+    {"tc_new_aligned_nothrow", offsetof(peer, tcmalloc.new_aligned)},
+    {"tc_free_sized", offsetof(peer, tcmalloc.free_sized)},
+    {"tc_delete_sized_aligned", offsetof(peer, tcmalloc.delete_sized_aligned)},
+    {"nallocx", offsetof(peer, tcmalloc.nallocx)},
+    {"tc_version", offsetof(peer, tcmalloc.version)},
+    {NULL, 0},
+};
+
+/* A row: a peer's library by one set of its functions. */
+typedef struct form {
+    const char *name;
+    const char *summary;
+    peer *library;
+    const hy_vtable *vtable;
+    const symbol *symbols;
+} form;
+
+/* clang-format off */
+static const form forms[] = {
+    {"jemalloc", "jemalloc through malloc and free", &jemalloc, &plain_vtable, plain_symbols},
+    {"jemalloc_sized", "jemalloc through mallocx and sdallocx", &jemalloc, &jemalloc_vtable, jemalloc_symbols},
+    {"mimalloc", "mimalloc through malloc and free", &mimalloc, &plain_vtable, plain_symbols},
+    {"mimalloc_sized", "mimalloc through malloc and mi_free_size", &mimalloc, &mimalloc_vtable, mimalloc_symbols},
+    {"tcmalloc_gperf", "gperftools' tcmalloc through malloc and free", &tcmalloc, &plain_vtable, plain_symbols},
+    {"tcmalloc_gperf_sized", "gperftools' tcmalloc through malloc and tc_free_sized", &tcmalloc, &tcmalloc_vtable, tcmalloc_symbols},
+};
+/* clang-format on */
+
+#define FORM_COUNT (sizeof forms / sizeof forms[0])
+_Static_assert(FORM_COUNT <= HY_PEER_MAX, "the registry has no room for so many rows of peers");
 
 static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
 
-/* The peer of a row, and through *sized which of its two; NULL for rows that are no peer's. */
-static peer *peer_of(const hy_row *row, bool *sized) {
-    for (size_t i = 0; i < PEER_COUNT; i++) {
-        size_t length = strlen(peers[i].name);
-        if (strncmp(row->name, peers[i].name, length) != 0) continue;
-        *sized = strcmp(row->name + length, "_sized") == 0;
-        if (*sized || row->name[length] == '\0') return &peers[i];
+/* The form of a row; NULL for rows that are no peer's. */
+static const form *form_of(const hy_row *row) {
+    for (size_t i = 0; i < FORM_COUNT; i++) {
+        if (row->data == &forms[i]) return &forms[i];
     }
     return NULL;
 }
@@ -378,24 +376,30 @@ static bool on_memcheck(void) {
 }
 
 const char *hy_peer_missing(const hy_row *row) {
-    bool sized;
-    const peer *p = peer_of(row, &sized);
-    if (!p) return NULL;
+    const form *f = form_of(row);
+    if (!f) return NULL;
     if (HY_ASAN) return "a build without AddressSanitizer";
     if (HY_TSAN) return "a build without ThreadSanitizer";
     if (on_memcheck()) return "a run outside of Valgrind's memcheck, which replaces its malloc";
-    if (!is_installed(p->soname)) return p->missing;
-    if (p->needs_static_tls && !has_room_for_tls())
+    if (!is_installed(f->library->soname)) return f->library->missing;
+    if (f->library->needs_static_tls && !has_room_for_tls())
         return "GLIBC_TUNABLES=" ROOM_FOR_TLS " in its environment";
     return NULL;
 }
 
-/* Every symbol must be there: a peer of another version is no better than none. */
-static bool read_symbols(peer *p, void *handle) {
-    for (const symbol *s = p->symbols; s < p->symbols + SYMBOL_MAX && s->name; s++) {
+static bool read_symbols(peer *p, void *handle, const symbol *symbols) {
+    for (const symbol *s = symbols; s->name; s++) {
         void *address = dlsym(handle, s->name);
         if (!address) return false;
         memcpy((char *)p + s->offset, &address, sizeof address);
+    }
+    return true;
+}
+
+/* Every symbol of every form must be there: a peer of another version is no better than none. */
+static bool read_all_symbols(peer *p, void *handle) {
+    for (size_t i = 0; i < FORM_COUNT; i++) {
+        if (forms[i].library == p && !read_symbols(p, handle, forms[i].symbols)) return false;
     }
     return true;
 }
@@ -404,14 +408,14 @@ static bool load_locked(peer *p) {
     if (p->loaded) return true;
     void *handle = dlopen(p->soname, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
     if (!handle) return false;
-    if (!read_symbols(p, handle)) {
+    if (!read_all_symbols(p, handle)) {
         dlclose(handle);
         return false;
     }
     Dl_info info;
     void *address;
     memcpy(&address, &p->malloc, sizeof address);
-    p->library = dladdr(address, &info) ? info.dli_fname : "";
+    p->file = dladdr(address, &info) ? info.dli_fname : "";
     p->read_version(p, p->version, sizeof p->version);
     p->loaded = true;
     return true;
@@ -426,15 +430,13 @@ static bool load(peer *p) {
 }
 
 const char *hy_peer_version(const hy_row *row) {
-    bool sized;
-    peer *p = peer_of(row, &sized);
-    return p && !hy_peer_missing(row) && load(p) ? p->version : NULL;
+    const form *f = form_of(row);
+    return f && !hy_peer_missing(row) && load(f->library) ? f->library->version : NULL;
 }
 
 const char *hy_peer_library(const hy_row *row) {
-    bool sized;
-    peer *p = peer_of(row, &sized);
-    return p && !hy_peer_missing(row) && load(p) ? p->library : NULL;
+    const form *f = form_of(row);
+    return f && !hy_peer_missing(row) && load(f->library) ? f->library->file : NULL;
 }
 
 bool hy_peers_reexec(char **argv) {
@@ -451,75 +453,29 @@ bool hy_peers_reexec(char **argv) {
 
 static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
     (void)config;
-    bool sized;
-    peer *p = peer_of(row, &sized);
-    if (!p || hy_peer_missing(row) || !load(p)) return NULL;
-    *out = (hy_allocator){p, sized ? p->sized : &plain_vtable};
-    return p;
+    const form *f = form_of(row);
+    if (!f || hy_peer_missing(row) || !load(f->library)) return NULL;
+    *out = (hy_allocator){f->library, f->vtable};
+    return f->library;
 }
 
 static void destroy(const hy_row *row, void *instance) {
     (void)row, (void)instance;
 }
 
-#define TRAITS (HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE | HY_TRAIT_PEER)
-
-const hy_row hy_jemalloc_row = {
-    .name = "jemalloc",
-    .group = HY_GROUP_PEER,
-    .summary = "jemalloc through malloc and free",
-    .traits = TRAITS,
-    .greatest_align = {63},
-    .make = make,
-    .destroy = destroy,
-};
-
-const hy_row hy_jemalloc_sized_row = {
-    .name = "jemalloc_sized",
-    .group = HY_GROUP_PEER,
-    .summary = "jemalloc through mallocx and sdallocx",
-    .traits = TRAITS,
-    .greatest_align = {63},
-    .make = make,
-    .destroy = destroy,
-};
-
-const hy_row hy_mimalloc_row = {
-    .name = "mimalloc",
-    .group = HY_GROUP_PEER,
-    .summary = "mimalloc through malloc and free",
-    .traits = TRAITS,
-    .greatest_align = {63},
-    .make = make,
-    .destroy = destroy,
-};
-
-const hy_row hy_mimalloc_sized_row = {
-    .name = "mimalloc_sized",
-    .group = HY_GROUP_PEER,
-    .summary = "mimalloc through malloc and mi_free_size",
-    .traits = TRAITS,
-    .greatest_align = {63},
-    .make = make,
-    .destroy = destroy,
-};
-
-const hy_row hy_tcmalloc_gperf_row = {
-    .name = "tcmalloc_gperf",
-    .group = HY_GROUP_PEER,
-    .summary = "gperftools' tcmalloc through malloc and free",
-    .traits = TRAITS,
-    .greatest_align = {63},
-    .make = make,
-    .destroy = destroy,
-};
-
-const hy_row hy_tcmalloc_gperf_sized_row = {
-    .name = "tcmalloc_gperf_sized",
-    .group = HY_GROUP_PEER,
-    .summary = "gperftools' tcmalloc through malloc and tc_free_sized",
-    .traits = TRAITS,
-    .greatest_align = {63},
-    .make = make,
-    .destroy = destroy,
-};
+size_t hy_peer_rows(hy_row rows[HY_PEER_MAX]) {
+    for (size_t i = 0; i < FORM_COUNT; i++) {
+        rows[i] = (hy_row){
+            .name = forms[i].name,
+            .group = HY_GROUP_PEER,
+            .summary = forms[i].summary,
+            .traits = HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE | HY_TRAIT_PEER,
+            .greatest_align = {63},
+            .make = make,
+            .destroy = destroy,
+            .data = &forms[i],
+        };
+        rows[i].missing = hy_peer_missing(&rows[i]);
+    }
+    return FORM_COUNT;
+}

@@ -26,8 +26,10 @@ const char *hy_peer_version(const hy_row *row);
 /* The file that the row's allocation function lies in, for tests; loads it. NULL as above. */
 const char *hy_peer_library(const hy_row *row);
 
-extern const hy_row hy_jemalloc_row, hy_jemalloc_sized_row;
-extern const hy_row hy_mimalloc_row, hy_mimalloc_sized_row;
-extern const hy_row hy_tcmalloc_gperf_row, hy_tcmalloc_gperf_sized_row;
+/* There are no more rows of peers than this. */
+#define HY_PEER_MAX 32
+
+/* Writes the peers' rows in the order of the table, each with what it is missing; how many there are. */
+size_t hy_peer_rows(hy_row rows[HY_PEER_MAX]);
 
 #endif

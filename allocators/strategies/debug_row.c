@@ -9,7 +9,19 @@
 #define OPTION_FAULT_ON_USE 2u
 #define OPTION_NO_QUARANTINE 4u
 
-static void *make_with(hy_debug_config row_config, const hy_config *config, hy_allocator *out) {
+/* How a row takes stacks where not by the defaults: the rows' data. */
+typedef struct stacks {
+    size_t frames;
+    bool full_unwinder;
+} stacks;
+
+static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    const stacks *wanted = row->data;
+    hy_debug_config row_config = hy_debug_defaults();
+    if (wanted) {
+        row_config.stack_trace_frames = wanted->frames;
+        row_config.full_unwinder = wanted->full_unwinder;
+    }
     row_config.retain_metadata = config->options & OPTION_RETAIN_METADATA;
     row_config.fault_on_use = config->options & OPTION_FAULT_ON_USE;
     if (config->options & OPTION_NO_QUARANTINE) row_config.quarantine_blocks = 0;
@@ -18,26 +30,6 @@ static void *make_with(hy_debug_config row_config, const hy_config *config, hy_a
     (void)hy_debug_init(debug, config->child, &row_config);
     *out = hy_debug_allocator(debug);
     return debug;
-}
-
-static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
-    (void)row;
-    return make_with(hy_debug_defaults(), config, out);
-}
-
-static void *make_plain(const hy_row *row, const hy_config *config, hy_allocator *out) {
-    (void)row;
-    hy_debug_config plain = hy_debug_defaults();
-    plain.stack_trace_frames = 0;
-    return make_with(plain, config, out);
-}
-
-static void *make_unwind(const hy_row *row, const hy_config *config, hy_allocator *out) {
-    (void)row;
-    hy_debug_config unwind = hy_debug_defaults();
-    unwind.stack_trace_frames = 10;
-    unwind.full_unwinder = true;
-    return make_with(unwind, config, out);
 }
 
 /* Yards end instances with blocks that live; what is written into memory is told all the same. */
@@ -93,7 +85,8 @@ const hy_row hy_debug_plain_row = {
     .traits = TRAITS,
     .greatest_align = {HY_ALIGN_LOG2_MAX},
     .default_child = "libc",
-    .make = make_plain,
+    .data = &(const stacks){.frames = 0},
+    .make = make,
     .destroy = destroy,
     .owns = owns,
     .check = check,
@@ -108,7 +101,8 @@ const hy_row hy_debug_unwind_row = {
     .traits = TRAITS,
     .greatest_align = {HY_ALIGN_LOG2_MAX},
     .default_child = "libc",
-    .make = make_unwind,
+    .data = &(const stacks){.frames = 10, .full_unwinder = true},
+    .make = make,
     .destroy = destroy,
     .owns = owns,
     .check = check,

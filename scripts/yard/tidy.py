@@ -166,11 +166,12 @@ def layers(tree):
                 )
 
 
-ROW = re.compile(r"^const hy_row (hy_\w+)\s*=", re.MULTILINE)
+ROW_LIST = "allocators/rows.def"
+ROW = re.compile(r"^const hy_row hy_(\w+)_row\s*=", re.MULTILINE)
 
 
-def _row_findings(tree, folders, pattern, table, kind):
-    """Every constant that matches the pattern stands in the table; a file without one is a helper with a header."""
+def _row_findings(tree, folders, pattern, table, kind, line=r"&\s*{}\b"):
+    """What the pattern finds has its line in the table; a file without any is a helper with a header."""
     if table not in tree:
         return
     listed = tree.text(table)
@@ -179,7 +180,7 @@ def _row_findings(tree, folders, pattern, table, kind):
             continue
         rows = pattern.findall(tree.text(path))
         for row in rows:
-            if not re.search(rf"&\s*{row}\b", listed):
+            if not re.search(line.format(row), listed):
                 yield Finding(path, 1, f"{row} is in no row of {table}", "add its row")
         noun = Path(path).stem
         header = f"allocators/include/heapyard/{noun}.h"
@@ -189,8 +190,11 @@ def _row_findings(tree, folders, pattern, table, kind):
 
 def orphans(tree):
     """Each allocator, workload, property and mutant has its row."""
-    folders = [f"allocators/{layer}" for layer in ("sources", "strategies", "decorators", "peers")]
-    yield from _row_findings(tree, folders, ROW, "allocators/registry.c", "allocator")
+    folders = [f"allocators/{layer}" for layer in ("sources", "strategies", "decorators")]
+    yield from _row_findings(tree, folders, ROW, ROW_LIST, "allocator", r"\bHY_ROW\({}\)")
+    for path in tree.under(*folders, suffixes=(".c",)):
+        if ROW.search(tree.text(path)) and not path.endswith("_row.c"):
+            yield Finding(path, 1, "a row in a file of the library's", f"put it beside, into {path[:-2]}_row.c")
     for folder, kind in (("bench/workloads", "workload"), ("fuzz/properties", "property"), ("fuzz/mutants", "mutant")):
         pattern = re.compile(rf"^const hy_{kind} (hy_\w+)\s*=", re.MULTILINE)
         yield from _row_findings(tree, [folder], pattern, folder + ".c", kind)

@@ -11,8 +11,10 @@
 
 HY_BEGIN_DECLS
 
-/* Of the layout of rows, configurations and stats: a plugin of another one is refused. */
-#define HY_PLUGIN_ABI 1
+/* Of the layout of rows, configurations and stats: a plugin of a later one is refused, one of an earlier one
+ * is loaded. Fields are only ever appended to a row, so a row of another size means the same as far as it
+ * goes. */
+#define HY_PLUGIN_ABI 2
 
 /* What holds for every instance of a row. */
 typedef uint32_t hy_traits;
@@ -122,9 +124,11 @@ struct hy_row {
     bool (*stats)(void *instance, hy_stats *out);
     const hy_direct_bench *direct;
 
-    /* Whose rows default_child and stack name: a plugin's own, so that base and head each stand on
-     * their own children; NULL: those of the registry that makes the instance. */
+    /* Whose rows default_child and stack name: the plugin that the row is in, so that base and head each
+     * stand on their own children; NULL: those of the registry that makes the instance. */
     const struct hy_plugin *origin;
+
+    const void *data; /* the row's own, for makers that several rows share; since ABI 2 */
 };
 
 /* The rows of a shared library. build_info may be NULL. */
@@ -135,6 +139,7 @@ typedef struct hy_plugin {
     const char *build_info; /* hy_build_info() of the plugin's own build */
     size_t row_count;
     const hy_row *const *rows;
+    size_t row_size; /* sizeof(hy_row) where the rows were compiled; since ABI 2 */
 } hy_plugin;
 
 /* What a plugin exports, as `heapyard_plugin`. The result lives as long as the library is loaded. */
