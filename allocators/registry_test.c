@@ -126,7 +126,8 @@ static void each_layer_has_its_say_in_a_stack(void **state) {
 static void a_page_is_refused_by_host_and_served_above_it(void **state) {
     (void)state;
     hy_instance host, wide;
-    assert_true(hy_instance_make(&host, hy_registry_find("host"), NULL));
+    hy_config counted = {.options = 1};
+    assert_true(hy_instance_make(&host, hy_registry_find("host"), &counted));
     assert_null(hy_alloc(host.allocator, 4096, HY_ALIGN_4096));
     hy_config config = {.child = host.allocator};
     assert_true(hy_instance_make(&wide, hy_registry_find("wide_align"), &config));

@@ -1,6 +1,7 @@
 /* host_row.c: how the yards know host.
  *
- * The row stands on a small heap of its own, over malloc, that counts calls and bytes as a virtual machine
+ * The row stands on a foreign heap that is malloc and free as they are, so that what benches measure is the
+ * adapter. Bit 0 of its options takes a small heap that counts calls and bytes instead, as a virtual machine
  * does: what it says is live must be what is live.
  */
 #include <heapyard/host.h>
@@ -9,13 +10,31 @@
 #include <heapyard/typed.h>
 #include <stdlib.h>
 
-/* The row's foreign heap: malloc with the size in front of each block, counted from many threads. */
+#define OPTION_COUNTS 1u
+
+/* The row's instance. A heap that counts has the size in front of each block, and many threads. */
 typedef struct heap {
     hy_host host;
+    bool counts;
     size_t live_bytes;
     size_t live_blocks;
     size_t calls;
 } heap;
+
+static void *plain_alloc(void *context, size_t size) {
+    (void)context;
+    return malloc(size);
+}
+
+static void *plain_realloc(void *context, void *ptr, size_t size) {
+    (void)context;
+    return realloc(ptr, size);
+}
+
+static void plain_free(void *context, void *ptr) {
+    (void)context;
+    free(ptr);
+}
 
 #define HEADER_BYTES ((size_t)16)
 /* With its header a block is no larger than any object can be; Valgrind tells a malloc that asks for more. */
@@ -28,7 +47,7 @@ static void count(size_t *counter, size_t more) {
     __atomic_fetch_add(counter, more, __ATOMIC_RELAXED);
 }
 
-static void *heap_alloc(void *context, size_t size) {
+static void *counted_alloc(void *context, size_t size) {
     heap *h = context;
     count(&h->calls, 1);
     if (size > HEAP_SIZE_MAX) return NULL;
@@ -40,7 +59,7 @@ static void *heap_alloc(void *context, size_t size) {
     return (char *)header + HEADER_BYTES;
 }
 
-static void *heap_realloc(void *context, void *ptr, size_t size) {
+static void *counted_realloc(void *context, void *ptr, size_t size) {
     heap *h = context;
     count(&h->calls, 1);
     if (size > HEAP_SIZE_MAX) return NULL;
@@ -52,7 +71,7 @@ static void *heap_realloc(void *context, void *ptr, size_t size) {
     return (char *)header + HEADER_BYTES;
 }
 
-static void heap_free(void *context, void *ptr) {
+static void counted_free(void *context, void *ptr) {
     heap *h = context;
     count(&h->calls, 1);
     size_t *header = (size_t *)((char *)ptr - HEADER_BYTES);
@@ -62,11 +81,14 @@ static void heap_free(void *context, void *ptr) {
 }
 
 static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
-    (void)config;
     heap *h = hy_create(hy_libc(), heap);
     if (!h) return NULL;
-    *h = (heap){.live_bytes = 0};
-    hy_host_init(&h->host, h, heap_alloc, heap_realloc, heap_free, row->greatest_align);
+    *h = (heap){.counts = config->options & OPTION_COUNTS};
+    if (h->counts) {
+        hy_host_init(&h->host, h, counted_alloc, counted_realloc, counted_free, row->greatest_align);
+    } else {
+        hy_host_init(&h->host, NULL, plain_alloc, plain_realloc, plain_free, row->greatest_align);
+    }
     *out = hy_host_allocator(&h->host);
     return h;
 }
@@ -82,24 +104,21 @@ static bool check(void *instance) {
     return bytes <= PTRDIFF_MAX && bytes >= __atomic_load_n(&h->live_blocks, __ATOMIC_RELAXED);
 }
 
-/* What the foreign heap says. */
+/* What the foreign heap says: malloc, nothing. */
 static bool stats(void *instance, hy_stats *out) {
     heap *h = instance;
-    size_t live = __atomic_load_n(&h->live_bytes, __ATOMIC_RELAXED);
-    *out = (hy_stats){
-        .capacity_bytes = live,
-        .used_bytes = live,
-        .overhead_bytes = HEADER_BYTES * __atomic_load_n(&h->live_blocks, __ATOMIC_RELAXED),
-        .high_water_bytes = SIZE_MAX,
-        .calls_count = __atomic_load_n(&h->calls, __ATOMIC_RELAXED),
-    };
+    *out = (hy_stats){SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX};
+    if (!h->counts) return true;
+    out->used_bytes = out->capacity_bytes = __atomic_load_n(&h->live_bytes, __ATOMIC_RELAXED);
+    out->overhead_bytes = HEADER_BYTES * __atomic_load_n(&h->live_blocks, __ATOMIC_RELAXED);
+    out->calls_count = __atomic_load_n(&h->calls, __ATOMIC_RELAXED);
     return true;
 }
 
 const hy_row hy_host_row = {
     .name = "host",
     .group = HY_GROUP_SOURCE,
-    .summary = "a foreign heap, given as functions; here a small one over malloc that counts bytes",
+    .summary = "a foreign heap, given as functions; here malloc and free",
     .header = "heapyard/host.h",
     .traits = HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE,
     .greatest_align = {4},
