@@ -82,7 +82,7 @@ def test_pkg_config_finds_it(prefix, tmp_path, language, compiler, form):
     assert ("libheapyard.so" in needed) == (form == "shared")
 
 
-@pytest.mark.parametrize("component, complaint", [("shared", ""), ("smp", "no component 'smp' here")])
+@pytest.mark.parametrize("component, complaint", [("shared", ""), ("plugin", ""), ("conformance", ""), ("smp", "no component 'smp' here")])
 def test_components_are_there_or_told_apart(prefix, tmp_path, component, complaint):
     project = f"cmake_minimum_required(VERSION 3.25)\nproject(p C)\nfind_package(heapyard 0.1 REQUIRED COMPONENTS {component})\n"
     (tmp_path / "CMakeLists.txt").write_text(project)
@@ -113,6 +113,24 @@ def test_no_symbol_without_the_prefix(prefix, name):
     found = symbols("--dynamic" if name.endswith(".so") else "--extern-only", find(prefix, name))
     assert len(found) > 20
     assert {symbol for symbol in found if not symbol.startswith(("hy_", "heapyard_"))} == set()
+
+
+ROW_CODE = re.compile(r"\bhy_\w+_row\b|\bhy_registry_|\bhy_peer|\bdirect(_pair|_request)?\b|\bhy_plugin|_row\.c$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["libheapyard.so", "libheapyard.a"])
+def test_the_library_holds_no_row_and_no_bench_loop(prefix, name):
+    """Neither by a symbol, a local one or a file's included, nor by an object of the archive."""
+    found = run("readelf", "--syms", "--wide", find(prefix, name))
+    found += run("ar", "t", find(prefix, name)) if name.endswith(".a") else ""
+    assert "hy_arena_reset" in found
+    assert ROW_CODE.findall(found) == []
+
+
+def test_rows_would_be_seen_in_it(prefix):
+    found = run("readelf", "--syms", "--wide", find(prefix, "libheapyard_conformance.a"))
+    assert "hy_arena_row" in found and "direct_pair" in found and "arena_row.c" in found
+    assert ROW_CODE.search(found)
 
 
 def test_the_shared_library_shows_what_its_headers_declare(prefix):
@@ -205,8 +223,9 @@ def changed(prefix, folder, *change):
         source = source.replace(old, new)
     folder.mkdir()
     (folder / "shelf.c").write_text(source)
-    flags = [*packaged(prefix, "--cflags", "heapyard"), "-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-Wl,--exclude-libs,ALL"]
-    run("cc", folder / "shelf.c", OUTSIDE / "plugin.c", *flags, find(prefix, "libheapyard.a"), "-o", folder / "libshelf.so")
+    flags = ["-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-Wl,--exclude-libs,ALL"]
+    flags += packaged(prefix, "--cflags", "--libs", "heapyard-plugin")
+    run("cc", folder / "shelf.c", OUTSIDE / "plugin.c", *flags, "-o", folder / "libshelf.so")
     return folder / "libshelf.so"
 
 
