@@ -18,7 +18,7 @@ tier = $(call switch,QUICK,--quick) $(call switch,FULL,--full)
 filters = $(call flag,ALLOCATORS,--allocators) $(call flag,WORKLOADS,--workloads) $(call flag,THREADS,--threads)
 
 help:
-	@echo 'make bench            compare all allocators present; QUICK=1 (90 s), FULL=1 (hours), FRESH=1,'
+	@echo 'make bench            compare all allocators that are installed; QUICK=1 (90 s), FULL=1 (hours), FRESH=1,'
 	@echo '                      ALLOCATORS=a,b WORKLOADS=a,b THREADS=1,2 PLUGIN=label=path'
 	@echo 'make test             build with and without sanitizers, run every test; TESTS=regex'
 	@echo 'make coverage         lines and branches of allocators/ that the tests run'
@@ -26,12 +26,10 @@ help:
 	@echo 'make fuzz-overnight   both engines on all cores; HOURS=8'
 	@echo 'make reproduce        run one input again and print it as C; INPUT=file'
 	@echo "make trace            record a program; CMD='program arguments' OUT=file"
-	@echo 'make trace-stats      sum a trace up; TRACE=file'
+	@echo 'make trace-stats      sizes, lifetimes and threads of a trace; TRACE=file'
 	@echo 'make report           HTML and CSV from the results that exist'
 	@echo "make targets          measure the project's own targets"
 	@echo 'make gate             the working tree against a commit; BASE=origin/main QUICK=1'
-	@echo 'make mutants          plant every known bug and see it found (not built yet)'
-	@echo 'make gate-proof       measure how often the gate errs (not built yet)'
 	@echo 'make docs             the manual, and the tables in the documents'
 	@echo 'make install          library and headers; PREFIX=/usr/local DESTDIR='
 	@echo 'make tidy             check layers, rows, form; with clang-tidy where it is installed'

@@ -1,6 +1,8 @@
-"""The Makefile's verbs pass their variables on as flags, and .ci/run keeps the status of what it runs."""
+"""The Makefile's verbs pass their variables on as flags, every script has the same style of usage, and .ci/run
+keeps the status of what it runs."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,9 +11,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 VERBS = [
-    "bench", "test", "coverage", "fuzz", "fuzz-overnight", "reproduce", "trace", "trace-stats", "mutants", "report", "targets",
-    "gate", "gate-proof", "docs", "install", "help", "clean",
+    "bench", "test", "coverage", "fuzz", "fuzz-overnight", "reproduce", "trace", "trace-stats", "report", "targets",
+    "gate", "docs", "install", "tidy", "help", "clean",
 ]  # fmt: skip
+NOT_BUILT_YET = ["mutants", "gate-proof"]
+SCRIPTS = sorted(path.name for path in (ROOT / "scripts").iterdir() if path.is_file() and os.access(path, os.X_OK))
 
 # The tests run below make test; what that make hands down must not change the makes that are tested.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
@@ -21,11 +25,12 @@ def make(*arguments):
     return subprocess.run(["make", *arguments], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
 
-def test_make_alone_is_help_and_names_every_verb():
-    told = make()
-    assert told.returncode == 0
-    for verb in VERBS:
-        assert verb == "help" or f"make {verb} " in told.stdout
+def test_make_alone_is_help_and_names_every_verb_that_works():
+    shown = make()
+    assert shown.returncode == 0
+    named = re.findall(r"^make ([a-z-]+)", shown.stdout, re.MULTILINE)
+    assert sorted([*named, "help"]) == sorted(VERBS)
+    assert "not built yet" not in shown.stdout
 
 
 FLAGS = [
@@ -59,10 +64,43 @@ def test_a_verb_without_its_variable_says_which(verb):
     assert run.returncode == 2 and f"{verb} needs " in run.stderr
 
 
-@pytest.mark.parametrize("verb", ["mutants", "gate-proof"])
+@pytest.mark.parametrize("verb", NOT_BUILT_YET)
 def test_what_is_not_built_yet_says_so(verb):
     run = make(verb)
     assert run.returncode == 2 and f"make {verb}: not built yet" in run.stderr
+
+
+def script(name, *arguments):
+    return subprocess.run([ROOT / "scripts" / name, *arguments], cwd="/", capture_output=True, text=True, check=False)
+
+
+def test_the_scripts_are_all_there():
+    assert {"bench", "bootstrap", "coverage", "docs", "fuzz", "gate", "report", "test", "tidy", "trace"} <= set(SCRIPTS)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_help_has_the_same_form(name):
+    shown = script(name, "--help")
+    assert shown.returncode == 0 and shown.stderr == ""
+    lines = shown.stdout.splitlines()
+    assert max(map(len, lines)) <= 110
+    usage, purpose = [paragraph.replace("\n", " ") for paragraph in shown.stdout.split("\n\n")[:2]]
+    assert usage.startswith(f"usage: scripts/{name} ")
+    assert purpose[0].isupper() and purpose.endswith(".") and ". " not in purpose
+    options = lines[lines.index("options:") + 1 : lines.index("", lines.index("options:"))]
+    assert options[0] == "  -h, --help                print this help and exit"
+    for line in options:
+        assert re.match(r"  (-h, )?--[a-z-]+( [^ ]+)*$| {28}\S|  (?=.{24}  \S)-\S", line), line
+    closing = shown.stdout.split("\n\n")[-1]
+    assert re.match(r"exit codes: 0 [a-z].*, 1 [a-z].*, 2 usage\b", closing.replace("\n", " ")) and closing.endswith(".\n")
+    assert script(name, "-h").stdout == shown.stdout
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_an_option_that_is_not_there_is_named_in_one_line(name):
+    shown = script(name, "--no-such-option")
+    assert shown.returncode == 2 and shown.stdout == ""
+    assert re.fullmatch(rf"{name}: .*--no-such-option.* \(see --help\)\n", shown.stderr)
 
 
 @pytest.fixture(name="submission")

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -46,14 +47,54 @@ def usage_error(message):
     return Failure(Exit.USAGE, message)
 
 
+EXIT_WORDS = {
+    Exit.GOOD: "good",
+    Exit.HARNESS: "the harness failed",
+    Exit.USAGE: "usage",
+    Exit.CONFIRMED: "a confirmed failure",
+    Exit.INCONCLUSIVE: "inconclusive",
+    Exit.NOTHING_MEASURED: "nothing was measured",
+}
+EVERY_SCRIPT = (Exit.GOOD, Exit.HARNESS, Exit.USAGE)
+HELP_WIDTH = 110
+HELP_COLUMN = 28
+
+
+def exit_paragraph(own):
+    """What ends every script's help. own: the statuses that this script gives beyond those that all give, and
+    those that it has more to say about, with its words or None for the common ones."""
+    codes = sorted({*EVERY_SCRIPT, *own})
+    told = "exit codes: " + ", ".join(f"{code.value}\N{NO-BREAK SPACE}{own.get(code) or EXIT_WORDS[code]}" for code in codes)
+    order = "" if set(codes) == set(EVERY_SCRIPT) else "; where several apply, the first of 2, 3, 1, 5, 4"
+    return textwrap.fill(told + order + ".", HELP_WIDTH).replace("\N{NO-BREAK SPACE}", " ")
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """The same width and the same column for what options do in every script and on every terminal."""
+
+    def __init__(self, prog):
+        super().__init__(prog, max_help_position=HELP_COLUMN, width=HELP_WIDTH)
+        self._action_max_length = HELP_COLUMN  # else the column depends on the script's longest option
+
+
 class Parser(argparse.ArgumentParser):
-    """Tells a usage error in one line, with the option that may have been meant."""
+    """The command line in the style that all scripts share: how it is called, one sentence about what it is for,
+    details, options, exit codes. A usage error is one line that names what is wrong and what is meant instead.
+
+    text: the script's docstring, whose first paragraph is the sentence; exits: see exit_paragraph."""
+
+    def __init__(self, text, exits=None, **settings):
+        super().__init__(
+            prog=f"scripts/{Path(sys.argv[0]).name}", description=text.strip(), epilog=exit_paragraph(exits or {}),
+            formatter_class=HelpFormatter, add_help=False, **settings,
+        )  # fmt: skip
+        self.add_argument("-h", "--help", action="help", help="print this help and exit")
 
     def error(self, message):
         unknown = message.removeprefix("unrecognized arguments: ").split("=")[0].split(" ")[0]
         near = unknown not in self._option_string_actions and difflib.get_close_matches(unknown, self._option_string_actions, 1)
         meant = f"; did you mean {near[0]}?" if near else ""
-        raise usage_error(f"{message}{meant} (--help tells what there is)")
+        raise usage_error(f"{message}{meant} (see --help)")
 
 
 def plugin(text):

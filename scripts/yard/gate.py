@@ -141,27 +141,36 @@ def _facts(base, head, form_name, seed, plan, began):
     }
 
 
-def parse_arguments(arguments):
-    parser = common.Parser(
-        prog="gate",
-        description="Compares the working tree (head) with a base commit: exact counts, instructions, time, memory.",
-        epilog="Exit: 0 nothing got worse, 1 the harness failed, 2 usage, 3 a confirmed regression, "
-               "4 inconclusive, 5 nothing (or not everything) was measured.",
-    )
-    parser.add_argument("--base", help="the commit to compare with (default: origin/main)")
+USAGE = """Compares the working tree (head) with a base commit: exact counts, instructions, time, memory."""
+EXITS = {
+    Exit.GOOD: "nothing got worse",
+    Exit.CONFIRMED: "a confirmed regression",
+    Exit.INCONCLUSIVE: None,
+    Exit.NOTHING_MEASURED: "nothing (or not everything) was measured",
+}
+
+
+def make_parser():
+    parser = common.Parser(USAGE, EXITS)
+    parser.add_argument("--base", metavar="COMMIT", help="the commit to compare with (default: origin/main)")
     parser.add_argument("--base-plugin", metavar="PATH", help="instead of commits: the plugin to compare with, and")
     parser.add_argument("--head-plugin", metavar="PATH", help="the one that is compared with it")
     parser.add_argument("--bench", metavar="FILE", type=common.Path, help="for plugins: a heapyard-bench that is built already")
     parser.add_argument("--quick", action="store_true", help="less time per cell (for every pull request)")
     parser.add_argument("--full", action="store_true", help="more cells, and more time for each")
-    parser.add_argument("--allocators", help="A,B: only these rows")
-    parser.add_argument("--workloads", help="A,B: only these workloads")
-    parser.add_argument("--threads", help="1,2: only cells of so many threads")
-    parser.add_argument("--tiers", default=",".join(TIERS), help=f"only these of {','.join(TIERS)}")
-    parser.add_argument("--out", help="folder for the report (default: reports/out/gate-<time>)")
-    parser.add_argument("--accepted", default=gate_accepted.PATH, help="accepted regressions (reports/accepted.toml)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes that count side by side")
-    parser.add_argument("--seed", type=int, help="of order, layout and environment (default: another each time)")
+    parser.add_argument("--allocators", metavar="A,B", help="only these rows")
+    parser.add_argument("--workloads", metavar="A,B", help="only these workloads")
+    parser.add_argument("--threads", metavar="N,M", help="only cells of so many threads")
+    parser.add_argument("--tiers", metavar="A,B", default=",".join(TIERS), help=f"only these of {','.join(TIERS)}")
+    parser.add_argument("--out", metavar="FOLDER", help="where the report goes (default: reports/out/gate-<time>)")
+    parser.add_argument("--accepted", metavar="FILE", default=gate_accepted.PATH, help="accepted regressions (default: reports/accepted.toml)")
+    parser.add_argument("--jobs", metavar="N", type=int, default=os.cpu_count(), help="processes that count side by side (default: the cores)")
+    parser.add_argument("--seed", metavar="N", type=int, help="of order, layout and environment (default: another each time)")
+    return parser
+
+
+def parse_arguments(arguments):
+    parser = make_parser()
     options = parser.parse_args(arguments)
     options.tiers = options.tiers.split(",")
     for tier in options.tiers:
