@@ -1,4 +1,4 @@
-"""The examples of the README are real: they compile without a warning and do what they say."""
+"""The examples of the documents are real: they compile without a warning and do what they say."""
 
 import os
 import re
@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("HEAPYARD_BUILD", ROOT / "build" / "debug"))
+DOCUMENTS = ("README.md", "allocators/README.md")
 COMPILE = ["cc", "-std=c17", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
 
 # Runs an allocator's row as the registry would, over libc, until it refuses.
@@ -29,9 +30,10 @@ int main(void) {
 
 
 def example(name):
-    """The block of C that follows the marker, and nothing else of the README."""
-    found = re.findall(rf"<!-- example: {name} -->\n```c\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(found) == 1, f"the README has {len(found)} examples called {name}"
+    """The block of C that follows the marker, and nothing else of the documents."""
+    text = "".join((ROOT / document).read_text(encoding="utf-8") for document in DOCUMENTS)
+    found = re.findall(rf"<!-- example: {name} -->\n```c\n(.*?)```", text, re.DOTALL)
+    assert len(found) == 1, f"there are {len(found)} examples called {name}"
     return found[0]
 
 

@@ -166,7 +166,7 @@ def test_each_header_compiles_alone(prefix, compiler, standard):
 
 
 def test_the_readme_shows_this_allocator():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "allocators" / "README.md").read_text(encoding="utf-8")
     shown = re.search(r"<!-- example: an allocator -->\n```c\n(.*?)```", readme, re.DOTALL).group(1)
     assert shown == (OUTSIDE / "shelf.c").read_text(encoding="utf-8")
 

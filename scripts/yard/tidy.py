@@ -77,7 +77,8 @@ class Tree:
 # --- the house ---------------------------------------------------------------------------------------
 
 TOP_LEVEL = {
-    "CMakeLists.txt", "CMakePresets.json", "Makefile", "README.md", "CHANGELOG.md", "LICENSE",
+    "CMakeLists.txt", "CMakePresets.json", "Makefile", "README.md", "CHANGELOG.md",
+    "CONTRIBUTING.md", "LICENSE",
     "allocators", "bench", "corpus", "fuzz", "reports", "scripts",
 }  # fmt: skip
 
@@ -352,6 +353,17 @@ def shell_options(tree):
             yield Finding(path, 1, "the script goes on after a failure", "set -euo pipefail (bash) or set -eu (sh)")
 
 
+README_LIMIT = 100
+
+
+def readme_length(tree):
+    """The README at the top fits one screen of a browser; what needs more room stands in its folder's own."""
+    lines = tree.text("README.md").count("\n") if "README.md" in tree else 0
+    if lines > README_LIMIT:
+        what = f"the README has {lines} lines, more than {README_LIMIT}"
+        yield Finding("README.md", README_LIMIT + 1, what, "move what is not for newcomers to its folder's README")
+
+
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
 
 
@@ -371,7 +383,7 @@ def links(tree):
 
 RULES = [
     top_level, file_sizes, layers, orphans, umbrella, subjects, function_lengths, forbidden_words, whitespace,
-    openings, shell_options, links,
+    openings, shell_options, readme_length, links,
 ]  # fmt: skip
 
 

@@ -74,6 +74,21 @@ PLANTED = {
         {"allocators/include/heapyard/page.h": "/* page.h: pages. */\n#include <heapyard/arena.h>\n"},
         "allocators/include/heapyard/page.h", 2, "layer above",
     ),
+    "an allocator includes a header of rows": (
+        {
+            "allocators/strategies/region_row.h": "/* region_row.h: regions. */\n",
+            "allocators/strategies/region_row.c": "/* region_row.c: regions. */\n#include \"region_row.h\"\n",
+            "allocators/strategies/region.h": "/* region.h: regions. */\n#include \"region_row.h\"\n",
+        },
+        "allocators/strategies/region.h", 2, "layer above",
+    ),
+    "a row includes the bench": (
+        {
+            "allocators/strategies/region_row.h": "/* region_row.h: regions. */\n#include \"bench/workloads.h\"\n",
+            "bench/workloads.h": "/* workloads.h: table 2. */\n",
+        },
+        "allocators/strategies/region_row.h", 2, "layer above",
+    ),
     "fuzz includes bench, in a test": (
         {
             "fuzz/model.c": "/* model.c: m. */\n",
@@ -121,6 +136,7 @@ PLANTED = {
         {"README.md": "# a yard\n[here](scripts/run#part) ![not here](reports/none.png) [there](https://example.org/x)\n"},
         "README.md", 2, "reports/none.png leads nowhere",
     ),
+    "a README of two screens": ({"README.md": "# a yard\n" * 101}, "README.md", 101, "101 lines, more than 100"),
     "no newline at the end": ({"README.md": "# a yard"}, "README.md", 1, "newline"),
     "no opening": ({"allocators/core/bits.c": "#include \"bits.h\"\n"}, "allocators/core/bits.c", 1, "open with its name"),
     "a script that goes on": ({"scripts/run": "#!/bin/sh\necho hello\n"}, "scripts/run", 1, "goes on"),
