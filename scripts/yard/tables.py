@@ -20,12 +20,14 @@ class Unknown(Exception):
 
 def parse(bench, bench_help, replay):
     """The listing: rows and workloads, as `heapyard-bench list --json` prints them, meters from the lines of its
-    --help, properties from those of `heapyard-replay list`."""
+    --help, properties and oracles from those of `heapyard-replay list`."""
     listing = json.loads(bench)
     meters = re.findall(r"^  (\w+) +(.+)$", bench_help, re.MULTILINE)
     listing["meters"] = [{"name": name, "summary": summary} for name, summary in meters]
     claims = re.findall(r"^property\t(\w+)\t(\w+)\t(.+)$", replay, re.MULTILINE)
     listing["properties"] = [{"name": name, "runs": runs, "summary": summary} for name, runs, summary in claims]
+    checks = re.findall(r"^oracle\t(\w+)\t(.+)$", replay, re.MULTILINE)
+    listing["oracles"] = [{"name": name, "summary": summary} for name, summary in checks]
     return listing
 
 
@@ -101,7 +103,15 @@ def properties(listing):
     return _table(["property", "what it claims", "runs on"], rows)
 
 
-TABLES = {"allocators": allocators, "traits": traits, "workloads": workloads, "meters": meters, "properties": properties}
+def oracles(listing):
+    """Every oracle of the interpreter, in the order in which they check."""
+    return _table(["oracle", "what it checks"], [[f"`{row['name']}`", row["summary"]] for row in listing["oracles"]])
+
+
+TABLES = {
+    "allocators": allocators, "traits": traits, "workloads": workloads, "meters": meters, "properties": properties,
+    "oracles": oracles,
+}  # fmt: skip
 
 
 class Best:

@@ -14,6 +14,7 @@ LISTING = {
         {"name": "jemalloc", "group": "peer", "summary": "peer", "traits": ["thread_safe"], "greatest_align_log2": 40, "missing": "x"},
     ],
     "workloads": [{"name": "pair", "summary": "one after the other.", "operation": "one pair"}],
+    "oracles": [{"name": "model", "summary": "every byte"}],
     "meters": [{"name": "exact", "summary": "counts"}],
     "properties": [{"name": "conform", "runs": "rows", "summary": "the contract"}, {"name": "canary", "runs": "must_fail", "summary": "wrong"}],
 }
@@ -63,14 +64,16 @@ def test_what_is_installed_here_does_not_show():
 
 def test_the_programs_answers_are_read():
     help_text = "usage: heapyard-bench COMMAND [options]; COMMAND --help prints its options\n  exact         counts, of all\n  run  x\n"
-    lines = "row\tarena\tstrategy\t\nproperty\tconform\trows\tthe contract\ncell\tconform\tarena\n"
+    lines = "row\tarena\tstrategy\t\nproperty\tconform\trows\tthe contract\ncell\tconform\tarena\noracle\tmodel\tevery byte\n"
     listing = tables.parse('{"rows": [], "workloads": []}', help_text, lines)
     assert listing["meters"] == [{"name": "exact", "summary": "counts, of all"}, {"name": "run", "summary": "x"}]
     assert listing["properties"] == [{"name": "conform", "runs": "rows", "summary": "the contract"}]
+    assert listing["oracles"] == [{"name": "model", "summary": "every byte"}]
 
 
-def test_meters_and_properties_have_a_line_each():
+def test_meters_properties_and_oracles_have_a_line_each():
     assert "| `exact` | counts |\n" in tables.meters(LISTING)
+    assert "| `model` | every byte |\n" in tables.oracles(LISTING)
     text = tables.properties(LISTING)
     assert "| `conform` | the contract | every row that it applies to |\n" in text
     assert "must fail |\n" in text
