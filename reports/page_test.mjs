@@ -7,6 +7,7 @@
 // there is one, is opened in light, dark, at 360 px, on paper and without scripts. Nothing may be said on
 // the console, no request may leave, axe-core may find nothing, the page may never scroll sideways; the
 // controls must do what they say and the address must keep it. Screenshots go to reports/out/screenshots.
+// Made-up runs are of what heapyard-bench of the build in HEAPYARD_BUILD (default build/debug) lists.
 // Times are printed, not asserted: this machine is shared.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -29,7 +30,7 @@ const python = (...args) => execFileSync('/usr/bin/python3', args, { cwd: root, 
 
 function syntheticPage(name, ...args) {
   const folder = path.join(scratch, name);
-  python('scripts/yard/synthetic.py', folder, ...args);
+  python('scripts/yard/testdata/synthetic.py', folder, ...args);
   return python('scripts/report', folder, '--format', 'path').trim();
 }
 
@@ -251,7 +252,7 @@ async function main() {
   mkdirSync(pictures, { recursive: true });
   const browser = await chromium.launch({ executablePath: process.env.HY_CHROMIUM || '/usr/bin/chromium', args: flags });
   try {
-    const full = syntheticPage('full', '--rows', '50', '--workloads', '40');
+    const full = syntheticPage('full', '--rows', '50', '--cells', '40');
     if (process.argv[2] === '--speed') {
       for (let i = 0; i < 10; i++) await speed(browser, full);
       return;
@@ -262,7 +263,7 @@ async function main() {
     await looks(browser, full, 'full', { audited: ['light'] });
     await prints(browser, full, 'full');
     await withoutScripts(browser, full, 'full');
-    await unfinished(browser, syntheticPage('unfinished', '--rows', '12', '--workloads', '9', '--unfinished'));
+    await unfinished(browser, syntheticPage('unfinished', '--rows', '12', '--cells', '9', '--unfinished'));
     await speed(browser, full);
     const real = process.argv.slice(2).map(run => path.join(run, 'index.html')).concat(latestPage() ?? []);
     for (const file of real) {

@@ -1,0 +1,1 @@
+"""What the tests of the yard read: made-up runs."""
