@@ -1,15 +1,57 @@
-"""Charts as static SVG that needs no script and fits any width.
+"""Where things stand in a chart: axes, ticks, labels that keep apart. The markup is in charts.html.
 
 Positions are percentages and lengths are pixels: a chart stretches with its column while text and
-marks keep their size. Marks are symbols defined once in the page (#o, #d, #s, #t) and coloured by
-the class of their allocator. Every chart carries a sentence that says what it shows.
+marks keep their size.
 """
 
 import math
-
-from markupsafe import Markup, escape
+from typing import NamedTuple
 
 STEPS = (1, 2, 5)
+# Steps for an axis of less than half a decade.
+FINE_STEPS = (1, 1.1, 1.2, 1.5, 2, 3, 5, 7, 8, 9)
+# Ratios above this stand at the edge of a chart, with their number, rather than squeeze all others.
+AXIS_LIMIT = 4
+# Pixels: of a chart, and between the names beside it.
+HEIGHT, LINE_HEIGHT = 320, 14
+
+
+class Tick(NamedTuple):
+    """`one`: the value that an axis always shows, which has a stronger line."""
+
+    place: float
+    text: str
+    one: bool
+
+
+class Scale(NamedTuple):
+    """What an axis looks like."""
+
+    label: str
+    ticks: list
+
+
+class Chart(NamedTuple):
+    """A chart's frame; `name` is its id."""
+
+    name: str
+    x: Scale
+    y: Scale
+    height: int = HEIGHT
+
+
+class Line(NamedTuple):
+    """An allocator's line through points in per cent."""
+
+    name: str
+    points: list
+
+
+class EndLabel(NamedTuple):
+    """A name at the right edge, in pixels from the top."""
+
+    name: str
+    y: float
 
 
 class Axis:
@@ -41,21 +83,28 @@ class Axis:
         """As at(), but what is off the chart stands at its edge."""
         return min(max(self.at(value), 0), 100)
 
+    def _linear_ticks(self, most):
+        step = 10 ** math.floor(math.log10(self.hi))
+        step = next(step * factor for factor in (0.1, 0.2, 0.5, 1, 2, 5) if self.hi / (step * factor) <= most)
+        return [(self.at(i * step), i * step) for i in range(int(self.hi / step) + 1)]
+
     def ticks(self, most=6):
         """(per cent, value), few enough to be read and with `always` among them."""
         if not self.log:
-            step = 10 ** math.floor(math.log10(self.hi))
-            step = next(step * factor for factor in (0.1, 0.2, 0.5, 1, 2, 5) if self.hi / (step * factor) <= most)
-            return [(self.at(i * step), i * step) for i in range(int(self.hi / step) + 1)]
+            return self._linear_ticks(most)
         decades = range(math.floor(self.lo), math.ceil(self.hi) + 1)
-        for steps in (((1, 1.1, 1.2, 1.5, 2, 3, 5, 7, 8, 9) if self.hi - self.lo < 0.5 else STEPS), STEPS, (1, 3), (1,)):
+        for steps in (FINE_STEPS if self.hi - self.lo < 0.5 else STEPS, STEPS, (1, 3), (1,)):
             values = [round(step * 10.0**decade, 12) for decade in decades for step in steps]
             values = [value for value in values if self.lo <= math.log10(value) <= self.hi]
             if len(values) <= most:
                 break
         stride = math.ceil(len(values) / most)
         anchor = values.index(self.always) if self.always in values else 0
-        return [(self.at(value), value) for index, value in enumerate(values) if (index - anchor) % stride == 0]
+        return [(self.at(value), value) for value in values[anchor % stride :: stride]]
+
+    def scale(self, label="", most=6):
+        ticks = [Tick(place, short(value), value == self.always) for place, value in self.ticks(most)]
+        return Scale(label, ticks)
 
 
 def short(value):
@@ -67,63 +116,41 @@ def short(value):
 
 
 def percent(value):
-    """A position with the precision of a tenth of a pixel on a wide screen; off-chart values stay at the edge."""
+    """A position to a tenth of a per cent, a pixel on a wide screen; off-chart values stay at the edge."""
     return f"{min(max(value, -1), 101):.1f}".rstrip("0").rstrip(".") + "%"
 
 
-def strip(axis, ratio, shape):
-    """One row's interval and dot."""
-    line = ""
-    if ratio.lo is not None:
-        line = f'<line x1="{percent(axis.at(ratio.lo))}" x2="{percent(axis.at(ratio.hi))}"/>'
-    return Markup(f'<svg>{line}<use href="#{shape}" x="{percent(axis.at(ratio.median))}"/></svg>')
+def path(points):
+    """Points in per cent from the lower left as SVG counts them, from the upper left."""
+    return " ".join(f"{x:.1f},{100 - y:.1f}" for x, y in points)
 
 
-def strip_axis(axis):
-    """The scale above the strips of a table, aligned with them."""
-    ticks = "".join(
-        f'<text x="{percent(place)}"{" class=one" if value == axis.always else ""}>{short(value)}</text>' for place, value in axis.ticks(5)
-    )
-    return Markup(f'<svg class=ax aria-hidden=true>{ticks}</svg>')
+# Where a name may stand beside its dot, the best place first: right, left, above, below, the corners.
+SPOTS = (
+    (10, 4, "start"), (-10, 4, "end"), (0, -10, "middle"), (0, 19, "middle"),
+    (8, -8, "start"), (8, 16, "start"), (-8, -8, "end"), (-8, 16, "end"),
+)  # fmt: skip
+DOT_RADIUS = 6
+LETTER_WIDTH = 6.7
 
 
-def _grid(axis_x, axis_y, label_x, label_y):
-    parts = []
-    for place, value in axis_y.ticks():
-        at = percent(100 - place)
-        kind = "one" if value == axis_y.always else "g"
-        parts.append(f'<line class={kind} x2="100%" y1="{at}" y2="{at}"/><text class=ty x="-8" y="{at}">{short(value)}</text>')
-    for place, value in axis_x.ticks():
-        at = percent(place)
-        kind = "one" if value == axis_x.always else "g"
-        parts.append(f'<line class={kind} x1="{at}" x2="{at}" y2="100%"/><text class=tx x="{at}" y="100%">{short(value)}</text>')
-    parts.append(f'<text class=lx x="50%" y="100%">{escape(label_x)}</text><text class=ly x="0" y="0">{escape(label_y)}</text>')
-    return "".join(parts)
+def _overlap(one, other):
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def plot(name, axes, labels, marks, says, height=320, wide_right=True):
-    """A chart with both axes; `marks` is SVG in per cent, `says` is its text alternative."""
-    grid = _grid(*axes, *labels)
-    side = " r" if wide_right else ""
-    return Markup(
-        f'<div class="plot{side}" style="--h:{height}px"><svg id="{escape(name)}" role=img aria-label="{escape(says)}">'
-        f'<g class=grid aria-hidden=true>{grid}</g>{marks}</svg></div>'
-    )
-
-
-def place_labels(dots, width, height, letter=6.7, line=14):
+def place_labels(dots, width, height):
     """Where the name of each dot goes: (dx, dy, anchor), or None where there is no room. Dots are
     (x, y, text) in pixels, the most important first."""
-    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y, _ in dots]
+    taken = [(x - DOT_RADIUS, y - DOT_RADIUS, x + DOT_RADIUS, y + DOT_RADIUS) for x, y, _ in dots]
     out = []
     for x, y, text in dots:
-        length = len(text) * letter
+        length = len(text) * LETTER_WIDTH
         found = None
-        for dx, dy, anchor in ((10, 4, "start"), (-10, 4, "end"), (0, -10, "middle"), (0, 19, "middle"), (8, -8, "start"), (8, 16, "start"), (-8, -8, "end"), (-8, 16, "end")):
+        for dx, dy, anchor in SPOTS:
             left = x + dx - {"start": 0, "end": length, "middle": length / 2}[anchor]
-            box = (left, y + dy - line + 3, left + length, y + dy + 3)
-            free = all(box[2] <= other[0] or other[2] <= box[0] or box[3] <= other[1] or other[3] <= box[1] for other in taken)
-            if free and box[0] >= 0 and box[2] <= width and box[1] >= 0 and box[3] <= height:
+            box = (left, y + dy - LINE_HEIGHT + 3, left + length, y + dy + 3)
+            inside = box[0] >= 0 and box[2] <= width and box[1] >= 0 and box[3] <= height
+            if inside and not any(_overlap(box, other) for other in taken):
                 found = (dx, dy, anchor)
                 taken.append(box)
                 break
@@ -147,15 +174,9 @@ def spread(wishes, gap, height):
     return [places[i] for i in range(len(wishes))]
 
 
-def polyline(points):
-    """A line through points in per cent, in a layer that stretches while its stroke doesn't."""
-    path = " ".join(f"{x:.1f},{100 - y:.1f}" for x, y in points)
-    return f'<svg viewBox="0 0 100 100" preserveAspectRatio=none width="100%" height="100%" class=layer><polyline points="{path}"/></svg>'
-
-
-def end_labels(ends, height):
-    """Names at the right edge, (class, name, height in per cent), spread so that they can be read."""
-    most = max(1, height // 14)
-    ends = ends[:most]
-    places = spread([(100 - y) / 100 * height for _, _, y in ends], 14, height)
-    return "".join(f'<text class="el {css}" x="100%" dx=10 y="{place:.0f}" dy=4>{escape(name)}</text>' for (css, name, _), place in zip(ends, places))
+def end_labels(lines, height=HEIGHT):
+    """The names of lines beside their last points, as many as there is room for, spread so that they can
+    be read."""
+    lines = lines[: max(1, height // LINE_HEIGHT)]
+    wishes = [(100 - line.points[-1][1]) / 100 * height for line in lines]
+    return [EndLabel(line.name, y) for line, y in zip(lines, spread(wishes, LINE_HEIGHT, height))]

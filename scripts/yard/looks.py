@@ -3,8 +3,8 @@
 Eight hues that stay apart for the colour-blind (after Okabe and Ito, darkened or lightened until they
 stand out from either background) are dealt to those that people choose between; ours are circles,
 peers diamonds, what comes from the system squares, floors grey triangles. A row that is another form of
-another row (its sized API, its twin, a composition with it on top) has that one's colour and is hollow. When the hues run out they come
-again hollow: the mark and the name beside it still tell them apart.
+another row (its sized API, its twin, a composition with it on top) has that one's colour and is hollow. When
+the hues run out they come again hollow: the mark and the name beside it still tell them apart.
 """
 
 from typing import NamedTuple
@@ -31,8 +31,11 @@ def shape(row):
 def assign(rows, reference):
     """Looks by name, for rows in the registry's order."""
     out, dealt = {}, 0
-    order = sorted(range(len(rows)), key=lambda i: (rows[i].base is not None, not rows[i].peer, rows[i].group == "decorator", i))
-    for index in order:
+
+    def rank(i):
+        return (rows[i].base is not None, not rows[i].peer, rows[i].group == "decorator", i)
+
+    for index in sorted(range(len(rows)), key=rank):
         row = rows[index]
         base = row.base.name if row.base else None
         hollow = base in out
@@ -43,12 +46,9 @@ def assign(rows, reference):
         elif base in out:
             colour = out[base].colour
         else:
-            colour, hollow = dealt % HUES, dealt >= 2 * HUES
+            colour = dealt % HUES
+            taken = any((look.colour, look.shape) == (colour, shape(row)) for look in out.values())
+            hollow = dealt >= 2 * HUES or taken
             dealt += 1
         out[row.name] = Look(f"r{index}", colour, shape(row), hollow)
     return out
-
-
-def css(looks):
-    """The rules that give each allocator's class its colour."""
-    return "".join(f".{look.css}{{--c:var(--c{look.colour}){';--f:var(--bg)' if look.hollow else ''}}}" for look in looks.values())

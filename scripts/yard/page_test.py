@@ -9,12 +9,17 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from yard import charts, looks, page, samples, stats, synthetic, targets, verdicts  # noqa: E402
+from yard import charts, looks, page, samples, stats, targets, verdicts  # noqa: E402
+from yard.answer import answer  # noqa: E402
+from yard.sections import SECTIONS, answers, table  # noqa: E402
+from yard.testdata import synthetic  # noqa: E402
+from yard.view import View  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return samples.load(synthetic.write(tmp_path_factory.mktemp("run"), row_count=20, workload_count=14, processes=8, rounds=10))
+    folder = tmp_path_factory.mktemp("run")
+    return samples.load(synthetic.write(folder, row_count=30, processes=8, rounds=10))
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +39,32 @@ class Seen(html.parser.HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
 
+def section(run, name):
+    """One section of the page."""
+    return page.body(View(run), next(section for section in SECTIONS if section.name == name))
+
+
+def said(run, verdict, macro="sentence(it)"):
+    """A verdict as the page says it."""
+    view = View(run)
+    source = '{% from "macros.html" import sentence, tie with context %}{{ ' + macro + " }}"
+    template = page.environment().from_string(source)
+    return plain(template.render(it=answer(verdict), looks=view.looks, reference="libc"))
+
+
+def standing(run, name, median, width=0.01):
+    return verdicts.Standing(run.rows[name], stats.Estimate(median, median - width, median + width, 9), 1)
+
+
 def plain(text):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", text)).replace("&nbsp;", " ")
+
+
+def test_a_section_is_a_line_a_function_and_a_template():
+    names = [section.name for section in SECTIONS]
+    functions = Path(answers.__file__).parent.glob("*.py")
+    assert sorted(names) == sorted(path.stem for path in functions if path.stem != "__init__")
+    assert sorted(names) == sorted(path.stem for path in (page.TEMPLATES / "sections").iterdir())
 
 
 def test_nothing_is_loaded_from_elsewhere(text):
@@ -64,89 +93,121 @@ def test_winner_is_the_one_that_leads(run, text):
         assert verdict.leaders and not any(leader.row.floor or leader.row.twin for leader in verdict.leaders)
         best = verdict.leaders[0].ratio
         assert all(leader.ratio.lo <= best.hi for leader in verdict.leaders)
-        others = [entry for entry in verdicts.standings(run, cells) if verdicts.candidate(entry.row) and entry not in verdict.leaders]
-        assert all(entry.ratio.lo > best.hi for entry in others)
+        others = [entry for entry in verdicts.standings(run, cells) if verdicts.candidate(entry.row)]
+        assert all(entry.ratio.lo > best.hi for entry in others if entry not in verdict.leaders)
 
 
 def test_no_winner_without_an_interval(tmp_path):
-    run = samples.load(synthetic.write(tmp_path, row_count=15, workload_count=3, processes=4, rounds=5))
-    answers = plain(page.answers(page.Page(run)))
-    assert "no winner is named" in answers and "×" not in answers
-    assert " class=b" not in page.grid(page.Page(run))
+    run = samples.load(synthetic.write(tmp_path, row_count=15, cell_count=3, processes=4, rounds=5))
+    text = plain(section(run, "answers"))
+    assert "no winner is named" in text and "×" not in text
+    cells = [cell for row in table.data(View(run))["rows"] for cell in row.cells]
+    assert cells and not any("b" in cell.css.split() for cell in cells)
+    assert not re.search(r'class="b[ "]', section(run, "table"))
 
 
 def test_touching_intervals_are_no_clear_difference(run):
-    rows = list(run.rows.values())
-    near = [verdicts.Standing(rows[i], stats.Estimate(m, m - 0.02, m + 0.02, 9), 1) for i, m in enumerate((0.50, 0.53, 0.60))]
-    assert [leader.ratio.median for leader in verdicts.leaders(near)] == [0.50, 0.53]
-    assert plain(page.tie(page.Page(run), verdicts.leaders(near))).startswith("no clear difference between floor_null, 0.50")
+    names = [row.name for row in run.chosen() if not row.base and row.name != "libc"]
+    near = [standing(run, name, median, 0.02) for name, median in zip(names, (0.50, 0.53, 0.60))]
+    found = verdicts.leaders(near)
+    assert [leader.ratio.median for leader in found] == [0.50, 0.53]
+    text = said(run, verdicts.Verdict(found, [], [], [], ""), "tie(it.best, true)")
+    one, other = "0.50 × libc [0.48, 0.52]", "0.53 × libc [0.51, 0.55]"
+    assert text == f"no clear difference between {names[0]}, {one} and {names[1]}, {other}"
+
+
+def test_more_than_three_without_a_clear_difference_are_counted(run):
+    names = [row.name for row in run.chosen() if not row.base and row.name != "libc"][:5]
+    verdict = verdicts.Verdict([standing(run, name, 0.5) for name in names], [], [], [], "")
+    shown = "; ".join(f"{name}, 0.50 × libc [0.49, 0.51]" for name in names[:3])
+    assert said(run, verdict, "tie(it.best, true)") == f"no clear difference between {shown} and 2 more"
+    shown = "; ".join(f"{name}, 0.50 ×" for name in names[:3])
+    assert said(run, verdict, "tie(it.best, false)") == f"{shown}; or 2 more"
 
 
 def test_one_sentence_a_workload(run):
-    shown = page.Page(run)
-    assert page.answers(shown).count("<dt>") == len(shown.works)
-    assert "with 2 threads: " in plain(page.answers(shown))
+    view = View(run)
+    uses = answers.data(view)["uses"]
+    assert [use.workload for use in uses] == list(view.works)
+    text = section(run, "answers")
+    assert text.count("<dt>") == len(view.works)
+    assert "with 2 threads: " in plain(text)
 
 
 def test_sentence_names_the_best_and_the_best_for_general_purpose(run):
-    def standing(name, median):
-        return verdicts.Standing(run.rows[name], stats.Estimate(median, median - 0.01, median + 0.01, 9), 1)
-
-    verdict = verdicts.Verdict([standing("arena", 0.12)], [standing("jemalloc", 0.61)], [], "")
-    assert plain(page.sentence(page.Page(run), verdict)) == "arena, 0.12 × libc [0.11, 0.13]; best general-purpose: jemalloc, 0.61 ×"
+    arena = [standing(run, "arena", 0.12)]
+    verdict = verdicts.Verdict(arena, arena, [standing(run, "jemalloc", 0.61)], [], "")
+    expected = "arena, 0.12 × libc [0.11, 0.13]; best general-purpose: jemalloc, 0.61 ×"
+    assert said(run, verdict) == expected
 
 
 def test_other_forms_of_a_leader_are_no_rivals(run):
-    leaders = [verdicts.Standing(run.rows[name], stats.Estimate(0.6, 0.59, 0.61, 9), 1) for name in ("jemalloc", "jemalloc_sized")]
-    assert plain(page.tie(page.Page(run), leaders)) == "jemalloc (or jemalloc_sized), 0.60 × libc [0.59, 0.61]"
+    leaders = [standing(run, name, 0.6) for name in ("jemalloc", "jemalloc_sized")]
+    verdict = verdicts.Verdict(leaders, [], leaders, [], "")
+    assert said(run, verdict) == "jemalloc (or jemalloc_sized), 0.60 × libc [0.59, 0.61]"
 
 
 def test_failed_cells_and_missing_rows_are_told(run, text):
     failure = next(failure for cell in run.cells.values() for failure in cell.failures.values())
     assert failure["command"] in text.replace("&#39;", "'")
-    assert "install librpmalloc1" in text and ">failed</a>" in text
+    missing = run.missing()[0]
+    assert f"<td>{missing.missing}" in text and ">failed</a>" in text
 
 
 def test_unfinished_run_says_so(tmp_path):
-    run = samples.load(synthetic.write(tmp_path, row_count=12, workload_count=4, processes=6, rounds=5, finished=False))
+    folder = synthetic.write(tmp_path, row_count=12, cell_count=4, processes=6, rounds=5, finished=False)
+    run = samples.load(folder)
     assert "This run is not finished." in page.render(run)
 
 
 def test_empty_run_still_makes_a_page(tmp_path):
-    folder = synthetic.write(tmp_path, row_count=5, workload_count=2, processes=6, rounds=5, finished=False)
+    folder = synthetic.write(tmp_path, row_count=5, cell_count=2, processes=6, rounds=5, finished=False)
     (folder / "samples.ndjson").write_text("")
     assert "nothing to compare with" in page.render(samples.load(folder))
 
 
 def test_targets_of_the_same_commit_are_shown(run, tmp_path, monkeypatch):
     cell = targets.Cell("pair", "size=64")
-    short = targets.Outcome(targets.Target("ours", cell, "floor", cell, 1.1, "<so>", "below"), stats.Estimate(1.25, 1.2, 1.3, 9))
+    target = targets.Target("ours", cell, "floor", cell, 1.1, "<so>", "below")
+    short = targets.Outcome(target, stats.Estimate(1.25, 1.2, 1.3, 9))
     monkeypatch.setattr(targets, "RECORD", tmp_path / "targets.json")
     monkeypatch.setattr(targets.context, "git", lambda *arguments: run.context["commit"])
     targets.keep([short])
     shown = page.render(run)
     assert "What our own must reach" in shown and "0 of 1 held" in shown
-    assert "ours beyond below" in shown and "1.25 [1.20, 1.30] × floor" in shown and "&lt;so&gt;" in shown
+    assert "ours beyond below" in shown and "&lt;so&gt;" in shown
+    assert "1.25 [1.20, 1.30] × floor" in plain(shown)
     monkeypatch.setattr(targets.context, "git", lambda *arguments: "another")
     targets.keep([short])
     assert "What our own must reach" not in page.render(run)
 
 
 def test_full_size_page_is_at_most_a_megabyte(tmp_path):
-    run = samples.load(synthetic.write(tmp_path, row_count=50, workload_count=40, processes=12, rounds=5))
+    run = samples.load(synthetic.write(tmp_path, row_count=50, cell_count=40, processes=12, rounds=5))
     assert page.write(run).stat().st_size <= page.LIMIT_BYTES
 
 
+def test_page_above_the_limit_loses_points_of_its_memory_curves(run, monkeypatch):
+    whole, less, least = (len(page.render(run, detail).encode()) for detail in (1, *page.LESS_DETAIL))
+    assert whole > less > least
+    for limit, size in ((whole, whole), (whole - 1, less), (less - 1, least)):
+        monkeypatch.setattr(page, "LIMIT_BYTES", limit)
+        assert page.write(run).stat().st_size == size
+
+
 def test_data_of_the_script_is_the_runs(run, text):
-    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S).group(1))
+    pattern = r'<script type="application/json" id="data">(.*?)</script>'
+    data = json.loads(re.search(pattern, text, re.S).group(1))
     assert [row[0] for row in data["rows"]] == [row.name for row in run.chosen()]
     assert len(data["cells"]) == len(run.cells)
 
 
 def test_names_with_markup_stay_text(tmp_path):
-    folder = synthetic.write(tmp_path, row_count=4, workload_count=1, processes=6, rounds=5)
+    folder = synthetic.write(tmp_path, row_count=4, cell_count=1, processes=6, rounds=5)
     context = json.loads((folder / "run.json").read_text())
-    context["rows"][0]["summary"] = context["machine"] = "</script><script>alert(1)</script>"
+    for row in context["rows"]:
+        row["summary"] = "</script><script>alert(1)</script>"
+    context["machine"] = "</script><script>alert(1)</script>"
     context["workloads"][0]["summary"] = "<b onclick=x>"
     (folder / "run.json").write_text(json.dumps(context))
     text = page.render(samples.load(folder))

@@ -14,7 +14,8 @@ import numpy
 
 from yard import common, stats
 
-OK, FAILED, NOT_APPLICABLE, NOT_IN_BUILD, NOT_MEASURED = "ok", "failed", "not applicable", "not in this build", "not measured"
+OK, FAILED, NOT_MEASURED = "ok", "failed", "not measured"
+NOT_APPLICABLE, NOT_IN_BUILD = "not applicable", "not in this build"
 REFERENCE = "libc"
 # Below this much live memory, what a process needs anyway outweighs what its allocator does.
 LEAST_LIVE_BYTES = 1 << 20
@@ -59,6 +60,11 @@ class Row:
     def twin(self):
         """The name of the row that this one is once more, for the A/A check; else None."""
         return self.name[: -len("_again")] if self.name.endswith("_again") else None
+
+    @property
+    def ours(self):
+        """An allocator of this project, or one that is plugged in: no part of the system, no peer."""
+        return not self.floor and not self.peer and self.group != "source"
 
     @property
     def general(self):
@@ -159,7 +165,9 @@ class Cell:
 
     def measured(self, suite):
         """The rows that have numbers and did not fail, in no order."""
-        seen = {name for process in self.processes.values() for name in process.rows} if suite == "throughput" else set(self.memory)
+        seen = set(self.memory)
+        if suite == "throughput":
+            seen = {name for process in self.processes.values() for name in process.rows}
         return {name for name in seen if (suite, name) not in self.failures}
 
     def log_ratios(self, row, reference):
@@ -179,18 +187,21 @@ class Cell:
     def time(self, row):
         """Nanoseconds per operation; None where there are none."""
         if row not in self._times:
-            medians = [float(numpy.median(process.rows[row])) for process in self.runs(row)]
-            self._times[row] = stats.median_interval(medians) if medians and row in self.measured("throughput") else None
+            runs = self.runs(row) if row in self.measured("throughput") else []
+            medians = [float(numpy.median(process.rows[row])) for process in runs]
+            self._times[row] = stats.median_interval(medians) if medians else None
         return self._times[row]
 
     def memory_values(self, row, field):
         """One number a process; None is left out."""
         if row not in self.measured("memory"):
             return []
-        return [value for value in (memory_value(record, field) for record in self.memory[row]) if value is not None]
+        found = [memory_value(record, field) for record in self.memory[row]]
+        return [value for value in found if value is not None]
 
     def memory_ratio(self, row, reference, field="peak_rss_above_start"):
-        sides = [[value for value in self.memory_values(name, field) if value > 0] for name in (row, reference)]
+        taken = [self.memory_values(name, field) for name in (row, reference)]
+        sides = [[value for value in values if value > 0] for values in taken]
         if row == reference or not all(sides):
             return stats.Estimate(1.0, 1.0, 1.0, len(sides[0])) if all(sides) else None
         return stats.unpaired_ratio(*(stats.median_interval(side) for side in sides))
@@ -200,6 +211,11 @@ class Cell:
         """The most bytes that the workload itself holds, the same for all rows."""
         peaks = [record.get("live_peak") or 0 for records in self.memory.values() for record in records]
         return max(peaks, default=0)
+
+
+def median_of(values):
+    """A value in the middle; None of nothing."""
+    return sorted(values)[len(values) // 2] if values else None
 
 
 def memory_value(record, field):
@@ -259,7 +275,8 @@ class Run:
                 anchor = REFERENCE if REFERENCE in process.rows else next(iter(process.rows), None)
                 for row in process.rows:
                     if process.disagrees(row, anchor):
-                        why = f"checksum {process.checksums[row]} where {anchor} has {process.checksums[anchor]}"
+                        mine, theirs = process.checksums[row], process.checksums[anchor]
+                        why = f"checksum {mine} where {anchor} has {theirs}"
                         cell.failures.setdefault(("throughput", row), {"why": why, "process": process.index})
 
     def chosen(self):
@@ -285,18 +302,18 @@ class Run:
 
     def suites(self):
         """The suites that this run has anything of."""
-        found = []
-        if any(cell.processes or ("throughput" in {suite for suite, _ in cell.failures}) for cell in self.cells.values()):
-            found.append("throughput")
-        if any(cell.memory or ("memory" in {suite for suite, _ in cell.failures}) for cell in self.cells.values()):
-            found.append("memory")
-        return found
+        cells = self.cells.values()
+        found = {suite for cell in cells for suite, _ in cell.failures}
+        found |= {"throughput" for cell in cells if cell.processes}
+        found |= {"memory" for cell in cells if cell.memory}
+        return [suite for suite in ("throughput", "memory") if suite in found]
 
     def command(self, cell, *names):
         """What measures these rows of this cell again."""
         tier = {"quick": " QUICK=1", "full": " FULL=1"}.get(self.context.get("tier"), "")
         rows = list(dict.fromkeys((REFERENCE, *names)))
-        return f"make bench FRESH=1{tier} WORKLOADS={cell.workload} THREADS={cell.threads} ALLOCATORS={','.join(rows)}"
+        filters = f"WORKLOADS={cell.workload} THREADS={cell.threads} ALLOCATORS={','.join(rows)}"
+        return f"make bench FRESH=1{tier} {filters}"
 
     def control(self):
         """How the A/A twin did against its original, over all cells of this run."""
@@ -312,7 +329,8 @@ def load(folder):
     try:
         context = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise common.usage_error(f"{folder} is no run folder: it has no run.json (make bench writes one)") from None
+        what = f"{folder} is no run folder: it has no run.json (make bench writes one)"
+        raise common.usage_error(what) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise common.usage_error(f"{folder / 'run.json'} is not JSON: {error}") from None
     run = Run(folder, context)
@@ -346,4 +364,5 @@ def find_run(named):
             return folder.resolve()
     known = sorted(folder.parent.name for folder in common.OUT.glob("*/run.json"))
     close = nearest(str(named), known)
-    raise common.usage_error(f"no run '{named}'" + (f"; did you mean '{close}'?" if close else ": make bench makes one"))
+    mend = f"; did you mean '{close}'?" if close else ": make bench makes one"
+    raise common.usage_error(f"no run '{named}'{mend}")

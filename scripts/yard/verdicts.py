@@ -4,8 +4,7 @@ A verdict names a winner only where its interval touches nobody else's. Floors, 
 are measured, but are no answer to "which allocator": a floor is no allocator, a twin is one that is
 there already, a decorator costs on top of what it wraps.
 
-Settings of one workload that differ in numbers (sizes, live blocks) are one use; another thread count
-or another recorded program is another use.
+Settings of one workload with the same thread count are one use, which has one answer.
 """
 
 from typing import NamedTuple
@@ -22,9 +21,10 @@ class Standing(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The best, and all that can't be told from it, of all candidates and of the general-purpose ones."""
+    """The best, and all that can't be told from it: of all candidates, of ours, of the general-purpose."""
 
     leaders: list
+    ours: list
     general: list
     partial: list
     why_none: str
@@ -67,7 +67,9 @@ def standings(run, cells, reference=samples.REFERENCE):
 def candidate(row):
     """Whether the row is an answer to "which allocator": a composition of one that stands there itself
     (an arena over another child) is a way to use that one, told in its section."""
-    return not row.floor and not row.twin and row.group != "decorator" and not (row.group == "composition" and row.base)
+    if row.floor or row.twin or row.group == "decorator":
+        return False
+    return row.group != "composition" or row.base is None
 
 
 def leaders(found):
@@ -79,31 +81,37 @@ def leaders(found):
     return [best] + [other for other in bounded[1:] if not stats.clearly_apart(best.ratio, other.ratio)]
 
 
+def incomplete(run, cells, found, reference):
+    """The candidates that ran some of the cells and so have no standing."""
+    complete = {standing.row.name for standing in found}
+    others = [row for row in run.chosen() if candidate(row) and row.name not in complete]
+    return [row for row in others if any(cell.log_ratios(row.name, reference) for cell in cells)]
+
+
 def verdict(run, cells, reference=samples.REFERENCE):
     """Who leads over these cells together."""
     cells = [cell for cell in cells if reference in cell.measured("throughput")]
     if not cells:
-        return Verdict([], [], [], f"{reference} was not measured here, so there is nothing to compare with")
+        why = f"{reference} was not measured here, so there is nothing to compare with"
+        return Verdict([], [], [], [], why)
     found = [standing for standing in standings(run, cells, reference) if candidate(standing.row)]
-    complete = {standing.row.name for standing in found}
-    partial = [row for row in run.chosen() if candidate(row) and row.name not in complete and any(cell.log_ratios(row.name, reference) for cell in cells)]
+    partial = incomplete(run, cells, found, reference)
     first = leaders(found)
     if not first:
         fewest = min((standing.ratio.n for standing in found), default=0)
-        return Verdict([], [], partial, f"an interval takes {stats.FEWEST} processes and there are {fewest}: no winner is named")
-    return Verdict(first, leaders([standing for standing in found if standing.row.general]), partial, "")
+        why = f"an interval takes {stats.FEWEST} processes and there are {fewest}: no winner is named"
+        return Verdict([], [], [], partial, why)
+    ours = leaders([standing for standing in found if standing.row.ours])
+    general = leaders([standing for standing in found if standing.row.general])
+    return Verdict(first, ours, general, partial, "")
 
 
 def uses(run):
-    """(title, cells) of each use that the run measured, in the run's order."""
+    """(workload, [(threads, cells), …]) in the run's order, fewest threads first."""
     found = {}
     for cell in run.cells.values():
-        words = tuple(str(value) for value in cell.values().values() if not isinstance(value, int))
-        found.setdefault((cell.workload, words, cell.threads), []).append(cell)
-    order = list(run.workloads)
-    for (workload, words, threads), cells in sorted(found.items(), key=lambda item: order.index(item[0][0])):
-        title = ": ".join([workload.replace("_", " "), *words]) + (f", {threads} threads" if threads != 1 else "")
-        yield title, cells
+        found.setdefault(cell.workload, {}).setdefault(cell.threads, []).append(cell)
+    return [(workload, sorted(parts.items())) for workload, parts in found.items()]
 
 
 def figure(value):
