@@ -74,7 +74,9 @@ function ratios(metric, ref, i) {
   }
   return found;
 }
-function figure(x) { return x >= 99.95 ? x.toFixed(0) : x >= 9.995 ? x.toFixed(1) : x >= 0.9995 ? x.toFixed(2) : x.toFixed(3); }
+function figure(x) {
+  return x >= 99.95 ? x.toFixed(0) : x >= 9.995 ? x.toFixed(1) : x >= 0.9995 ? x.toFixed(2) : x.toFixed(3);
+}
 function mean(metric, ref, cols, row) {
   let sum = 0, count = 0;
   for (const i of cols) {
@@ -84,14 +86,19 @@ function mean(metric, ref, cols, row) {
   return count ? [Math.exp(sum / count), count] : [null, 0];
 }
 function leadersOf(column) {
-  const bound = column.map((r, row) => [r, row]).filter(([r, row]) => r && r.lo !== null && D.rows[row][3]).sort((a, b) => a[0].mid - b[0].mid);
+  const bound = column.map((r, row) => [r, row])
+    .filter(([r, row]) => r && r.lo !== null && D.rows[row][3])
+    .sort((a, b) => a[0].mid - b[0].mid);
   return new Set(bound.filter(([r]) => r.lo <= bound[0][0].hi).map(([, row]) => row));
 }
 
 /* ---- state, kept in the address */
 const rowOf = name => D.rows.findIndex(row => row[0] === name);
 const GROUPS = [...new Set(D.rows.map(row => row[1]))];
-const FIRST = { ref: Math.max(0, rowOf(D.reference)), metric: 'time', sort: '', down: false, find: '', hidden: new Set(), works: new Set(), theme: '', at: '' };
+const FIRST = {
+  ref: Math.max(0, rowOf(D.reference)), metric: 'time', sort: '', down: false, find: '', hidden: new Set(),
+  works: new Set(), theme: '', at: '',
+};
 const S = { ...FIRST };
 function read() {
   const text = location.hash.slice(1), q = new URLSearchParams(text.includes('=') ? text : '');
@@ -119,17 +126,26 @@ function address() {
   const text = q.toString().replaceAll('%2C', ',');
   return text ? '#' + text : '#';
 }
-function write() { if (location.hash !== address() && '#' + location.hash !== address()) history.replaceState(null, '', address()); }
+function write() {
+  if (location.hash !== address() && '#' + location.hash !== address())
+    history.replaceState(null, '', address());
+}
 
 /* ---- pieces of markup */
-const esc = text => text.replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]);
+const esc = text =>
+  text.replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]);
 const name = row => D.rows[row][0];
-const mark = row => `<span class="m"><svg aria-hidden="true" class="${css(row)}"><use href="#${D.rows[row][2]}" x="7" y="6"/></svg><a href="#a-${name(row)}">${name(row)}</a></span>`;
+const use = (row, x, y) => `<use href="#${D.rows[row][2]}" x="${x}" y="${y}"/>`;
+const mark = row => `<span class="m"><svg aria-hidden="true" class="${css(row)}">${use(row, 7, 6)}</svg>`
+  + `<a href="#a-${name(row)}">${name(row)}</a></span>`;
+/* " [0.11, 0.13]", or nothing. */
+const interval = r => r.lo !== null ? ` [${figure(r.lo)}, ${figure(r.hi)}]` : '';
 const classes = D.rows.map(row => document.querySelector('#a-' + row[0]).classList[1]);
 const css = row => classes[row];
 const spoken = work => esc(work.replaceAll('_', ' '));
 const shown = row => !S.hidden.has(D.rows[row][1]) && name(row).includes(S.find.trim().toLowerCase());
-const columns = () => D.cells.map((_, i) => i).filter(i => !S.works.size || S.works.has(D.works[D.cells[i].w]));
+const columns = () =>
+  D.cells.map((_, i) => i).filter(i => !S.works.size || S.works.has(D.works[D.cells[i].w]));
 
 /* ---- the table */
 function shade(x) {
@@ -144,7 +160,7 @@ function gridCell(i, row, found, best) {
   const bold = best.has(row) ? 'b ' : '';
   if (row === S.ref) return bold.trim() + '|1';
   const look = r.lo !== null && r.lo <= 1 && r.hi >= 1 ? 'n' : shade(r.mid);
-  return (bold + look + (r.lo === null ? ' q' : '')).trim() + '|' + (r.mid < 99.5 ? r.mid.toFixed(2) : r.mid.toFixed(0));
+  return (bold + look + (r.lo === null ? ' q' : '')).trim() + '|' + r.mid.toFixed(r.mid < 99.5 ? 2 : 0);
 }
 function order(cols) {
   const rows = D.rows.map((_, row) => row).filter(shown);
@@ -152,8 +168,11 @@ function order(cols) {
   const value = S.sort === 'name' ? name : S.sort === 'mean' ? row => mean(S.metric, S.ref, cols, row)[0]
     : D.cells[+S.sort] ? row => ratios(S.metric, S.ref, +S.sort)[row]?.mid ?? null : () => null;
   const sign = S.down ? -1 : 1;
-  return rows.map(row => [value(row), row]).sort(([a, x], [b, y]) =>
-    a === null ? (b === null ? x - y : 1) : b === null ? -1 : (a < b ? -sign : a > b ? sign : x - y)).map(([, row]) => row);
+  const compare = ([a, x], [b, y]) => {
+    if (a === null || b === null) return a === b ? x - y : a === null ? 1 : -1;
+    return a < b ? -sign : a > b ? sign : x - y;
+  };
+  return rows.map(row => [value(row), row]).sort(compare).map(([, row]) => row);
 }
 function params(label) { return esc(label || '·').replace(/=/g, '=<wbr>'); }
 /* The table's elements are made once, by the page; from then on they are moved and their text changes. */
@@ -161,20 +180,24 @@ const GRID = $('grid'), BODY = GRID.tBodies[0];
 const trs = [...BODY.rows], tds = trs.map(tr => [...tr.cells].slice(2)), means = trs.map(tr => tr.cells[1]);
 const written = D.cells.map(() => FIRST.metric + FIRST.ref);
 function drawHead(cols) {
-  const sorter = (key, label, more = '') => `<th scope=col${more}><button type=button data-sort="${key}">${label}</button>`;
+  const sorter = (key, label, more = '') =>
+    `<th scope=col${more}><button type=button data-sort="${key}">${label}</button>`;
   const groups = [];
   for (const i of cols) {
     const last = groups.at(-1);
     if (last && last[0] === D.cells[i].w) last[1]++; else groups.push([D.cells[i].w, 1]);
   }
-  GRID.tHead.innerHTML = `<tr>${sorter('name', 'Allocator', ' rowspan=2')}${sorter('mean', 'mean (of)', ' rowspan=2')}`
-    + groups.map(([w, n]) => `<th scope=colgroup colspan=${n}><a href="#w-${D.works[w]}">${spoken(D.works[w])}</a>`).join('')
+  const group = ([w, n]) =>
+    `<th scope=colgroup colspan=${n}><a href="#w-${D.works[w]}">${spoken(D.works[w])}</a>`;
+  GRID.tHead.innerHTML = '<tr>' + sorter('name', 'Allocator', ' rowspan=2')
+    + sorter('mean', 'mean (of)', ' rowspan=2') + groups.map(group).join('')
     + '<tr>' + cols.map(i => sorter(String(i), params(D.cells[i].p))).join('');
   GRID.style.setProperty('--cols', cols.length);
 }
 function markSort() {
   GRID.tHead.querySelector('[aria-sort]')?.removeAttribute('aria-sort');
-  if (S.sort) GRID.tHead.querySelector(`[data-sort="${CSS.escape(S.sort)}"]`)?.parentNode.setAttribute('aria-sort', S.down ? 'descending' : 'ascending');
+  const head = S.sort && GRID.tHead.querySelector(`[data-sort="${CSS.escape(S.sort)}"]`);
+  if (head) head.parentNode.setAttribute('aria-sort', S.down ? 'descending' : 'ascending');
 }
 function writeColumn(i) {
   const now = S.metric + S.ref;
@@ -186,39 +209,47 @@ function writeColumn(i) {
     if (td.className !== look) td.className = look;
     if (td.title) td.removeAttribute('title');
     if (text === 'failed') td.innerHTML = '<a href="#failures">failed</a>';
-    else if (inside.nodeType === 3) { if (inside.data !== text) inside.data = text; } else td.textContent = text;
+    else if (inside.nodeType === 3) {
+      if (inside.data !== text) inside.data = text;
+    } else td.textContent = text;
   }
 }
 function writeMeans(cols) {
   trs.forEach((_, row) => {
-    const [value, count] = mean(S.metric, S.ref, cols, row), text = `${value ? figure(value) : '—'} (${count})`;
+    const [value, count] = mean(S.metric, S.ref, cols, row);
+    const text = `${value ? figure(value) : '—'} (${count})`;
     if (means[row].textContent !== text) means[row].textContent = text;
   });
 }
 function writeCaption() {
   const time = S.metric === 'time';
-  GRID.caption.innerHTML = `${time ? 'Time' : 'Peak resident memory above the start'}, ratio to <span class=ref>${name(S.ref)}</span>; below 1 is ${time ? 'faster' : 'less'}<span class=js>. Click a column to sort, ÷ to compare with another.</span>`;
+  const [what, less] = time ? ['Time', 'faster'] : ['Peak resident memory above the start', 'less'];
+  GRID.caption.innerHTML = `${what}, ratio to <span class=ref>${name(S.ref)}</span>; below 1 is ${less}`
+    + '<span class=js>. Click a column to sort, ÷ to compare with another.</span>';
 }
 function drawGrid(changed) {
   const cols = columns();
   if (changed.works) {
     drawHead(cols);
-    if (changed.works !== 'first') trs.forEach((tr, row) => tr.replaceChildren(tr.cells[0], means[row], ...cols.map(i => tds[row][i])));
+    if (changed.works !== 'first')
+      trs.forEach((tr, row) => tr.replaceChildren(tr.cells[0], means[row], ...cols.map(i => tds[row][i])));
   }
   cols.forEach(writeColumn);
   if (changed.works === true || changed.ref || changed.metric) { writeMeans(cols); writeCaption(); }
   if (changed.ref) trs.forEach((tr, row) => tr.classList.toggle('isref', row === S.ref));
   if (changed.works || changed.sort) markSort();
   const wanted = order(cols).map(row => trs[row]);
-  if (wanted.length !== BODY.rows.length || wanted.some((tr, k) => BODY.rows[k] !== tr)) BODY.replaceChildren(...wanted);
+  if (wanted.length !== BODY.rows.length || wanted.some((tr, k) => BODY.rows[k] !== tr))
+    BODY.replaceChildren(...wanted);
 }
 GRID.addEventListener('pointerover', event => {
   const td = event.target.closest('td');
   if (!td || td.title || td.cellIndex < 2) return;
   const row = trs.indexOf(td.parentNode), i = columns()[td.cellIndex - 2];
   const r = ratios(S.metric, S.ref, i)[row], cell = D.cells[i];
-  const bounds = r && r.lo !== null ? ` [${figure(r.lo)}, ${figure(r.hi)}]` : ', no interval';
-  td.title = `${name(row)}, ${D.works[cell.w]} ${cell.p}` + (r ? `: ${figure(r.mid)} × ${name(S.ref)}${bounds}` + (S.metric === 'time' && cell.ns[row] ? `, ${cell.ns[row]} ns/op` : '') : '');
+  const ns = S.metric === 'time' && cell.ns[row] ? `, ${cell.ns[row]} ns/op` : '';
+  const ratio = r ? `: ${figure(r.mid)} × ${name(S.ref)}${interval(r) || ', no interval'}${ns}` : '';
+  td.title = `${name(row)}, ${D.works[cell.w]} ${cell.p}${ratio}`;
 });
 
 /* ---- axes, as charts.py has them */
@@ -228,13 +259,16 @@ function axis(values, always, pad, limit) {
   if (hi / lo <= 1.3) { lo /= 1.2; hi *= 1.2; }
   lo = Math.log10(lo); hi = Math.log10(hi);
   const room = (hi - lo) * pad;
-  return { lo: lo - room, hi: hi + room, at(v) { return 100 * (Math.log10(v) - this.lo) / (this.hi - this.lo); } };
+  const at = v => 100 * (Math.log10(v) - lo + room) / (hi - lo + 2 * room);
+  return { lo: lo - room, hi: hi + room, at };
 }
 function ticks(ax, most) {
   let values = [];
-  for (const steps of [ax.hi - ax.lo < 0.5 ? [1, 1.1, 1.2, 1.5, 2, 3, 5, 7, 8, 9] : [1, 2, 5], [1, 2, 5], [1, 3], [1]]) {
+  const fine = [1, 1.1, 1.2, 1.5, 2, 3, 5, 7, 8, 9], coarse = [1, 2, 5];
+  for (const steps of [ax.hi - ax.lo < 0.5 ? fine : coarse, coarse, [1, 3], [1]]) {
     values = [];
-    for (let d = Math.floor(ax.lo); d <= Math.ceil(ax.hi); d++) for (const s of steps) values.push(+(s * 10 ** d).toPrecision(12));
+    for (let d = Math.floor(ax.lo); d <= Math.ceil(ax.hi); d++)
+      values.push(...steps.map(s => +(s * 10 ** d).toPrecision(12)));
     values = values.filter(v => Math.log10(v) >= ax.lo && Math.log10(v) <= ax.hi);
     if (values.length <= most) break;
   }
@@ -249,17 +283,23 @@ function drawStrips(i) {
   const table = $('c' + i);
   if (!table) return;
   const found = ratios('time', S.ref, i), w = D.cells[i].w, values = [];
-  D.cells.forEach((cell, k) => { if (cell.w === w) for (const r of ratios('time', S.ref, k)) if (r) values.push(r.mid, r.lo || r.mid, r.hi || r.mid); });
+  D.cells.forEach((cell, k) => {
+    if (cell.w !== w) return;
+    for (const r of ratios('time', S.ref, k)) if (r) values.push(r.mid, r.lo || r.mid, r.hi || r.mid);
+  });
   const ax = axis(values, 1, 0.04, D.limit), best = leadersOf(found);
   table.style.setProperty('--one', (ax.at(1) / 100).toFixed(4));
-  table.querySelector('.ax').innerHTML = ticks(ax, 5).map(([x, v]) => `<text x="${pc(x)}"${v === 1 ? ' class=one' : ''}>${v}</text>`).join('');
+  const tick = ([x, v]) => `<text x="${pc(x)}"${v === 1 ? ' class=one' : ''}>${v}</text>`;
+  table.querySelector('.ax').innerHTML = ticks(ax, 5).map(tick).join('');
   const rows = table.tBodies[0].rows;
   D.cells[i].o.forEach((row, k) => {
     const r = found[row], cells = rows[k].cells;
     rows[k].classList.toggle('b', best.has(row));
     if (cells.length < 4) return;
-    cells[1].innerHTML = r ? `<svg>${r.lo !== null ? `<line x1="${pc(ax.at(r.lo))}" x2="${pc(ax.at(r.hi))}"/>` : ''}<use href="#${D.rows[row][2]}" x="${pc(ax.at(r.mid))}"/></svg>` : '';
-    cells[2].innerHTML = r ? `<b>${figure(r.mid)}</b>${r.lo !== null ? `<span> [${figure(r.lo)}, ${figure(r.hi)}]</span>` : ''}` : '—';
+    const line = r && r.lo !== null ? `<line x1="${pc(ax.at(r.lo))}" x2="${pc(ax.at(r.hi))}"/>` : '';
+    cells[1].innerHTML = r ? `<svg>${line}${use(row, pc(ax.at(r.mid)), 0)}</svg>` : '';
+    const bounds = r && interval(r) ? `<span>${interval(r)}</span>` : '';
+    cells[2].innerHTML = r ? `<b>${figure(r.mid)}</b>${bounds}` : '—';
   });
 }
 const seen = new IntersectionObserver(entries => {
@@ -289,12 +329,23 @@ function buildSome(time) {
   if (waiting.length) idle(buildSome);
 }
 function drawAllStrips() {
-  D.cells.forEach((_, i) => { const table = $('c' + i); if (table?.visible) drawStrips(i); else dirty.add(i); });
+  D.cells.forEach((_, i) => {
+    const table = $('c' + i);
+    if (table?.visible) drawStrips(i);
+    else dirty.add(i);
+  });
 }
-addEventListener('beforeprint', () => { buildAll(); for (const i of [...dirty]) if (dirty.delete(i)) drawStrips(i); });
+addEventListener('beforeprint', () => {
+  buildAll();
+  for (const i of [...dirty])
+    if (dirty.delete(i)) drawStrips(i);
+});
 
 /* ---- time against memory */
-const SPOTS = [[10, 4, 'start'], [-10, 4, 'end'], [0, -10, 'middle'], [0, 19, 'middle'], [8, -8, 'start'], [8, 16, 'start'], [-8, -8, 'end'], [-8, 16, 'end']];
+const SPOTS = [
+  [10, 4, 'start'], [-10, 4, 'end'], [0, -10, 'middle'], [0, 19, 'middle'],
+  [8, -8, 'start'], [8, 16, 'start'], [-8, -8, 'end'], [-8, 16, 'end'],
+];
 function placeLabels(dots, width, height) {
   const taken = dots.map(([x, y]) => [x - 6, y - 6, x + 6, y + 6]);
   return dots.map(([x, y, text]) => {
@@ -303,16 +354,20 @@ function placeLabels(dots, width, height) {
       const left = x + spot[0] - { start: 0, end: length, middle: length / 2 }[spot[2]];
       const box = [left, y + spot[1] - 11, left + length, y + spot[1] + 3];
       const free = taken.every(o => box[2] <= o[0] || o[2] <= box[0] || box[3] <= o[1] || o[3] <= box[1]);
-      if (free && box[0] >= 0 && box[2] <= width && box[1] >= 0 && box[3] <= height) { taken.push(box); return spot; }
+      const inside = box[0] >= 0 && box[2] <= width && box[1] >= 0 && box[3] <= height;
+      if (free && inside) { taken.push(box); return spot; }
     }
     return null;
   });
 }
 function drawScatter() {
   const cols = columns();
-  const all = D.rows.map((_, row) => [row, ...mean('time', S.ref, cols, row), ...mean('memory', S.ref, cols, row)]);
-  $('means').tBodies[0].innerHTML = all.filter(([row]) => shown(row)).map(([row, t, n, m, k]) =>
-    `<tr class=${css(row)}><th scope=row>${mark(row)}<td>${t ? figure(t) : '—'}<td>${n} of ${cols.length}<td>${m ? figure(m) : '—'}<td>${k} of ${cols.length}`).join('');
+  const all =
+    D.rows.map((_, row) => [row, ...mean('time', S.ref, cols, row), ...mean('memory', S.ref, cols, row)]);
+  const pair = (value, count) => `<td>${value ? figure(value) : '—'}<td>${count} of ${cols.length}`;
+  const meansRow = ([row, t, n, m, k]) =>
+    `<tr class=${css(row)}><th scope=row>${mark(row)}${pair(t, n)}${pair(m, k)}`;
+  $('means').tBodies[0].innerHTML = all.filter(([row]) => shown(row)).map(meansRow).join('');
   const svg = $('scatter-plot'), dots = all.filter(([row, t, , m]) => t && m && shown(row));
   if (!svg) return;
   const width = svg.clientWidth || 1000, height = svg.clientHeight || 460;
@@ -321,37 +376,73 @@ function drawScatter() {
   dots.sort((a, b) => bad(a) - bad(b) || a[1] - b[1]);
   const most = Math.max(3, Math.min(6, Math.floor(width / 70)));
   const edge = v => Math.min(Math.max(v, 0), 100);
-  const text = dots.map(d => name(d[0]) + (ax.at(d[1]) > 100 ? ` (${figure(d[1])} ×)` : ay.at(d[3]) > 100 ? ` (${figure(d[3])} ×)` : ''));
-  const labels = placeLabels(dots.map((d, k) => [edge(ax.at(d[1])) / 100 * width, height - edge(ay.at(d[3])) / 100 * height, text[k]]), width, height);
-  const grid = ticks(ay, 6).map(([y, v]) => `<line class=${v === 1 ? 'one' : 'g'} x2="100%" y1="${pc(100 - y)}" y2="${pc(100 - y)}"/><text class=ty x="-8" y="${pc(100 - y)}">${v}</text>`).join('')
-    + ticks(ax, most).map(([x, v]) => `<line class=${v === 1 ? 'one' : 'g'} x1="${pc(x)}" x2="${pc(x)}" y2="100%"/><text class=tx x="${pc(x)}" y="100%">${v}</text>`).join('')
-    + `<text class=lx x="50%" y="100%">time, ratio to ${name(S.ref)}${width > 500 ? ' (geometric mean, log scale)' : ', log scale'}</text><text class=ly x="0" y="0">memory, ratio to ${name(S.ref)}</text>`;
-  const corner = `<rect class=corner width="${pc(edge(ax.at(1)))}" y="${pc(100 - edge(ay.at(1)))}" height="${pc(edge(ay.at(1)))}"/><text class=good x="8" y="${height - 8}">less time, less memory</text>`;
+  /* The number of a dot that stands at the edge because its place is outside. */
+  const outside = d => {
+    const found = ax.at(d[1]) > 100 ? d[1] : ay.at(d[3]) > 100 ? d[3] : null;
+    return found === null ? '' : ` (${figure(found)} ×)`;
+  };
+  const text = dots.map(d => name(d[0]) + outside(d));
+  const place = (d, k) =>
+    [edge(ax.at(d[1])) / 100 * width, height - edge(ay.at(d[3])) / 100 * height, text[k]];
+  const labels = placeLabels(dots.map(place), width, height);
+  const one = v => v === 1 ? 'one' : 'g';
+  const across = ([y, v]) => `<line class=${one(v)} x2="100%" y1="${pc(100 - y)}" y2="${pc(100 - y)}"/>`
+    + `<text class=ty x="-8" y="${pc(100 - y)}">${v}</text>`;
+  const upright = ([x, v]) => `<line class=${one(v)} x1="${pc(x)}" x2="${pc(x)}" y2="100%"/>`
+    + `<text class=tx x="${pc(x)}" y="100%">${v}</text>`;
+  const scale = width > 500 ? ' (geometric mean, log scale)' : ', log scale';
+  const grid = ticks(ay, 6).map(across).join('') + ticks(ax, most).map(upright).join('')
+    + `<text class=lx x="50%" y="100%">time, ratio to ${name(S.ref)}${scale}</text>`
+    + `<text class=ly x="0" y="0">memory, ratio to ${name(S.ref)}</text>`;
+  const [x1, y1] = [edge(ax.at(1)), edge(ay.at(1))];
+  const corner = `<rect class=corner width="${pc(x1)}" y="${pc(100 - y1)}" height="${pc(y1)}"/>`
+    + `<text class=good x="8" y="${height - 8}">less time, less memory</text>`;
   svg.innerHTML = corner + `<g class=grid aria-hidden=true>${grid}</g>` + dots.map((d, k) => {
     const x = pc(edge(ax.at(d[1]))), y = pc(100 - edge(ay.at(d[3]))), label = labels[k];
-    return `<g class=${css(d[0])}><use href="#${D.rows[d[0]][2]}" x="${x}" y="${y}"/>${label ? `<text x="${x}" y="${y}" dx=${label[0]} dy=${label[1]} text-anchor=${label[2]}>${text[k]}</text>` : ''}<title>${name(d[0])}: time ${figure(d[1])} × over ${d[2]}, memory ${figure(d[3])} × over ${d[4]}</title></g>`;
+    const [dx, dy, anchor] = label ?? [];
+    const beside = label
+      ? `<text x="${x}" y="${y}" dx=${dx} dy=${dy} text-anchor=${anchor}>${text[k]}</text>` : '';
+    const numbers = `time ${figure(d[1])} × over ${d[2]}, memory ${figure(d[3])} × over ${d[4]}`;
+    const title = `<title>${name(d[0])}: ${numbers}</title>`;
+    return `<g class=${css(d[0])}>${use(d[0], x, y)}${beside}${title}</g>`;
   }).join('');
   if (dots.length) {
-    const fast = dots.reduce((a, b) => b[1] < a[1] ? b : a), lean = dots.reduce((a, b) => b[3] < a[3] ? b : a);
-    svg.setAttribute('aria-label', `Scatter of ${dots.length} allocators: least time ${name(fast[0])}, ${figure(fast[1])} times that of ${name(S.ref)}; least memory ${name(lean[0])}, ${figure(lean[3])} times. The numbers are in the table below.`);
+    const fast = dots.reduce((a, b) => b[1] < a[1] ? b : a);
+    const lean = dots.reduce((a, b) => b[3] < a[3] ? b : a);
+    svg.setAttribute('aria-label', `Scatter of ${dots.length} allocators: `
+      + `least time ${name(fast[0])}, ${figure(fast[1])} times that of ${name(S.ref)}; `
+      + `least memory ${name(lean[0])}, ${figure(lean[3])} times. The numbers are in the table below.`);
   }
 }
 
 /* ---- controls */
 function press(button, on) { button.setAttribute('aria-pressed', on); }
 function chips(place, entries, click) {
-  $(place).innerHTML = entries.map(([key, label]) => `<button type=button class=chip data-key="${key}">${esc(label)}</button>`).join('');
-  $(place).addEventListener('click', event => { const key = event.target.dataset?.key; if (key) { click(key); update(); } });
+  const chip = ([key, label]) => `<button type=button class=chip data-key="${key}">${esc(label)}</button>`;
+  $(place).innerHTML = entries.map(chip).join('');
+  $(place).addEventListener('click', event => {
+    const key = event.target.dataset?.key;
+    if (key) {
+      click(key);
+      update();
+    }
+  });
 }
 $('reference').innerHTML = D.rows.map((row, i) => `<option value=${i}>${row[0]}</option>`).join('');
 $('reference').addEventListener('change', event => { S.ref = +event.target.value; update(); });
 const flip = (set, key) => { if (!set.delete(key)) set.add(key); };
-chips('chips', D.works.map(w => [w, w.replaceAll('_', ' ')]), key => { flip(S.works, key); if (S.works.size === D.works.length) S.works.clear(); });
+chips('chips', D.works.map(w => [w, w.replaceAll('_', ' ')]), key => {
+  flip(S.works, key);
+  if (S.works.size === D.works.length) S.works.clear();
+});
 $('every').addEventListener('click', () => { S.works.clear(); update(); });
 chips('metrics', METRICS.map(m => [m[0], m[1]]), key => { S.metric = key; });
 chips('groups', GROUPS.map(g => [g, g]), key => flip(S.hidden, key));
 $('filter').addEventListener('input', event => { S.find = event.target.value; update(); });
-$('theme').addEventListener('change', event => { S.theme = event.target.value === 'system' ? '' : event.target.value; update(); });
+$('theme').addEventListener('change', event => {
+  S.theme = event.target.value === 'system' ? '' : event.target.value;
+  update();
+});
 $('grid').addEventListener('click', event => {
   const button = event.target.closest('button');
   if (!button) return;
@@ -365,8 +456,11 @@ $('grid').addEventListener('click', event => {
 function tableText() {
   const cols = columns();
   const head = ['allocator', 'mean', ...cols.map(i => `${D.works[D.cells[i].w]} ${D.cells[i].p}`.trim())];
-  const cell = (i, row) => { const r = ratios(S.metric, S.ref, i)[row]; return r ? r.mid.toPrecision(4) : { f: 'failed', n: '—', u: '', o: '' }[D.cells[i].s[S.metric === 'time' ? 0 : 1][row]]; };
-  return [head, ...order(cols).map(row => [name(row), mean(S.metric, S.ref, cols, row)[0]?.toPrecision(4) ?? '', ...cols.map(i => cell(i, row))])];
+  const suite = S.metric === 'time' ? 0 : 1, without = { f: 'failed', n: '—', u: '', o: '' };
+  const cell = (i, row) =>
+    ratios(S.metric, S.ref, i)[row]?.mid.toPrecision(4) ?? without[D.cells[i].s[suite][row]];
+  const average = row => mean(S.metric, S.ref, cols, row)[0]?.toPrecision(4) ?? '';
+  return [head, ...order(cols).map(row => [name(row), average(row), ...cols.map(i => cell(i, row))])];
 }
 async function copy(text, what) {
   try { await navigator.clipboard.writeText(text); } catch {
@@ -376,15 +470,21 @@ async function copy(text, what) {
   $('said').textContent = `${what} copied`;
 }
 const quoted = text => /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-$('csv').addEventListener('click', () => copy(tableText().map(row => row.map(quoted).join()).join('\n') + '\n', 'CSV'));
+$('csv').addEventListener('click', () => {
+  copy(tableText().map(row => row.map(quoted).join()).join('\n') + '\n', 'CSV');
+});
 $('markdown').addEventListener('click', () => {
   const [head, ...rows] = tableText(), line = row => `| ${row.join(' | ')} |`;
-  copy([line(head), '|' + head.map((_, i) => i ? '--:|' : ':--|').join(''), ...rows.map(line)].join('\n') + '\n', 'Markdown');
+  const under = '|' + head.map((_, i) => i ? '--:|' : ':--|').join('');
+  copy([line(head), under, ...rows.map(line)].join('\n') + '\n', 'Markdown');
 });
 
 /* ---- everything follows the state */
 const hider = document.head.appendChild(document.createElement('style'));
-const keyed = () => ({ ref: S.ref, works: [...S.works].join(), find: S.find, hide: [...S.hidden].join(), metric: S.metric, sort: S.sort + S.down });
+const keyed = () => ({
+  ref: S.ref, works: [...S.works].join(), find: S.find, hide: [...S.hidden].join(), metric: S.metric,
+  sort: S.sort + S.down,
+});
 let drawn = keyed(), late = false;
 /* The chart at once where it is seen, else when there is time. */
 function drawScatterSoon() {
@@ -407,7 +507,8 @@ function update(first) {
     drawAllStrips();
     for (const span of document.querySelectorAll('.ref')) span.textContent = name(S.ref);
   }
-  if (changed.find || changed.hide) hider.textContent = D.rows.map((_, row) => shown(row) ? '' : `.cell .${css(row)},.plot .${css(row)}{display:none}`).join('');
+  const hide = row => shown(row) ? '' : `.cell .${css(row)},.plot .${css(row)}{display:none}`;
+  if (changed.find || changed.hide) hider.textContent = D.rows.map((_, row) => hide(row)).join('');
   $('reference').value = S.ref; $('theme').value = S.theme || '';
   if ($('filter').value !== S.find) $('filter').value = S.find;
   for (const b of $('chips').children) press(b, S.works.has(b.dataset.key));
@@ -433,7 +534,10 @@ document.addEventListener('click', event => {
 });
 addEventListener('hashchange', () => { read(); update(); go(); });
 let resizing = 0;
-addEventListener('resize', () => { cancelAnimationFrame(resizing); resizing = requestAnimationFrame(drawScatter); });
+addEventListener('resize', () => {
+  cancelAnimationFrame(resizing);
+  resizing = requestAnimationFrame(drawScatter);
+});
 read(); update(true); go(); idle(buildSome);
 if (innerWidth < 900) idle(drawScatter);
 })();

@@ -78,7 +78,8 @@ def test_every_link_has_its_target(text):
     tags = Seen(text).tags
     ids = [attrs["id"] for _, attrs in tags if "id" in attrs]
     assert len(ids) == len(set(ids)), "an id stands twice"
-    wanted = {attrs["href"][1:] for tag, attrs in tags if tag in ("a", "use") and attrs.get("href", "").startswith("#")}
+    links = [attrs.get("href", "") for tag, attrs in tags if tag in ("a", "use")]
+    wanted = {link[1:] for link in links if link.startswith("#")}
     assert wanted <= set(ids)
 
 
@@ -237,7 +238,8 @@ def test_labels_keep_apart():
 def test_one_look_an_allocator(run):
     assigned = looks.assign(run.chosen(), "libc")
     assert len({look.css for look in assigned.values()}) == len(assigned)
-    assert assigned["jemalloc_sized"].colour == assigned["jemalloc"].colour and assigned["jemalloc_sized"].hollow
+    assert assigned["jemalloc_sized"].colour == assigned["jemalloc"].colour
+    assert assigned["jemalloc_sized"].hollow
     assert assigned["arena"].shape != assigned["jemalloc"].shape
     general = [look for name, look in assigned.items() if look.colour < looks.HUES and not look.hollow]
     assert len({(look.colour, look.shape) for look in general}) == len(general)

@@ -12,7 +12,8 @@ from yard.testdata import synthetic  # noqa: E402
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return samples.load(synthetic.write(tmp_path_factory.mktemp("run"), row_count=16, cell_count=30, rounds=10))
+    folder = tmp_path_factory.mktemp("run")
+    return samples.load(synthetic.write(folder, row_count=16, cell_count=30, rounds=10))
 
 
 def test_rows_and_workloads_are_the_registrys(run):
@@ -24,7 +25,8 @@ def test_rows_and_workloads_are_the_registrys(run):
     once = [given for name, given in run.workloads.items() if name in workloads]
     assert len(once) == len(workloads) < len(run.workloads)
     for given in once:
-        assert {cell["params"] for cell in given["cells"]} <= {cell["params"] for cell in workloads[given["name"]]["cells"]}
+        known = {cell["params"] for cell in workloads[given["name"]]["cells"]}
+        assert {cell["params"] for cell in given["cells"]} <= known
 
 
 def test_rows_run_what_applies_to_them(run):
