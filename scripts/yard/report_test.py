@@ -17,7 +17,15 @@ REPORT = common.ROOT / "scripts" / "report"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return synthetic.write(tmp_path_factory.mktemp("run"), row_count=24, processes=8, rounds=10)
+    folder = tmp_path_factory.mktemp("run")
+    return synthetic.write(folder, row_count=20, cell_count=10, processes=8, rounds=10)
+
+
+@pytest.fixture(scope="module")
+def standard(tmp_path_factory):
+    """A run of the standard cells, and the lines that scripts/report prints of it."""
+    folder = synthetic.write(tmp_path_factory.mktemp("standard"), row_count=24, processes=6, rounds=5)
+    return samples.load(folder), report(folder).stdout.splitlines()
 
 
 def report(*arguments, **options):
@@ -34,19 +42,19 @@ def test_everything_is_made_again(folder):
     assert done.stdout.rstrip().endswith(str(folder / "index.html"))
 
 
-def test_summary_fits_one_screen_and_is_plain_where_piped(folder):
+def test_summary_fits_one_screen_and_is_plain_where_piped(standard):
     """scripts/bench prints three lines more: how long it took, and the first failure with its command."""
-    lines = report(folder).stdout.splitlines()
+    run, lines = standard
     assert len(lines) <= 24 - 3
-    assert lines[-1] == str(folder / "index.html") and max(map(len, lines[:-1])) <= 100
+    assert lines[-1] == str(run.folder / "index.html") and max(map(len, lines[:-1])) <= 100
     assert "\x1b" not in "".join(lines)
     assert "cells failed" in "".join(line for line in lines if line.startswith("! "))
-    missing = samples.load(folder).missing()[0]
+    missing = run.missing()[0]
     assert f"not in this build: {missing.name} ({missing.missing})" in lines
 
 
 def test_summary_of_many_workloads_fits_too(tmp_path):
-    folder = synthetic.write(tmp_path, row_count=12, cell_count=60, processes=6, rounds=5)
+    folder = synthetic.write(tmp_path, row_count=8, cell_count=60, processes=6, rounds=5)
     lines = report(folder).stdout.splitlines()
     assert len(lines) <= 24 - 3
     run = samples.load(folder)
@@ -55,9 +63,8 @@ def test_summary_of_many_workloads_fits_too(tmp_path):
     assert any(line.startswith("and ") and line.endswith(" more, on the page") for line in lines)
 
 
-def test_summary_names_the_best_of_ours_and_the_best_general_purpose(folder):
-    run = samples.load(folder)
-    lines = report(folder).stdout.splitlines()
+def test_summary_names_the_best_of_ours_and_the_best_general_purpose(standard):
+    run, lines = standard
     for workload, parts in verdicts.uses(run):
         for threads, cells in parts:
             title = workload + (f", {threads} threads" if threads != 1 else "")
