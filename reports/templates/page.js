@@ -1,7 +1,7 @@
 'use strict';
 /* What needs a script: another reference, sorting, filters, copying, the theme, and the address that
    keeps all of it. The page is whole without; what is drawn here replaces what was drawn before, by
-   the same rules (stats.py, charts.py, page.py). */
+   the same rules (stats.py, charts.py, sections/). */
 (() => {
 const D = JSON.parse(document.getElementById('data').textContent);
 const $ = id => document.getElementById(id);
