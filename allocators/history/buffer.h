@@ -4,8 +4,8 @@
 
 #include <heapyard/typed.h>
 
-/* Once an append was refused, `failed` stays set and further appends do nothing: a codec appends at
- * will and asks once. */
+/* Once an append has failed, `failed` stays set and further appends do nothing, so that a codec checks
+ * for out of memory once, after its last append. */
 typedef struct hy_buffer {
     uint8_t *bytes;
     size_t count;
@@ -47,13 +47,13 @@ static inline void hy_buffer_byte(hy_buffer *buffer, uint8_t byte) {
     hy_buffer_append(buffer, &byte, 1);
 }
 
-/* Little-endian, whatever the machine. */
+/* Little-endian on every machine. */
 static inline void hy_buffer_u32(hy_buffer *buffer, uint32_t value) {
     for (int i = 0; i < 4; i++)
         hy_buffer_byte(buffer, (uint8_t)(value >> (8 * i)));
 }
 
-/* Seven bits a byte, low first, the top bit says that more follow: 1 to 10 bytes. */
+/* Seven bits per byte, low bits first; the top bit is set where more bytes follow: 1 to 10 bytes. */
 static inline void hy_buffer_varint(hy_buffer *buffer, uint64_t value) {
     while (value >= 0x80) {
         hy_buffer_byte(buffer, (uint8_t)(value | 0x80));
@@ -62,7 +62,7 @@ static inline void hy_buffer_varint(hy_buffer *buffer, uint64_t value) {
     hy_buffer_byte(buffer, (uint8_t)value);
 }
 
-/* Bytes that are read from the front; `failed` once something was asked that is not there. */
+/* Bytes that are read from the front; `failed` is set by a read past the end. */
 typedef struct hy_cursor {
     const uint8_t *at;
     const uint8_t *end;

@@ -1,12 +1,12 @@
-/* bytes.c: the total decoder, and its inverse for what is written by hand. */
+/* bytes.c: the total decoder, and the encoder for histories written as text. */
 #include "allocators/history/bytes.h"
 
 #include <string.h>
 
-/* What the low nibble of an operation's byte says. */
+/* The low nibble of an operation's byte: what it does. */
 enum {
     WHAT_ALLOC = 0, /* and 1, 2 */
-    WHAT_AGAIN = 3, /* as the last allocation was */
+    WHAT_AGAIN = 3, /* same size and alignment as the last allocation */
     WHAT_FREE = 4,  /* and 5 */
     WHAT_RESIZE = 6,
     WHAT_REMAP = 7,
@@ -38,7 +38,7 @@ enum {
     SIZE_ZERO
 };
 
-/* Alignments of an argument, as log2; the last says that a byte follows. */
+/* Alignments that an argument encodes, as log2; for the argument past the last one a byte follows. */
 #define ALIGN_BYTE_FOLLOWS 15
 static const uint8_t align_log2s[ALIGN_BYTE_FOLLOWS] = {3, 0, 1, 2, 4, 5, 6, 7, 12, 16, 3, 4, 3, 4, 0};
 
@@ -96,20 +96,20 @@ size_t hy_bytes_decode_header(const uint8_t *bytes, size_t size, hy_bytes_header
     return (size_t)(from.at - bytes);
 }
 
-/* What the history is believed to hold while it is decoded. */
+/* The slots as they would be if every decoded operation were served. */
 typedef struct decoder {
     reader from;
     hy_bytes_bounds bounds;
     uint8_t mask;
     hy_history *history;
-    bool whole; /* no append has failed */
+    bool whole; /* false once an append has failed */
     uint64_t last_size;
     uint8_t last_align_log2;
-    uint32_t fresh; /* slots never used begin here */
+    uint32_t fresh; /* the first slot that was never used */
     uint32_t empty_count;
     uint32_t live_count;
-    uint16_t empty[HY_BYTES_SLOT_MAX]; /* used before, empty now: the top is used next */
-    uint16_t live[HY_BYTES_SLOT_MAX];  /* in the order of their allocation */
+    uint16_t empty[HY_BYTES_SLOT_MAX]; /* freed slots, a stack: the top is used next */
+    uint16_t live[HY_BYTES_SLOT_MAX];  /* in order of allocation */
     uint64_t size[HY_BYTES_SLOT_MAX];
     uint8_t align_log2[HY_BYTES_SLOT_MAX];
 } decoder;
@@ -118,7 +118,7 @@ static uint64_t near_to(decoder *state, uint64_t base) {
     return base + (uint64_t)(int64_t)(int8_t)next(&state->from);
 }
 
-/* The sizes past the 16-bit ones: huge, or near a bound. */
+/* Sizes beyond 16 bits, and sizes near a bound. */
 static uint64_t rare_size(decoder *state, uint8_t code) {
     switch (code) {
     case SIZE_NEAR_MAX:
@@ -193,7 +193,7 @@ static void begin_block(decoder *state, uint64_t size, uint8_t align_log2, unsig
     state->align_log2[slot] = state->last_align_log2 = align_log2;
 }
 
-/* Which live block an argument's low two bits choose. Requires: one is live. */
+/* The live block that an argument's low two bits choose. Requires: at least one is live. */
 static uint32_t choose(decoder *state, unsigned argument) {
     uint32_t last = state->live_count - 1;
     unsigned manner = argument & 3;
@@ -201,7 +201,7 @@ static uint32_t choose(decoder *state, unsigned argument) {
     return manner == 1 ? 0 : next(&state->from) % state->live_count;
 }
 
-/* The new size of a block of `size`, as an argument's high two bits say. */
+/* The new size of a block of `size`; an argument's high two bits choose how it is derived. */
 static uint64_t changed_size(decoder *state, unsigned argument, uint64_t size) {
     switch (argument >> 2) {
     case 0:
@@ -384,7 +384,8 @@ static bool write_alloc(hy_bytes_writer *writer, hy_op op, hy_bytes_base base) {
     return write_size(writer, op.size, base) && room;
 }
 
-/* The argument of an operation on the block of that index, and the index where it is needed. */
+/* The operation's byte with the argument that selects the block at `index`; the index itself follows where
+ * the argument alone (last, first) does not select it. */
 static bool write_choice(hy_bytes_writer *writer, unsigned what, uint32_t index) {
     if (index == writer->live_count - 1) return put(writer, what);
     if (index == 0) return put(writer, what | 1u << 4);

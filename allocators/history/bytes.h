@@ -1,18 +1,18 @@
-/* bytes.h: a fuzzer's bytes as a history, and back.
+/* bytes.h: converts between a fuzzer's input bytes and a history.
  *
- * The decoder is total: any bytes are a legal history, nothing is rejected, and an input that is
- * exhausted reads 0. No generator of random numbers stands between the bytes and what they do, so that
- * coverage guides the fuzzer and a changed byte changes one thing.
+ * The decoder is total: any bytes decode to a legal history, nothing is rejected, and reads past the end
+ * give 0. No random number generator sits between the bytes and the operations, so that coverage guides
+ * the fuzzer and a changed byte changes one thing.
  *
  *   byte 0   low nibble: the row's options (see hy_bytes_header); high nibble: fault policy of its child
  *   byte 1   swarm mask: a set bit switches a group of operations off (HY_BYTES_WITHOUT_…)
- *   …        operands of the header, where byte 0 asks for them
- *   then a byte for each operation: low nibble what, high nibble its argument; operands on demand
+ *   …        operands of the header, where byte 0 requires them
+ *   then a byte for each operation: low nibble the operation, high nibble its argument; then its operands
  *
  * Sizes are about 60 % linear from 1 to 160, 25 % powers of two and their neighbours, 10 % any 16
  * bits, and 5 % huge or near a bound of the row. Blocks are chosen by any index, the last or the
- * first. The history holds at most HY_BYTES_SLOT_MAX blocks at once; what it believes to be live may
- * have been refused when it is run, and whoever runs it skips what works on a refused block.
+ * first. The history holds at most HY_BYTES_SLOT_MAX blocks at once. It assumes that every request is
+ * served; when it is run, the caller skips operations on a block whose allocation was refused.
  */
 #ifndef HEAPYARD_BYTES_H
 #define HEAPYARD_BYTES_H
@@ -20,7 +20,7 @@
 #include "allocators/history/history.h"
 
 #define HY_BYTES_SLOT_MAX 256
-#define HY_BYTES_OPERATION_MAX 1024 /* a longer input's rest is not read */
+#define HY_BYTES_OPERATION_MAX 1024 /* the rest of a longer input is ignored */
 #define HY_BYTES_SHAPES 4
 #define HY_BYTES_NEVER UINT16_MAX
 
@@ -38,20 +38,20 @@
 typedef struct hy_fault_policy {
     bool grows;             /* its topmost block grows in place, and blocks shrink */
     bool moves;             /* remap moves */
-    bool once;              /* it refuses at an index only, not from there on */
-    uint16_t alloc_refusal; /* the index of the call that it refuses, or HY_BYTES_NEVER */
+    bool once;              /* refuses only the call at the index, not those after it */
+    uint16_t alloc_refusal; /* index of the first call refused, or HY_BYTES_NEVER */
     uint16_t resize_refusal;
     uint16_t remap_refusal;
 } hy_fault_policy;
 
 typedef struct hy_bytes_header {
-    uint8_t shape;    /* which of HY_BYTES_SHAPES capacities and block sizes: the runner's table */
+    uint8_t shape;    /* index into the runner's table of HY_BYTES_SHAPES capacities and block sizes */
     uint16_t options; /* the row's option bits */
     uint8_t mask;     /* HY_BYTES_WITHOUT_… */
     hy_fault_policy faults;
 } hy_bytes_header;
 
-/* What sizes may be said relative to; 0 where the row has no such bound. */
+/* Bounds that sizes may be given relative to; 0 where the row has no such bound. */
 typedef struct hy_bytes_bounds {
     uint64_t capacity;
     uint64_t block_size;
@@ -60,12 +60,12 @@ typedef struct hy_bytes_bounds {
 /* The header of any bytes. Returns how many of them it took, at most `size`. O(1). */
 size_t hy_bytes_decode_header(const uint8_t *bytes, size_t size, hy_bytes_header *header);
 
-/* The operations behind the header, written over what `history` held; its array is used again. False:
- * out of memory, the history is cut. O(size), at most HY_BYTES_OPERATION_MAX operations. */
+/* Decodes the operations after the header. Replaces the contents of `history` and reuses its array. False:
+ * out of memory, the history is truncated. O(size), at most HY_BYTES_OPERATION_MAX operations. */
 bool hy_bytes_decode(const uint8_t *bytes, size_t size, const hy_bytes_header *header, hy_bytes_bounds bounds,
     hy_history *history);
 
-/* A size as text says it: op.size itself, or a distance from a bound, -128 … 127. */
+/* How a size is encoded: op.size itself, or a distance from a bound, -128 … 127. */
 typedef enum hy_bytes_base { HY_BYTES_ABSOLUTE, HY_BYTES_CAPACITY, HY_BYTES_BLOCK } hy_bytes_base;
 
 typedef struct hy_bytes_writer {
@@ -73,15 +73,15 @@ typedef struct hy_bytes_writer {
     size_t size;
     size_t capacity;
     uint32_t live_count;
-    uint32_t live[HY_BYTES_SLOT_MAX]; /* the caller's slots in the order of their allocation */
+    uint32_t live[HY_BYTES_SLOT_MAX]; /* the caller's slots in order of allocation */
 } hy_bytes_writer;
 
-/* Begins an input with its header. bytes: room for `capacity` bytes, the caller's. */
+/* Starts an input with its header. `bytes` has room for `capacity` bytes and is owned by the caller. */
 void hy_bytes_write_header(
     hy_bytes_writer *writer, uint8_t *bytes, size_t capacity, const hy_bytes_header *header);
 
-/* Adds one operation; slots may have any numbers. False, nothing written: no room, a slot that is not
- * live (or, for ALLOC, is), more than HY_BYTES_SLOT_MAX live, or a kind that bytes can't say. O(live). */
+/* Appends one operation; slot numbers are arbitrary. False, with nothing written: no room, a slot that is
+ * not live (or, for ALLOC, is), more than HY_BYTES_SLOT_MAX live, or a kind without an encoding. O(live). */
 bool hy_bytes_write(hy_bytes_writer *writer, hy_op op, hy_bytes_base base);
 
 #endif

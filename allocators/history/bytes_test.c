@@ -1,4 +1,4 @@
-/* bytes_test.c: any bytes decode, what is written reads back, and sizes fall as they should. */
+/* bytes_test.c: any bytes decode, written operations read back, and sizes are distributed as documented. */
 #include "allocators/history/bytes.h"
 
 #include <heapyard/libc.h>
@@ -11,14 +11,14 @@
 
 static const hy_bytes_bounds bounds = {4096, 64};
 
-static uint64_t step(uint64_t *state) {
+static uint64_t next_random(uint64_t *state) {
     *state = *state * 6364136223846793005u + 1442695040888963407u;
     return *state >> 33;
 }
 
-static void draw(uint8_t *bytes, size_t size, uint64_t seed) {
+static void fill_random(uint8_t *bytes, size_t size, uint64_t seed) {
     for (size_t i = 0; i < size; i++)
-        bytes[i] = (uint8_t)step(&seed);
+        bytes[i] = (uint8_t)next_random(&seed);
 }
 
 static void decode(const uint8_t *bytes, size_t size, hy_bytes_header *header, hy_history *history) {
@@ -35,7 +35,7 @@ static void test_any_bytes_are_a_legal_history(void **unused) {
     for (uint64_t seed = 0; seed < 2000; seed++) {
         hy_bytes_header header;
         size_t bad, size = seed % sizeof bytes;
-        draw(bytes, size, seed);
+        fill_random(bytes, size, seed);
         decode(bytes, size, &header, &history);
         assert_true(history.slot_count <= HY_BYTES_SLOT_MAX);
         assert_true(history.count < HY_BYTES_OPERATION_MAX + 40);
@@ -53,7 +53,7 @@ static void test_what_is_written_reads_back(void **unused) {
     hy_history_init(&second, hy_libc());
     for (uint64_t seed = 0; seed < 500; seed++) {
         hy_bytes_header header, again;
-        draw(bytes, sizeof bytes, seed);
+        fill_random(bytes, sizeof bytes, seed);
         decode(bytes, sizeof bytes, &header, &first);
         header.mask = 0;
         hy_bytes_writer writer;
@@ -85,7 +85,7 @@ static void test_an_exhausted_input_reads_zero(void **unused) {
     hy_history_deinit(&history);
 }
 
-/* Every first byte of a size once: the shares are those of the codes. */
+/* Every first byte of a size once, so that the shares of sizes are those of the codes. */
 static void test_sizes_are_mostly_small(void **unused) {
     (void)unused;
     hy_history history;
@@ -143,7 +143,7 @@ static const hy_op every_kind[] = {
 
 #define KINDS (sizeof every_kind / sizeof every_kind[0])
 
-/* How many operations fit; what does not fit writes nothing. */
+/* How many operations fit into `capacity` bytes; one that does not fit must write nothing. */
 static size_t written_into(size_t capacity, const hy_bytes_header *header) {
     uint8_t bytes[200];
     hy_bytes_writer writer;
@@ -162,7 +162,7 @@ static size_t written_into(size_t capacity, const hy_bytes_header *header) {
     return count;
 }
 
-static void room_that_ends_is_told_at_every_byte(void **unused) {
+static void a_full_buffer_is_reported_at_every_byte(void **unused) {
     (void)unused;
     const hy_bytes_header header = {.options = 0x1234,
         .faults = {.alloc_refusal = 3, .resize_refusal = HY_BYTES_NEVER, .remap_refusal = 5}};
@@ -175,7 +175,7 @@ static void room_that_ends_is_told_at_every_byte(void **unused) {
     assert_int_equal(last, KINDS);
 }
 
-static void what_bytes_can_not_say_is_refused(void **unused) {
+static void an_operation_without_an_encoding_is_refused(void **unused) {
     (void)unused;
     static uint8_t bytes[4096];
     hy_bytes_writer writer;
@@ -190,7 +190,7 @@ static void what_bytes_can_not_say_is_refused(void **unused) {
     assert_false(hy_bytes_write(&writer, (hy_op){.kind = HY_OP_THREAD_END, .slot = 1}, HY_BYTES_ABSOLUTE));
 }
 
-static void a_long_input_ends_at_the_last_operation(void **unused) {
+static void a_long_input_stops_at_the_greatest_count(void **unused) {
     (void)unused;
     static uint8_t bytes[5000];
     hy_history history;
@@ -211,7 +211,7 @@ static hy_error decode_in(hy_allocator gpa, void *argument) {
     return good ? HY_OK : HY_OUT_OF_MEMORY;
 }
 
-static void every_refusal_is_told(void **unused) {
+static void every_refused_allocation_is_reported(void **unused) {
     (void)unused;
     static uint8_t bytes[2000];
     hy_sweep_report report;
@@ -226,10 +226,10 @@ int main(void) {
         cmocka_unit_test(test_an_exhausted_input_reads_zero),
         cmocka_unit_test(test_sizes_are_mostly_small),
         cmocka_unit_test(test_sizes_near_a_bound_follow_it),
-        cmocka_unit_test(room_that_ends_is_told_at_every_byte),
-        cmocka_unit_test(what_bytes_can_not_say_is_refused),
-        cmocka_unit_test(a_long_input_ends_at_the_last_operation),
-        cmocka_unit_test(every_refusal_is_told),
+        cmocka_unit_test(a_full_buffer_is_reported_at_every_byte),
+        cmocka_unit_test(an_operation_without_an_encoding_is_refused),
+        cmocka_unit_test(a_long_input_stops_at_the_greatest_count),
+        cmocka_unit_test(every_refused_allocation_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* history.c: the array of operations, and the rules that make it a history. */
+/* history.c: the array of operations, and the check that it is a legal history. */
 #include "allocators/history/history.h"
 
 #include <heapyard/typed.h>
@@ -32,7 +32,7 @@ bool hy_history_append(hy_history *history, hy_op op) {
     return true;
 }
 
-/* What a slot holds while a history is checked. */
+/* The state of a slot while a history is checked. */
 typedef struct slot {
     uint64_t size;
     uint8_t align_log2;

@@ -1,4 +1,4 @@
-/* history_test.c: what is a history, and what is none. */
+/* history_test.c: which operations are legal after which, and how a history grows. */
 #include "allocators/history/history.h"
 
 #include <heapyard/libc.h>
@@ -9,13 +9,13 @@
 
 #include <cmocka.h>
 
-static const hy_op taken = {.kind = HY_OP_ALLOC, .align_log2 = 4, .slot = 0, .size = 40};
+static const hy_op first_alloc = {.kind = HY_OP_ALLOC, .align_log2 = 4, .slot = 0, .size = 40};
 
-/* The index of the first operation that is not legal after `taken`; 2 where all are. */
+/* Index of the first illegal operation of `first_alloc` and `op`; 2 where both are legal. */
 static size_t bad_after(hy_op op) {
     hy_history history;
     hy_history_init(&history, hy_libc());
-    assert_true(hy_history_append(&history, taken));
+    assert_true(hy_history_append(&history, first_alloc));
     assert_true(hy_history_append(&history, op));
     size_t bad;
     bool good = hy_history_check(&history, &bad);
@@ -36,14 +36,14 @@ static void every_rule_is_checked(void **state) {
         {.kind = HY_OP_THREAD_END},
     };
     static const hy_op illegal[] = {
-        {.kind = HY_OP_ALLOC, .align_log2 = 4, .size = 40},                    /* the slot is taken */
-        {.kind = HY_OP_ALLOC, .slot = 1, .align_log2 = HY_ALIGN_LOG2_MAX + 1}, /* no alignment */
+        {.kind = HY_OP_ALLOC, .align_log2 = 4, .size = 40},                    /* the slot is live */
+        {.kind = HY_OP_ALLOC, .slot = 1, .align_log2 = HY_ALIGN_LOG2_MAX + 1}, /* too great an alignment */
         {.kind = HY_OP_FREE, .align_log2 = 4, .size = 41},                     /* another size */
         {.kind = HY_OP_FREE, .align_log2 = 3, .size = 40},                     /* another alignment */
-        {.kind = HY_OP_FREE, .slot = 1, .align_log2 = 4, .size = 40},          /* nothing there */
-        {.kind = HY_OP_REALLOC, .slot = 1, .align_log2 = 4, .size = 40},       /* nothing there */
+        {.kind = HY_OP_FREE, .slot = 1, .align_log2 = 4, .size = 40},          /* the slot is empty */
+        {.kind = HY_OP_REALLOC, .slot = 1, .align_log2 = 4, .size = 40},       /* the slot is empty */
         {.kind = HY_OP_REALLOC, .align_log2 = 5, .size = 40},                  /* another alignment */
-        {.kind = HY_OP_KIND_COUNT, .align_log2 = 4, .size = 40},               /* no operation */
+        {.kind = HY_OP_KIND_COUNT, .align_log2 = 4, .size = 40},               /* not an operation */
     };
     for (size_t i = 0; i < sizeof legal / sizeof legal[0]; i++)
         assert_int_equal(bad_after(legal[i]), 2);
@@ -55,7 +55,7 @@ static void a_slot_beyond_the_count_is_not_legal(void **state) {
     (void)state;
     hy_history history;
     hy_history_init(&history, hy_libc());
-    assert_true(hy_history_append(&history, taken));
+    assert_true(hy_history_append(&history, first_alloc));
     history.ops[0].slot = 7;
     size_t bad;
     assert_false(hy_history_check(&history, &bad));
@@ -63,7 +63,7 @@ static void a_slot_beyond_the_count_is_not_legal(void **state) {
     hy_history_deinit(&history);
 }
 
-static void room_once_there_stays(void **state) {
+static void reserved_room_is_kept(void **state) {
     (void)state;
     hy_history history;
     hy_history_init(&history, hy_libc());
@@ -104,7 +104,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_rule_is_checked),
         cmocka_unit_test(a_slot_beyond_the_count_is_not_legal),
-        cmocka_unit_test(room_once_there_stays),
+        cmocka_unit_test(reserved_room_is_kept),
         cmocka_unit_test(a_refusal_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

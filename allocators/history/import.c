@@ -1,4 +1,4 @@
-/* import.c: lines of text to calls of the tracker. */
+/* import.c: parses lines of text into calls of the tracker. */
 #include "allocators/history/import.h"
 
 #include "allocators/history/tracker.h"
@@ -10,8 +10,8 @@
 #define MEMALIGN_LEAST_LOG2 4
 #define THREADS_MAX 65536u
 
-/* The threads seen, by the number that the log gives them; a search from the last one found is short,
- * because consecutive lines are mostly of one thread. */
+/* `tids`: the log's thread ids, by our thread number. The search starts at the last one found, because
+ * consecutive lines are mostly of one thread. */
 typedef struct importer {
     hy_tracker tracker;
     uint64_t *tids;
@@ -21,7 +21,7 @@ typedef struct importer {
     hy_import_counts *counts;
 } importer;
 
-/* The rest of a line. */
+/* The rest of a line; `good` is false once parsing has failed. */
 typedef struct text {
     const char *at;
     bool good;
@@ -64,7 +64,7 @@ static bool thread_of(importer *in, uint64_t tid, uint16_t *out) {
     return true;
 }
 
-/* Whether the text goes on with the word; steps over it. */
+/* Skips `expected` where it is the next word; false where it is not. */
 static bool word(text *in, const char *expected) {
     size_t length = strlen(expected);
     if (strncmp(in->at, expected, length) != 0 || isalnum((unsigned char)in->at[length])) return false;

@@ -1,4 +1,4 @@
-/* import_test.c: each line of the text format, and what is no line of it. */
+/* import_test.c: each kind of line of the text format, and malformed ones. */
 #include "allocators/history/import.h"
 
 #include <heapyard/libc.h>
@@ -59,7 +59,7 @@ static void each_action_becomes_an_operation(void **state) {
     hy_history_deinit(&it.history);
 }
 
-static void strangers_are_counted(void **state) {
+static void unknown_blocks_are_counted(void **state) {
     (void)state;
     imported it = import_text("1: free 0x9000\n1: malloc 0x1000 8\n1: malloc 0x1000 16\n");
     assert_true(it.good);
@@ -68,7 +68,7 @@ static void strangers_are_counted(void **state) {
     hy_history_deinit(&it.history);
 }
 
-static void what_is_no_line_is_named(void **state) {
+static void a_malformed_line_is_reported_with_its_number(void **state) {
     (void)state;
     static const char *const lines[] = {"malloc 0x1000 8", "1 malloc 0x1000 8", "1: mallok 0x1000 8",
         "1: malloc 1000 8", "1: malloc 0x1000", "1: malloc 0x1000 8 9", "1: malloc 0x1000 -8",
@@ -104,7 +104,7 @@ static void blanks_and_numbers_are_read_strictly(void **state) {
     }
 }
 
-static void what_can_not_be_read_is_told(void **state) {
+static void a_read_error_is_reported(void **state) {
     (void)state;
     FILE *folder = fopen("/tmp", "r");
     assert_non_null(folder);
@@ -119,7 +119,7 @@ static void what_can_not_be_read_is_told(void **state) {
     hy_history_deinit(&history);
 }
 
-/* Threads, blocks and changes enough for every table to grow. */
+/* The text has enough threads, blocks and size changes for every table to grow. */
 static hy_error import_in(hy_allocator gpa, void *text) {
     FILE *in = fmemopen(text, strlen(text), "r");
     assert_non_null(in);
@@ -134,7 +134,7 @@ static hy_error import_in(hy_allocator gpa, void *text) {
     return good ? HY_OK : HY_OUT_OF_MEMORY;
 }
 
-static void every_refusal_is_told(void **state) {
+static void every_refused_allocation_is_reported(void **state) {
     (void)state;
     size_t size = 0;
     char *text = NULL;
@@ -154,8 +154,8 @@ static void every_refusal_is_told(void **state) {
     free(text);
 }
 
-/* The history's room ends at each of its operations in turn. */
-static void a_full_history_is_told_wherever_it_ends(void **state) {
+/* The history must grow at an operation of each kind in turn, and is refused. */
+static void a_history_that_can_not_grow_is_reported_at_each_operation(void **state) {
     (void)state;
     static const char *const last[] = {"1: malloc 0x9000 8\n", "1: free 0x1000\n",
         "1: realloc 0x9000 0x1000 8\n", "1: realloc 0x0 0x1000 0\n", "1: realloc 0x0 0x1000 8\n",
@@ -165,7 +165,7 @@ static void a_full_history_is_told_wherever_it_ends(void **state) {
         char *text = NULL;
         FILE *out = open_memstream(&text, &size);
         assert_non_null(out);
-        /* 256 operations fill the first room, one block is left. */
+        /* 256 operations fill the first array; one block is left live. */
         for (unsigned round = 0; round < 127; round++)
             (void)fprintf(out, "1: malloc 0x2000 8\n1: free 0x2000\n");
         (void)fprintf(out, "1: malloc 0x0 1\n1: malloc 0x1000 8\n%s", last[i]);
@@ -179,12 +179,12 @@ static void a_full_history_is_told_wherever_it_ends(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_action_becomes_an_operation),
-        cmocka_unit_test(strangers_are_counted),
-        cmocka_unit_test(what_is_no_line_is_named),
+        cmocka_unit_test(unknown_blocks_are_counted),
+        cmocka_unit_test(a_malformed_line_is_reported_with_its_number),
         cmocka_unit_test(blanks_and_numbers_are_read_strictly),
-        cmocka_unit_test(what_can_not_be_read_is_told),
-        cmocka_unit_test(every_refusal_is_told),
-        cmocka_unit_test(a_full_history_is_told_wherever_it_ends),
+        cmocka_unit_test(a_read_error_is_reported),
+        cmocka_unit_test(every_refused_allocation_is_reported),
+        cmocka_unit_test(a_history_that_can_not_grow_is_reported_at_each_operation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* parallel.c: plans by thread, hand-overs, and the threads that run them. */
+/* parallel.c: one list of steps per thread, hand-overs between them, and the threads that run them. */
 #include "allocators/history/parallel.h"
 
 #include "allocators/history/step.h"
@@ -8,9 +8,10 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#define NOBODY UINT32_MAX
+#define NO_LANE UINT32_MAX
 
-/* The steps of one lane: a recorded thread, and later ones that began after it had ended. */
+/* The steps of one replaying thread: those of a recorded thread, and of later ones that began after it had
+ * ended. Reusing lanes keeps the number of threads at what ran concurrently. */
 typedef struct lane {
     hy_step *steps;
     size_t count;
@@ -24,22 +25,22 @@ typedef struct lane {
 struct hy_parallel_plan {
     lane *lanes;
     size_t lane_count;
-    size_t lane_capacity; /* a lane a thread at most */
+    size_t lane_capacity; /* one per recorded thread, the most there can be */
     size_t operations;
-    size_t handovers; /* as many cells */
+    size_t handovers; /* the number of cells */
     hy_allocator gpa;
 };
 
 /* ---- plans ---- */
 
-/* What is known of an operation before steps are made: cells are numbered from 1, 0 is none. */
+/* The hand-overs of an operation, found before steps are built: cells are numbered from 1, 0 is none. */
 typedef struct link {
     uint32_t take; /* the cell from which its block comes */
     uint32_t give; /* the cell into which it goes afterwards */
 } link;
 
-/* What a slot of the history holds. */
-typedef struct holder {
+/* The state of a slot of the history. */
+typedef struct slot_state {
     uint64_t size;
     size_t last_op;
     uint32_t lane;
@@ -47,36 +48,36 @@ typedef struct holder {
     uint16_t thread;
     uint8_t align_log2;
     bool live;
-} holder;
+} slot_state;
 
-typedef struct maker {
+typedef struct builder {
     hy_parallel_plan *plan;
     const hy_history *history;
     link *links;
-    holder *slots;
+    slot_state *slots;
     uint32_t *lane_of;  /* by thread */
     size_t *last_op_of; /* by thread */
     uint32_t *free_lanes;
     uint32_t free_lane_count;
-} maker;
+} builder;
 
 static bool is_replayed(hy_op op) {
     return op.kind != HY_OP_CHECK && op.kind != HY_OP_THREAD_END && !(op.flags & HY_OP_REFUSED);
 }
 
-/* Finds every place where consecutive operations on a block are by different threads. A reset is
- * everybody's, so the frees that it becomes are done by the threads that hold the blocks. */
-static void find_handovers(maker *make) {
-    const hy_history *history = make->history;
+/* Finds every pair of consecutive operations on a block by different threads. A reset needs no hand-over:
+ * the frees that replace it are done by the threads that hold the blocks. */
+static void find_handovers(builder *build) {
+    const hy_history *history = build->history;
     for (size_t i = 0; i < history->count; i++) {
         hy_op op = history->ops[i];
-        make->last_op_of[op.thread] = i;
+        build->last_op_of[op.thread] = i;
         if (!is_replayed(op) || op.kind == HY_OP_RESET) continue;
-        holder *at = &make->slots[op.slot];
+        slot_state *at = &build->slots[op.slot];
         if (op.kind != HY_OP_ALLOC && at->thread != op.thread) {
-            uint32_t cell = (uint32_t)++make->plan->handovers;
-            make->links[at->last_op].give = cell;
-            make->links[i].take = cell;
+            uint32_t cell = (uint32_t)++build->plan->handovers;
+            build->links[at->last_op].give = cell;
+            build->links[i].take = cell;
         }
         at->thread = op.thread;
         at->last_op = i;
@@ -111,21 +112,21 @@ static bool vacate_local(lane *in, uint32_t local, hy_allocator gpa) {
     return true;
 }
 
-/* The thread's lane; a new thread gets one whose thread has ended, if there is any. */
-static uint32_t enter_lane(maker *make, uint16_t thread) {
-    if (make->lane_of[thread] == NOBODY) {
-        make->lane_of[thread] = make->free_lane_count > 0 ? make->free_lanes[--make->free_lane_count]
-                                                          : (uint32_t)make->plan->lane_count++;
+/* The thread's lane; a new thread reuses the lane of one that has ended, if there is any. */
+static uint32_t enter_lane(builder *build, uint16_t thread) {
+    if (build->lane_of[thread] == NO_LANE) {
+        build->lane_of[thread] = build->free_lane_count > 0 ? build->free_lanes[--build->free_lane_count]
+                                                            : (uint32_t)build->plan->lane_count++;
     }
-    return make->lane_of[thread];
+    return build->lane_of[thread];
 }
 
-static hy_error add_reset(maker *make) {
-    hy_allocator gpa = make->plan->gpa;
-    for (uint32_t slot = 0; slot < make->history->slot_count; slot++) {
-        holder *at = &make->slots[slot];
+static hy_error add_reset(builder *build) {
+    hy_allocator gpa = build->plan->gpa;
+    for (uint32_t slot = 0; slot < build->history->slot_count; slot++) {
+        slot_state *at = &build->slots[slot];
         if (!at->live) continue;
-        lane *to = &make->plan->lanes[at->lane];
+        lane *to = &build->plan->lanes[at->lane];
         hy_step step = hy_step_pack(HY_OP_FREE, 0, at->align_log2, at->local, at->size, 0);
         if (!add_step(to, step, gpa) || !vacate_local(to, at->local, gpa)) return HY_OUT_OF_MEMORY;
         at->live = false;
@@ -133,17 +134,17 @@ static hy_error add_reset(maker *make) {
     return HY_OK;
 }
 
-static hy_error add_op(maker *make, size_t index) {
-    hy_op op = make->history->ops[index];
-    hy_allocator gpa = make->plan->gpa;
+static hy_error add_op(builder *build, size_t index) {
+    hy_op op = build->history->ops[index];
+    hy_allocator gpa = build->plan->gpa;
     if (!is_replayed(op)) return HY_OK;
-    make->plan->operations++;
-    if (op.kind == HY_OP_RESET) return add_reset(make);
+    build->plan->operations++;
+    if (op.kind == HY_OP_RESET) return add_reset(build);
     if (op.size > HY_STEP_SIZE_MAX) return HY_UNSUPPORTED;
-    holder *at = &make->slots[op.slot];
-    uint32_t number = enter_lane(make, op.thread);
-    lane *to = &make->plan->lanes[number];
-    link links = make->links[index];
+    slot_state *at = &build->slots[op.slot];
+    uint32_t number = enter_lane(build, op.thread);
+    lane *to = &build->plan->lanes[number];
+    link links = build->links[index];
     bool good = true;
     if (op.kind == HY_OP_ALLOC || links.take) at->local = take_local(to);
     if (links.take) {
@@ -166,22 +167,22 @@ static hy_error add_op(maker *make, size_t index) {
     return good ? HY_OK : HY_OUT_OF_MEMORY;
 }
 
-/* A thread whose last operation this was leaves its lane to the next one that begins. */
-static void leave_lane(maker *make, size_t index) {
-    uint16_t thread = make->history->ops[index].thread;
-    if (make->last_op_of[thread] == index && make->lane_of[thread] != NOBODY) {
-        make->free_lanes[make->free_lane_count++] = make->lane_of[thread];
+/* After a thread's last operation its lane is free for the next thread that begins. */
+static void leave_lane(builder *build, size_t index) {
+    uint16_t thread = build->history->ops[index].thread;
+    if (build->last_op_of[thread] == index && build->lane_of[thread] != NO_LANE) {
+        build->free_lanes[build->free_lane_count++] = build->lane_of[thread];
     }
 }
 
-static hy_error make_steps(maker *make, size_t *bad) {
-    for (uint32_t i = 0; i < make->history->thread_count; i++)
-        make->lane_of[i] = NOBODY;
-    find_handovers(make);
+static hy_error make_steps(builder *build, size_t *bad) {
+    for (uint32_t i = 0; i < build->history->thread_count; i++)
+        build->lane_of[i] = NO_LANE;
+    find_handovers(build);
     hy_error error = HY_OK;
-    for (size_t i = 0; i < make->history->count && error == HY_OK; i++) {
-        error = add_op(make, i);
-        leave_lane(make, i);
+    for (size_t i = 0; i < build->history->count && error == HY_OK; i++) {
+        error = add_op(build, i);
+        leave_lane(build, i);
         *bad = i;
     }
     return error;
@@ -197,22 +198,22 @@ hy_error hy_parallel_plan_make(
     if (!fresh) return HY_OUT_OF_MEMORY;
     uint32_t threads = history->thread_count;
     *fresh = (hy_parallel_plan){.gpa = gpa, .lane_capacity = threads};
-    maker make = {.plan = fresh,
+    builder build = {.plan = fresh,
         .history = history,
         .links = hy_alloc_zeroed(gpa, link, history->count),
-        .slots = hy_alloc_zeroed(gpa, holder, history->slot_count),
+        .slots = hy_alloc_zeroed(gpa, slot_state, history->slot_count),
         .lane_of = hy_alloc_zeroed(gpa, uint32_t, threads),
         .last_op_of = hy_alloc_zeroed(gpa, size_t, threads),
         .free_lanes = hy_alloc_zeroed(gpa, uint32_t, threads)};
     fresh->lanes = hy_alloc_zeroed(gpa, lane, threads);
     bool good =
-        make.links && make.slots && make.lane_of && make.last_op_of && make.free_lanes && fresh->lanes;
-    hy_error error = good ? make_steps(&make, bad) : HY_OUT_OF_MEMORY;
-    hy_free_n(gpa, make.links, history->count);
-    hy_free_n(gpa, make.slots, history->slot_count);
-    hy_free_n(gpa, make.lane_of, threads);
-    hy_free_n(gpa, make.last_op_of, threads);
-    hy_free_n(gpa, make.free_lanes, threads);
+        build.links && build.slots && build.lane_of && build.last_op_of && build.free_lanes && fresh->lanes;
+    hy_error error = good ? make_steps(&build, bad) : HY_OUT_OF_MEMORY;
+    hy_free_n(gpa, build.links, history->count);
+    hy_free_n(gpa, build.slots, history->slot_count);
+    hy_free_n(gpa, build.lane_of, threads);
+    hy_free_n(gpa, build.last_op_of, threads);
+    hy_free_n(gpa, build.free_lanes, threads);
     if (error == HY_OK)
         *plan = fresh;
     else
@@ -245,7 +246,7 @@ size_t hy_parallel_plan_handovers(const hy_parallel_plan *plan) {
 
 /* ---- runs ---- */
 
-/* What the threads are told, by number: each command is greater than the one before. */
+/* Commands to the worker threads. */
 typedef enum order { ORDER_RUN, ORDER_FREE, ORDER_END } order;
 
 typedef struct worker {
@@ -256,7 +257,7 @@ typedef struct worker {
     uint64_t sum;
     uint64_t refused;
     uint64_t ended_ns;
-    /* Each worker is written by its own thread: no two share a line. */
+    /* Each worker is written by its own thread: padding avoids false sharing of a cache line. */
     char padding[HY_CACHE_LINE];
 } worker;
 
@@ -269,13 +270,13 @@ struct hy_parallel {
     _Atomic(void *) *cells;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    uint64_t command; /* how many orders were given */
+    uint64_t command; /* number of orders so far: a worker that has seen fewer has one to do */
     order order;
     size_t busy;
 };
 
-/* In a cell: the allocation was refused, and there is nothing to take. */
-static char absent;
+/* A cell points here where the block's allocation was refused: NULL means not handed over yet. */
+static char refused_block;
 
 static uint64_t now_ns(void) {
     struct timespec now;
@@ -283,12 +284,12 @@ static uint64_t now_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Waits for what another thread hands over: it is nearly always there. There may be more threads than
- * processors, so after a moment the giver is let run. */
-static void *await(_Atomic(void *) *cell) {
+/* Waits for a block from another thread; nearly always it is there already. There may be more threads than
+ * processors, so after a short spin the thread yields to let the other one run. */
+static void *wait_for(_Atomic(void *) *cell) {
     for (unsigned tries = 0;; tries++) {
         void *block = atomic_load_explicit(cell, memory_order_acquire);
-        if (block) return block == &absent ? NULL : block;
+        if (block) return block == &refused_block ? NULL : block;
         if (tries >= 64) (void)sched_yield();
     }
 }
@@ -310,10 +311,10 @@ static void run_lane(worker *self) {
             *slot = NULL;
             break;
         case HY_STEP_TAKE:
-            *slot = await(&cells[step.sizes]);
+            *slot = wait_for(&cells[step.sizes]);
             break;
         case HY_STEP_GIVE:
-            atomic_store_explicit(&cells[step.sizes], *slot ? *slot : &absent, memory_order_release);
+            atomic_store_explicit(&cells[step.sizes], *slot ? *slot : &refused_block, memory_order_release);
             *slot = NULL;
             break;
         default:
@@ -326,7 +327,7 @@ static void run_lane(worker *self) {
     self->ended_ns = now_ns();
 }
 
-/* From the end, as hy_replay_free_all. */
+/* Frees the lane's live blocks; backwards, for the reason given in hy_replay_free_all. */
 static void free_lane(worker *self) {
     for (size_t i = self->lane->count; i-- > 0;) {
         void **slot = &self->slots[hy_step_slot(self->lane->steps[i])];
@@ -358,7 +359,7 @@ static void *work(void *context) {
     }
 }
 
-/* Gives an order to all threads; unless it is the last one, waits until they have done it. */
+/* Gives an order to all threads and waits until they have done it; ORDER_END is not waited for. */
 static void command(hy_parallel *parallel, order todo) {
     pthread_mutex_lock(&parallel->mutex);
     parallel->order = todo;

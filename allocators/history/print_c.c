@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* What every reproducer has between its constants and its calls. */
+/* The part that is the same in every reproducer, between its constants and its calls. */
 static const char *const prologue[] = {
     /* clang-format off */
     "typedef enum { MAY, MUST, MUST_NOT } expectation;",
@@ -243,13 +243,13 @@ static bool has(const hy_row *row, hy_traits traits) {
     return (row->traits & traits) == traits;
 }
 
-/* A plugin's row goes by "name@label"; the label, or NULL for a row of this build. */
+/* The label of a plugin's row, which is named "name@label"; NULL for a row of this build. */
 static const char *label_of(const hy_row *row) {
     const char *at = strchr(row->name, '@');
     return at ? at + 1 : NULL;
 }
 
-/* Whether only the registry can make the row: it is built from others, or it is a peer's. */
+/* Whether the row can be made only through the registry: a composition of others, or a peer's. */
 static bool is_registrys(const hy_row *row) {
     return !label_of(row) && (row->stack != NULL || row->group == HY_GROUP_PEER);
 }

@@ -1,5 +1,5 @@
-/* print_c_test.c: what is printed compiles, passes where the history holds, and fails where it claims what
- * doesn't. The compiler is the one that built this test; CMake names it and the libraries. */
+/* print_c_test.c: printed programs compile, pass for a correct history, and fail for a wrong claim. The
+ * compiler is the one that built this test; CMake names it and the libraries. */
 #include "allocators/history/print_c.h"
 
 #include "allocators/registry.h"
@@ -40,8 +40,9 @@ static int drop_folder(void **state) {
     return system(command);
 }
 
-/* Prints, compiles and runs; returns the exit code (134: aborted), and what was said in `words`. */
-static int run_printed(const char *row, hy_print_claim claim, size_t step, char *words, size_t size) {
+/* Prints, compiles and runs a program; returns the exit code (134: aborted), and its standard error in
+ * `output`. */
+static int run_printed(const char *row, hy_print_claim claim, size_t step, char *output, size_t size) {
     hy_history history;
     hy_history_init(&history, hy_libc());
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
@@ -67,23 +68,23 @@ static int run_printed(const char *row, hy_print_claim claim, size_t step, char 
     (void)snprintf(
         command, sizeof command, "%s -o %s/printed %s %s", HY_TEST_COMPILE, folder, path, HY_TEST_LINK);
     if (system(command) != 0) fail_msg("does not compile for %s: %s", row, command);
-    (void)snprintf(command, sizeof command, "ulimit -c 0; %s/printed 2> %s/said", folder, folder);
+    (void)snprintf(command, sizeof command, "ulimit -c 0; %s/printed 2> %s/stderr", folder, folder);
     int status = system(command);
-    (void)snprintf(path, sizeof path, "%s/said", folder);
-    FILE *said = fopen(path, "r");
-    assert_non_null(said);
-    words[fread(words, 1, size - 1, said)] = '\0';
-    fclose(said);
+    (void)snprintf(path, sizeof path, "%s/stderr", folder);
+    FILE *errors = fopen(path, "r");
+    assert_non_null(errors);
+    output[fread(output, 1, size - 1, errors)] = '\0';
+    fclose(errors);
     return WEXITSTATUS(status);
 }
 
-static void a_history_that_holds_passes(void **state) {
+static void a_correct_history_passes(void **state) {
     (void)state;
     static const char *const rows[] = {"arena", "fixed_buffer", "pool", "libc", "arena_over_fixed_buffer"};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        char words[2048];
-        int code = run_printed(rows[i], HY_PRINT_GENERAL, 0, words, sizeof words);
-        if (code != 0) fail_msg("%s: exit %d: %s", rows[i], code, words);
+        char output[2048];
+        int code = run_printed(rows[i], HY_PRINT_GENERAL, 0, output, sizeof output);
+        if (code != 0) fail_msg("%s: exit %d: %s", rows[i], code, output);
     }
 }
 
@@ -93,34 +94,34 @@ static void a_wrong_claim_fails(void **state) {
         const char *row;
         hy_print_claim claim;
         size_t step;
-        const char *says;
+        const char *message;
     } claims[] = {
         {"arena", HY_PRINT_MUST_NOT, 1, "step 1: a request that must be refused was served"},
         {"null", HY_PRINT_MUST, 0, "step 0: a request that fits was refused"},
         {"arena", HY_PRINT_FOOTPRINT, 4, "step 4: too much of the child is held"},
     };
     for (size_t i = 0; i < sizeof claims / sizeof claims[0]; i++) {
-        char words[2048];
-        int code = run_printed(claims[i].row, claims[i].claim, claims[i].step, words, sizeof words);
+        char output[2048];
+        int code = run_printed(claims[i].row, claims[i].claim, claims[i].step, output, sizeof output);
         assert_int_equal(code, 134);
-        assert_non_null(strstr(words, claims[i].says));
+        assert_non_null(strstr(output, claims[i].message));
     }
 }
 
-/* What is printed for a job, without a compiler. */
+/* Whether the program printed for a job contains `text`; it is not compiled. */
 static bool prints(const hy_print_job *job, const char *text) {
     size_t size = 0;
-    char *said = NULL;
-    FILE *out = open_memstream(&said, &size);
+    char *program = NULL;
+    FILE *out = open_memstream(&program, &size);
     assert_non_null(out);
     assert_true(hy_print_c(out, job));
     assert_int_equal(fclose(out), 0);
-    bool found = strstr(said, text) != NULL;
-    free(said);
+    bool found = strstr(program, text) != NULL;
+    free(program);
     return found;
 }
 
-static void each_kind_of_row_is_made_in_its_own_way(void **state) {
+static void each_kind_of_row_is_made_as_it_needs(void **state) {
     (void)state;
     hy_history none;
     hy_history_init(&none, hy_libc());
@@ -144,14 +145,14 @@ static void each_kind_of_row_is_made_in_its_own_way(void **state) {
     assert_true(prints(&job, "#define FIXED_CAPACITY 0"));
     job.row = hy_registry_find("fixed_buffer");
     assert_true(prints(&job, "#define FIXED_CAPACITY 1"));
-    /* Where neither holds, too: blocks of one size in a room of one size. */
+    /* Blocks of one size exclude the claim even where the capacity is fixed. */
     labelled.traits |= HY_TRAIT_FIXED_CAPACITY | HY_TRAIT_FIXED_BLOCK;
     job.row = &labelled;
     assert_true(prints(&job, "#define FIXED_CAPACITY 0"));
     hy_history_deinit(&none);
 }
 
-static void a_claim_is_of_one_step(void **state) {
+static void a_claim_applies_to_one_step(void **state) {
     (void)state;
     hy_history history;
     hy_history_init(&history, hy_libc());
@@ -171,7 +172,7 @@ static void a_claim_is_of_one_step(void **state) {
     hy_history_deinit(&history);
 }
 
-static void a_stream_that_refuses_is_told(void **state) {
+static void a_write_error_is_reported(void **state) {
     (void)state;
     hy_history none;
     hy_history_init(&none, hy_libc());
@@ -184,11 +185,11 @@ static void a_stream_that_refuses_is_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_history_that_holds_passes),
+        cmocka_unit_test(a_correct_history_passes),
         cmocka_unit_test(a_wrong_claim_fails),
-        cmocka_unit_test(each_kind_of_row_is_made_in_its_own_way),
-        cmocka_unit_test(a_claim_is_of_one_step),
-        cmocka_unit_test(a_stream_that_refuses_is_told),
+        cmocka_unit_test(each_kind_of_row_is_made_as_it_needs),
+        cmocka_unit_test(a_claim_applies_to_one_step),
+        cmocka_unit_test(a_write_error_is_reported),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }

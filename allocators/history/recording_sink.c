@@ -1,4 +1,4 @@
-/* recording_sink.c: calls kept, sorted by stamp, and told to the tracker. */
+/* recording_sink.c: stores calls, sorts them by stamp, and passes them to the tracker. */
 #include "allocators/history/recording_sink.h"
 
 #include "allocators/history/tracker.h"
@@ -32,33 +32,33 @@ void hy_recording_sink_call(void *context, const hy_call *call) {
     pthread_mutex_unlock(&sink->mutex);
 }
 
-/* One side of a call: size changes have both, because the block may leave its address from `began` and
- * arrive at another by `ended`. */
-typedef struct moment {
+/* The begin or the end of a call. A size change has both, because another thread may be given the block's
+ * old address as soon as it has begun, while its new address is known only when it has ended. */
+typedef struct event {
     uint64_t stamp;
     const hy_call *call;
     bool begins;
-} moment;
+} event;
 
 static int by_stamp(const void *left, const void *right) {
-    const moment *a = left, *b = right;
+    const event *a = left, *b = right;
     if (a->stamp != b->stamp) return a->stamp < b->stamp ? -1 : 1;
     return (int)b->begins - (int)a->begins;
 }
 
-static size_t list_moments(const hy_recording_sink *sink, moment *out) {
+static size_t list_events(const hy_recording_sink *sink, event *out) {
     size_t count = 0;
     for (size_t i = 0; i < sink->count; i++) {
         const hy_call *call = &sink->calls[i];
         bool changes = call->kind == HY_CALL_RESIZE || call->kind == HY_CALL_REMAP;
-        if (changes || call->kind == HY_CALL_FREE) out[count++] = (moment){call->began, call, true};
-        if (changes || call->kind == HY_CALL_ALLOC) out[count++] = (moment){call->ended, call, false};
+        if (changes || call->kind == HY_CALL_FREE) out[count++] = (event){call->began, call, true};
+        if (changes || call->kind == HY_CALL_ALLOC) out[count++] = (event){call->ended, call, false};
     }
     qsort(out, count, sizeof *out, by_stamp);
     return count;
 }
 
-static bool tell(hy_tracker *tracker, moment at) {
+static bool feed_tracker(hy_tracker *tracker, event at) {
     const hy_call *call = at.call;
     uint16_t thread = call->thread < UINT16_MAX ? (uint16_t)call->thread : UINT16_MAX;
     uint64_t before = (uintptr_t)call->ptr, after = (uintptr_t)call->result;
@@ -80,19 +80,19 @@ static bool tell(hy_tracker *tracker, moment at) {
 
 bool hy_recording_sink_finish(hy_recording_sink *sink, hy_history *history) {
     size_t most = sink->count * 2;
-    moment *moments = hy_alloc_n(sink->gpa, moment, most);
-    if (sink->failed || !moments) {
-        hy_free_n(sink->gpa, moments, most);
+    event *events = hy_alloc_n(sink->gpa, event, most);
+    if (sink->failed || !events) {
+        hy_free_n(sink->gpa, events, most);
         return false;
     }
     hy_tracker tracker;
     hy_tracker_init(&tracker, history, sink->gpa);
-    size_t count = list_moments(sink, moments);
+    size_t count = list_events(sink, events);
     bool good = true;
     for (size_t i = 0; i < count && good; i++)
-        good = tell(&tracker, moments[i]);
+        good = feed_tracker(&tracker, events[i]);
     hy_tracker_deinit(&tracker);
-    hy_free_n(sink->gpa, moments, most);
+    hy_free_n(sink->gpa, events, most);
     if (!good) history->count = 0;
     return good;
 }

@@ -1,5 +1,4 @@
-/* recording_sink.h: the in-process form of the recorder: what passes a `recording` allocator becomes a
- * history.
+/* recording_sink.h: the recorder within one process: the calls of a `recording` allocator become a history.
  *
  *   hy_recording_sink sink;
  *   hy_recording_sink_init(&sink, gpa);
@@ -7,7 +6,7 @@
  *   … use hy_recording_allocator(&recording) from any thread …
  *   hy_recording_sink_finish(&sink, &history);
  *
- * Calls are kept as they come, under a lock, and put in the order of their stamps at the end.
+ * Calls are stored in order of arrival, under a lock, and sorted by stamp at the end.
  */
 #ifndef HEAPYARD_RECORDING_SINK_H
 #define HEAPYARD_RECORDING_SINK_H
@@ -20,7 +19,7 @@ typedef struct hy_recording_sink {
     hy_call *calls;
     size_t count;
     size_t capacity;
-    bool failed; /* a call could not be kept: no memory */
+    bool failed; /* a call could not be stored: out of memory */
     pthread_mutex_t mutex;
     hy_allocator gpa;
 } hy_recording_sink;
@@ -29,11 +28,12 @@ typedef struct hy_recording_sink {
 void hy_recording_sink_init(hy_recording_sink *sink, hy_allocator gpa);
 void hy_recording_sink_deinit(hy_recording_sink *sink);
 
-/* What hy_recording_init wants; context is the sink. Thread-safe. */
+/* The callback for hy_recording_init; context is the sink. Thread-safe. */
 void hy_recording_sink_call(void *context, const hy_call *call);
 
-/* Turns what was kept so far into operations of `history`, which must be empty and initialised, when no
- * thread is in a recorded call. False: no memory, now or when a call came in; the history is empty. */
+/* Converts the calls stored so far into operations of `history`, which must be empty and initialised. No
+ * thread may be in a recorded call. False: out of memory, now or when a call was stored; the history is
+ * empty. */
 bool hy_recording_sink_finish(hy_recording_sink *sink, hy_history *history);
 
 #endif

@@ -1,4 +1,5 @@
-/* recording_sink_test.c: what passes a recording allocator is a legal history that replays the same. */
+/* recording_sink_test.c: calls through a recording allocator become a legal history that replays with the
+ * same results. */
 #include "allocators/history/recording_sink.h"
 
 #include "allocators/history/parallel.h"
@@ -16,37 +17,37 @@
 #define ROUNDS 5000
 #define PLACES 32
 
-/* A block in a place that any thread may empty. */
-typedef struct parcel {
+/* A block in a place shared by all threads: any of them may free it. */
+typedef struct held_block {
     void *block;
     size_t size;
-} parcel;
+} held_block;
 
-typedef struct yard {
+typedef struct shared_places {
     hy_allocator allocator;
     pthread_mutex_t mutex;
-    parcel places[PLACES];
-} yard;
+    held_block places[PLACES];
+} shared_places;
 
-static parcel swap(yard *in, size_t place, parcel fresh) {
+static held_block swap(shared_places *in, size_t place, held_block fresh) {
     pthread_mutex_lock(&in->mutex);
-    parcel old = in->places[place];
+    held_block old = in->places[place];
     in->places[place] = fresh;
     pthread_mutex_unlock(&in->mutex);
     return old;
 }
 
 static void *work(void *context) {
-    yard *in = context;
+    shared_places *in = context;
     for (size_t i = 0; i < ROUNDS; i++) {
-        parcel fresh = {.size = 1 + i * 37 % 900};
+        held_block fresh = {.size = 1 + i * 37 % 900};
         fresh.block = hy_alloc(in->allocator, fresh.size, HY_ALIGN_16);
         if (i % 3 == 0) {
             size_t size = fresh.size * 2;
             fresh.block = hy_realloc(in->allocator, fresh.block, fresh.size, size, HY_ALIGN_16);
             fresh.size = size;
         }
-        parcel old = swap(in, i * 7 % PLACES, fresh);
+        held_block old = swap(in, i * 7 % PLACES, fresh);
         hy_free(in->allocator, old.block, old.size, HY_ALIGN_16);
     }
     return NULL;
@@ -55,8 +56,8 @@ static void *work(void *context) {
 static void record_threads(hy_recording_sink *sink, hy_history *history) {
     static hy_recording recording;
     hy_recording_init(&recording, hy_libc(), hy_recording_sink_call, sink);
-    static yard in;
-    in = (yard){.allocator = hy_recording_allocator(&recording)};
+    static shared_places in;
+    in = (shared_places){.allocator = hy_recording_allocator(&recording)};
     pthread_mutex_init(&in.mutex, NULL);
     pthread_t workers[THREADS];
     for (size_t i = 0; i < THREADS; i++)
@@ -80,7 +81,7 @@ static void threads_are_recorded_and_replay_the_same(void **state) {
     assert_true(hy_history_check(&history, &bad));
     hy_statistics stats;
     assert_true(hy_statistics_make(&stats, &history));
-    /* A realloc that could not remap is an allocation and a free. */
+    /* Where remap is refused, hy_realloc calls alloc and free. */
     assert_true(stats.allocs >= THREADS * ROUNDS);
     assert_int_equal(stats.allocs, stats.frees);
     assert_int_equal(stats.sized_frees, stats.frees);
@@ -98,7 +99,7 @@ static void threads_are_recorded_and_replay_the_same(void **state) {
     hy_recording_sink_deinit(&sink);
 }
 
-static void what_each_call_did_is_kept(void **state) {
+static void each_result_is_recorded(void **state) {
     (void)state;
     hy_recording_sink sink;
     hy_recording_sink_init(&sink, hy_libc());
@@ -130,7 +131,7 @@ static void what_each_call_did_is_kept(void **state) {
             .new_size = 20,
             .began = 6,
             .ended = 9},
-        /* Another thread gets the address that the remap has left, before the remap has returned. */
+        /* Another thread is given the block's old address before the remap has returned. */
         {.kind = HY_CALL_ALLOC,
             .thread = 1,
             .align = {4},
@@ -141,7 +142,7 @@ static void what_each_call_did_is_kept(void **state) {
         {.kind = HY_CALL_ALLOC, .refused = true, .align = {4}, .new_size = 1000, .began = 10, .ended = 11},
         {.kind = HY_CALL_FREE, .align = {6}, .ptr = &other, .old_size = 20, .began = 12, .ended = 12},
     };
-    /* In whatever order they come. */
+    /* The sink must sort them: they arrive in reverse order. */
     for (size_t i = sizeof calls / sizeof calls[0]; i-- > 0;)
         hy_recording_sink_call(&sink, &calls[i]);
     hy_history history;
@@ -190,7 +191,7 @@ static void survives_every_refused_allocation(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_are_recorded_and_replay_the_same),
-        cmocka_unit_test(what_each_call_did_is_kept),
+        cmocka_unit_test(each_result_is_recorded),
         cmocka_unit_test(survives_every_refused_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* replay.c: plans, and replays in recorded order. */
+/* replay.c: compiles plans, and replays them in recorded order. */
 #include "allocators/history/replay.h"
 
 #include "allocators/history/step.h"
@@ -7,68 +7,68 @@
 
 /* ---- plans ---- */
 
-/* A block as the plan's maker sees it. */
-typedef struct planned {
+/* The state of a slot while a plan is built. */
+typedef struct slot_state {
     uint64_t size;
     uint8_t align_log2;
     bool live;
-} planned;
+} slot_state;
 
-typedef struct maker {
+typedef struct builder {
     hy_plan *plan;
     size_t capacity;
-    planned *slots;
+    slot_state *slots;
     uint64_t live_bytes;
     uint64_t live_blocks;
-} maker;
+} builder;
 
-static bool add_step(maker *make, hy_step step) {
-    hy_plan *plan = make->plan;
-    if (plan->count == make->capacity) {
-        size_t capacity = make->capacity * 2 + 256;
-        hy_step *steps = hy_realloc_n(plan->gpa, hy_step, plan->steps, make->capacity, capacity);
+static bool add_step(builder *build, hy_step step) {
+    hy_plan *plan = build->plan;
+    if (plan->count == build->capacity) {
+        size_t capacity = build->capacity * 2 + 256;
+        hy_step *steps = hy_realloc_n(plan->gpa, hy_step, plan->steps, build->capacity, capacity);
         if (!steps) return false;
         plan->steps = steps;
-        make->capacity = capacity;
+        build->capacity = capacity;
     }
     plan->steps[plan->count++] = step;
     return true;
 }
 
-/* Keeps the sums as the block of `slot` becomes `next`. */
-static void account(maker *make, uint32_t slot, planned next) {
-    hy_plan *plan = make->plan;
-    planned *at = &make->slots[slot];
-    make->live_bytes += (next.live ? next.size : 0) - (at->live ? at->size : 0);
-    make->live_blocks += (uint64_t)next.live - (uint64_t)at->live;
+/* Updates the totals and maxima as the block of `slot` becomes `next`. */
+static void account(builder *build, uint32_t slot, slot_state next) {
+    hy_plan *plan = build->plan;
+    slot_state *at = &build->slots[slot];
+    build->live_bytes += (next.live ? next.size : 0) - (at->live ? at->size : 0);
+    build->live_blocks += (uint64_t)next.live - (uint64_t)at->live;
     *at = next;
-    if (make->live_bytes > plan->peak_bytes) plan->peak_bytes = make->live_bytes;
-    if (make->live_blocks > plan->peak_blocks) plan->peak_blocks = make->live_blocks;
+    if (build->live_bytes > plan->peak_bytes) plan->peak_bytes = build->live_bytes;
+    if (build->live_blocks > plan->peak_blocks) plan->peak_blocks = build->live_blocks;
     if (next.live && next.size > plan->greatest_size) plan->greatest_size = next.size;
     if (next.live && next.align_log2 > plan->greatest_align.log2) plan->greatest_align.log2 = next.align_log2;
 }
 
-/* A reset ends every block there is. */
-static bool add_reset(maker *make) {
-    for (uint32_t slot = 0; slot < make->plan->slot_count; slot++) {
-        planned at = make->slots[slot];
+/* A reset becomes a free of every live block. */
+static bool add_reset(builder *build) {
+    for (uint32_t slot = 0; slot < build->plan->slot_count; slot++) {
+        slot_state at = build->slots[slot];
         if (!at.live) continue;
-        if (!add_step(make, hy_step_pack(HY_OP_FREE, 0, at.align_log2, slot, at.size, 0))) return false;
-        account(make, slot, (planned){0});
+        if (!add_step(build, hy_step_pack(HY_OP_FREE, 0, at.align_log2, slot, at.size, 0))) return false;
+        account(build, slot, (slot_state){0});
     }
     return true;
 }
 
-static hy_error add_op(maker *make, hy_op op) {
+static hy_error add_op(builder *build, hy_op op) {
     if (op.kind == HY_OP_CHECK || op.kind == HY_OP_THREAD_END || (op.flags & HY_OP_REFUSED)) return HY_OK;
-    make->plan->operations++;
-    if (op.kind == HY_OP_RESET) return add_reset(make) ? HY_OK : HY_OUT_OF_MEMORY;
+    build->plan->operations++;
+    if (op.kind == HY_OP_RESET) return add_reset(build) ? HY_OK : HY_OUT_OF_MEMORY;
     if (op.size > HY_STEP_SIZE_MAX) return HY_UNSUPPORTED;
-    uint64_t old = op.kind == HY_OP_ALLOC || op.kind == HY_OP_FREE ? 0 : make->slots[op.slot].size;
-    if (!add_step(make, hy_step_pack(op.kind, op.flags, op.align_log2, op.slot, op.size, old)))
+    uint64_t old = op.kind == HY_OP_ALLOC || op.kind == HY_OP_FREE ? 0 : build->slots[op.slot].size;
+    if (!add_step(build, hy_step_pack(op.kind, op.flags, op.align_log2, op.slot, op.size, old)))
         return HY_OUT_OF_MEMORY;
-    account(make, op.slot,
-        (planned){.size = op.size, .align_log2 = op.align_log2, .live = op.kind != HY_OP_FREE});
+    account(build, op.slot,
+        (slot_state){.size = op.size, .align_log2 = op.align_log2, .live = op.kind != HY_OP_FREE});
     return HY_OK;
 }
 
@@ -77,20 +77,20 @@ hy_error hy_plan_make(hy_plan *plan, const hy_history *history, hy_allocator gpa
     if (!bad) bad = &ignored;
     *plan = (hy_plan){.gpa = gpa, .slot_count = history->slot_count, .thread_count = history->thread_count};
     if (!hy_history_check(history, bad)) return HY_INVALID;
-    maker make = {.plan = plan, .slots = hy_alloc_zeroed(gpa, planned, history->slot_count)};
-    if (!make.slots) return HY_OUT_OF_MEMORY;
+    builder build = {.plan = plan, .slots = hy_alloc_zeroed(gpa, slot_state, history->slot_count)};
+    if (!build.slots) return HY_OUT_OF_MEMORY;
     hy_error error = HY_OK;
     for (size_t i = 0; i < history->count && error == HY_OK; i++) {
-        error = add_op(&make, history->ops[i]);
+        error = add_op(&build, history->ops[i]);
         *bad = i;
     }
-    hy_free_n(gpa, make.slots, history->slot_count);
-    hy_step *exact = hy_realloc_n(gpa, hy_step, plan->steps, make.capacity, plan->count);
+    hy_free_n(gpa, build.slots, history->slot_count);
+    hy_step *exact = hy_realloc_n(gpa, hy_step, plan->steps, build.capacity, plan->count);
     if (exact)
         plan->steps = exact;
     else if (error == HY_OK)
         error = HY_OUT_OF_MEMORY;
-    if (error != HY_OK) hy_free_n(gpa, plan->steps, exact ? plan->count : make.capacity);
+    if (error != HY_OK) hy_free_n(gpa, plan->steps, exact ? plan->count : build.capacity);
     if (error != HY_OK) *plan = (hy_plan){.gpa = gpa};
     return error;
 }
@@ -103,7 +103,7 @@ void hy_plan_destroy(hy_plan *plan) {
 uint64_t hy_plan_checksum(const hy_plan *plan) {
     uint64_t sum = 0;
     for (size_t i = 0; i < plan->count; i++) {
-        /* Every tag that is written is read once: when its block changes, ends, or at the very end. */
+        /* Every tag written is read once: when its block changes size, is freed, or at the end. */
         if (hy_step_kind(plan->steps[i]) != HY_OP_FREE) sum += hy_tag_of(hy_step_size(plan->steps[i]));
     }
     return sum;
@@ -150,7 +150,7 @@ uint64_t hy_replay_free_all(hy_replay *replay, size_t steps_run) {
     const hy_plan *plan = replay->plan;
     size_t i = steps_run < plan->count ? steps_run : plan->count;
     uint64_t sum = 0;
-    /* From the end, the first step that names a slot is the one that its block lives by. */
+    /* Backwards, the first step that names a slot is the last one that ran on it: it has the block's size. */
     while (i-- > 0) {
         void **slot = &replay->slots[hy_step_slot(plan->steps[i])];
         if (!*slot) continue;
@@ -171,7 +171,7 @@ typedef struct checked {
     bool contents;
 } checked;
 
-/* Behind the tag the whole block holds one byte's value. */
+/* Fills the block after its tag with one byte value. */
 static void fill(checked *run, uint32_t slot, void *block, uint64_t size) {
     if (!run->contents || size <= sizeof(uint64_t)) return;
     run->patterns[slot] = ++run->next_pattern;
@@ -190,8 +190,8 @@ static void verify(checked *run, uint32_t slot, const void *block, uint64_t size
     if (!same) run->result->corrupt++;
 }
 
-/* Resizes the block and sees that what was in it is still there. The change itself is written out,
- * because the contents must be compared between it and the new tag. */
+/* Resizes the block and verifies that its contents are kept. Does not use hy_step_change, because the
+ * contents must be compared before the new tag is written. */
 static void change_checked(checked *run, hy_step step, void **slot) {
     hy_replay_result *result = run->result;
     uint64_t size = hy_step_size(step), old = hy_step_old_size(step);
@@ -202,7 +202,7 @@ static void change_checked(checked *run, hy_step step, void **slot) {
     }
     uint64_t kept = old < size ? old : size;
     uint8_t head[sizeof(uint64_t)] = {0};
-    /* Of a block that can't hold a tag only the first byte was ever written. */
+    /* Where the block was too small for a whole tag, only its first byte was written. */
     uint64_t written = old < sizeof head ? 1 : sizeof head;
     uint64_t head_size = kept < written ? kept : written;
     if (*slot) memcpy(head, *slot, head_size);

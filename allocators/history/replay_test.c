@@ -1,5 +1,5 @@
-/* replay_test.c: a history does the same on every allocator that frees in any order: as many
- * operations, the same peak, the same checksum, exactly and in parallel. */
+/* replay_test.c: a history gives the same number of operations, peak and checksum on every allocator that
+ * frees in any order, in exact and in parallel mode. */
 #include "allocators/history/parallel.h"
 #include "allocators/history/replay.h"
 #include "allocators/history/sample_history.h"
@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-/* One history, and what every replay of it must come to. */
+/* One history, and the checksum that every replay of it must give. */
 typedef struct fixture {
     hy_history history;
     hy_plan plan;
@@ -38,7 +38,7 @@ static int set_up(void **state) {
     return hy_sample_history(&f->history, 11, 20000, 6) ? make_plan(f) : -1;
 }
 
-/* A real program with threads that hand blocks over; shortened, so that it is quick under sanitizers. */
+/* A recorded program whose threads hand blocks over; truncated, so that it is quick under sanitizers. */
 static int set_up_trace(void **state) {
     fixture *f = calloc(1, sizeof *f);
     if (!f) return -1;
@@ -62,8 +62,8 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* Rows on which any history can be replayed: not floors, which hand out one block twice; not those that
- * serve one size, or hold less than the history needs. */
+/* Whether the row can replay the plan: not floors, which hand out one block twice; not rows that serve one
+ * size only, or may hold less than the history needs. */
 static bool can_replay(const hy_row *row, const hy_plan *plan, hy_traits also) {
     if (row->missing || hy_peer_missing(row)) return false;
     if (!(row->traits & HY_TRAIT_FREE_ANY) || (row->traits & also) != also) return false;
@@ -94,7 +94,7 @@ static void exact_is_the_same_on_every_row(void **state) {
         hy_instance instance;
         assert_true(hy_instance_make(&instance, rows[i], NULL));
         hy_replay_result result;
-        /* Twice, because everything was freed in between. */
+        /* Twice: a run that leaked or damaged the instance would change the second one. */
         for (int again = 0; again < 2; again++) {
             assert_true(hy_replay_exact(&f->plan, instance.allocator, hy_libc(), again == 0, &result));
             assert_result(f, rows[i], &result, true);
@@ -150,7 +150,7 @@ static void segments_add_up_to_the_whole(void **state) {
         sum += hy_replay_free_all(&replay, f->plan.count);
         assert_true(sum == f->checksum);
     }
-    /* Left in the middle, everything that lives is freed too (LeakSanitizer would tell). */
+    /* After half of the steps, live blocks are freed too (LeakSanitizer would report them). */
     (void)hy_replay_run(&replay, 0, f->plan.count / 2);
     (void)hy_replay_free_all(&replay, f->plan.count / 2);
     assert_int_equal(hy_replay_run(&replay, f->plan.count, 10), 0);
@@ -158,7 +158,7 @@ static void segments_add_up_to_the_whole(void **state) {
     hy_replay_deinit(&replay);
 }
 
-/* A child that refuses from its hundredth allocation on: counted, and nothing is lost or touched. */
+/* The allocator refuses from its hundredth allocation on: refusals are counted, contents are intact. */
 static void refusals_are_counted(void **state) {
     fixture *f = *state;
     const hy_failing_options options = {.fail_alloc_at = 100, .fail_resize_at = HY_FAILING_NEVER};
@@ -178,13 +178,13 @@ static void refusals_are_counted(void **state) {
     hy_replay_deinit(&replay);
 }
 
-/* An allocator with a fault: it gives out one block twice. */
+/* A faulty allocator: every request gets the same block. */
 static void *twice_alloc(void *self, size_t size, hy_align align) {
     (void)size, (void)align;
     return self;
 }
 
-static void contents_that_change_are_told(void **state) {
+static void changed_contents_are_reported(void **state) {
     fixture *f = *state;
     static _Alignas(4096) char block[1 << 16];
     static const hy_vtable twice = {twice_alloc, hy_refuse_resize, hy_refuse_remap, hy_ignore_free};
@@ -193,7 +193,7 @@ static void contents_that_change_are_told(void **state) {
     assert_true(result.corrupt > 0);
 }
 
-static void a_reset_frees_what_lives(void **state) {
+static void a_reset_frees_every_live_block(void **state) {
     (void)state;
     static const hy_op ops[] = {
         {.kind = HY_OP_ALLOC, .align_log2 = 4, .slot = 0, .size = 100},
@@ -229,7 +229,7 @@ static void a_reset_frees_what_lives(void **state) {
     hy_history_deinit(&f.history);
 }
 
-static void what_no_replay_can_do_is_refused(void **state) {
+static void an_operation_that_no_step_can_hold_is_refused(void **state) {
     (void)state;
     hy_history history;
     hy_history_init(&history, hy_libc());
@@ -248,8 +248,8 @@ static void what_no_replay_can_do_is_refused(void **state) {
     hy_history_deinit(&history);
 }
 
-/* Threads that come one after the other share a lane. */
-static void threads_that_never_meet_share_a_lane(void **state) {
+/* Each thread begins after the one before has ended. */
+static void threads_that_do_not_overlap_share_a_lane(void **state) {
     (void)state;
     hy_history history;
     hy_history_init(&history, hy_libc());
@@ -266,7 +266,7 @@ static void threads_that_never_meet_share_a_lane(void **state) {
     hy_history_deinit(&history);
 }
 
-/* Everything that makes plans, with each of its allocations refused once. */
+/* Makes both kinds of plan; the sweep refuses each of their allocations once. */
 static hy_error plan_in(hy_allocator gpa, void *context) {
     fixture *f = context;
     hy_plan plan;
@@ -287,8 +287,8 @@ static void plans_survive_every_refused_allocation(void **state) {
     assert_int_equal(hy_check_all_allocation_failures(plan_in, hy_libc(), f, &report), HY_SWEEP_OK);
 }
 
-/* Every kind of operation; the reset finds slots that are empty and more live ones than there was room for.
- */
+/* Every kind of operation; the reset finds empty slots, and more live blocks than its lane's tables hold
+ * without growing. */
 static void fill_with_every_kind(hy_history *history, uint32_t blocks) {
     for (uint32_t i = 0; i < blocks; i++) {
         hy_op op = {
@@ -351,12 +351,12 @@ int main(int argc, char **argv) {
             parallel_is_the_same_on_every_thread_safe_row, set_up_trace, tear_down, NULL},
         cmocka_unit_test_setup_teardown(segments_add_up_to_the_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refusals_are_counted, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(contents_that_change_are_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(changed_contents_are_reported, set_up, tear_down),
         cmocka_unit_test_setup_teardown(plans_survive_every_refused_allocation, set_up, tear_down),
-        cmocka_unit_test(a_reset_frees_what_lives),
+        cmocka_unit_test(a_reset_frees_every_live_block),
         cmocka_unit_test(every_kind_of_operation_is_replayed),
-        cmocka_unit_test(what_no_replay_can_do_is_refused),
-        cmocka_unit_test(threads_that_never_meet_share_a_lane),
+        cmocka_unit_test(an_operation_that_no_step_can_hold_is_refused),
+        cmocka_unit_test(threads_that_do_not_overlap_share_a_lane),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,10 @@
-/* sample_history.h: histories for tests: legal, of several threads, with hand-overs. */
+/* sample_history.h: generates legal histories of several threads, with hand-overs, for tests. */
 #ifndef HEAPYARD_SAMPLE_HISTORY_H
 #define HEAPYARD_SAMPLE_HISTORY_H
 
 #include "allocators/history/tracker.h"
 
-/* What a made-up program does next is drawn from this. */
+/* The pseudo-random numbers that choose the operations. */
 typedef struct hy_sample_random {
     uint64_t state;
 } hy_sample_random;
@@ -14,7 +14,7 @@ static inline uint64_t hy_sample_next(hy_sample_random *random, uint64_t below) 
     return (random->state >> 33) % below;
 }
 
-/* A size as programs ask for them: mostly small, now and then of many pages, or nothing. */
+/* A size as programs request them: mostly small, sometimes of many pages, sometimes 0. */
 static inline uint64_t hy_sample_size(hy_sample_random *random) {
     switch (hy_sample_next(random, 16)) {
     case 0:
@@ -26,8 +26,8 @@ static inline uint64_t hy_sample_size(hy_sample_random *random) {
     }
 }
 
-/* Appends `count` calls of `threads` threads to an empty, initialised history. Addresses are made up;
- * blocks are freed by whichever thread comes. False: no memory. */
+/* Appends `count` calls of `threads` threads to an empty, initialised history. Addresses are made up; any
+ * thread may free a block. False: out of memory. */
 static inline bool hy_sample_history(hy_history *history, uint64_t seed, size_t count, uint16_t threads) {
     enum { PLACES = 300 };
     bool live[PLACES] = {false};

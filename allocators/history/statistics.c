@@ -1,17 +1,17 @@
-/* statistics.c: two passes over the operations: the second one stops at the peak. */
+/* statistics.c: two passes over the operations; the second one stops at the peak. */
 #include "allocators/history/statistics.h"
 
 #include <heapyard/typed.h>
 
-/* What a slot holds. */
+/* The state of a slot. */
 typedef struct block {
     uint64_t size;
-    uint64_t born; /* allocations before it */
+    uint64_t born; /* number of allocations before this one */
     uint16_t thread;
     bool live;
 } block;
 
-/* Exact sizes are counted up to this; greater ones rarely repeat. */
+/* Exact sizes are counted below this; greater ones rarely repeat. */
 #define EXACT_MAX 65536u
 
 static void count_alloc(hy_statistics *out, hy_op op, uint64_t *exact) {
@@ -32,8 +32,8 @@ static void count_free(hy_statistics *out, hy_op op, const block *at) {
     out->lifetimes[hy_statistics_class(age)]++;
 }
 
-/* The live bytes and blocks as the block of a slot becomes `next`. */
-static void become(hy_statistics *out, block *at, block next) {
+/* Replaces the block of a slot by `next`, and updates the totals of live bytes and blocks. */
+static void update_slot(hy_statistics *out, block *at, block next) {
     out->end_bytes += (next.live ? next.size : 0) - (at->live ? at->size : 0);
     out->end_blocks += (uint64_t)next.live - (uint64_t)at->live;
     *at = next;
@@ -41,7 +41,7 @@ static void become(hy_statistics *out, block *at, block next) {
 
 static void empty_all(hy_statistics *out, block *slots, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
-        become(out, &slots[i], (block){0});
+        update_slot(out, &slots[i], (block){0});
 }
 
 static void count_op(hy_statistics *out, const hy_history *history, hy_op op, block *slots, uint64_t *exact) {
@@ -54,18 +54,19 @@ static void count_op(hy_statistics *out, const hy_history *history, hy_op op, bl
     if (op.flags & HY_OP_REFUSED) {
         out->refused++;
     } else if (op.kind == HY_OP_ALLOC) {
-        become(out, at, (block){.size = op.size, .born = out->allocs, .thread = op.thread, .live = true});
+        update_slot(
+            out, at, (block){.size = op.size, .born = out->allocs, .thread = op.thread, .live = true});
         count_alloc(out, op, exact);
     } else if (op.kind == HY_OP_FREE) {
         count_free(out, op, at);
-        become(out, at, (block){0});
+        update_slot(out, at, (block){0});
     } else if (op.kind == HY_OP_RESET) {
         empty_all(out, slots, history->slot_count);
     } else if (op.kind != HY_OP_CHECK) {
         out->reallocs++;
         block next = *at;
         next.size = op.size;
-        become(out, at, next);
+        update_slot(out, at, next);
     }
 }
 
@@ -79,8 +80,8 @@ static void find_peak(hy_statistics *out, const hy_history *history, block *slot
     }
 }
 
-/* What lives at the peak, by size: run again up to there. */
-static void look_at_peak(hy_statistics *out, const hy_history *history, block *slots, uint64_t *exact) {
+/* The bytes live at the peak by size, by a second run up to the peak. */
+static void count_peak_sizes(hy_statistics *out, const hy_history *history, block *slots, uint64_t *exact) {
     hy_statistics scratch = {0};
     memset(slots, 0, history->slot_count * sizeof *slots);
     for (size_t i = 0; i < history->count && i <= out->peak_bytes_at; i++) {
@@ -111,7 +112,7 @@ bool hy_statistics_make(hy_statistics *out, const hy_history *history) {
     if (good) {
         find_peak(out, history, slots, exact);
         find_top(out, exact);
-        look_at_peak(out, history, slots, exact);
+        count_peak_sizes(out, history, slots, exact);
     }
     hy_free_n(gpa, slots, history->slot_count);
     hy_free_n(gpa, exact, EXACT_MAX);

@@ -1,10 +1,10 @@
-/* statistics.h: what a history's program asks of its allocator, in numbers. */
+/* statistics.h: statistics of a history: calls, sizes, lifetimes and peaks. */
 #ifndef HEAPYARD_STATISTICS_H
 #define HEAPYARD_STATISTICS_H
 
 #include "allocators/history/history.h"
 
-/* Classes are powers of two: class 0 is what is 0, class n what is below 2^n. */
+/* Classes are powers of two: class 0 holds 0, class n holds 2^(n-1) … 2^n - 1. */
 #define HY_STATISTICS_CLASSES 65
 #define HY_STATISTICS_TOP 8
 
@@ -14,11 +14,11 @@ typedef struct hy_top_size {
 } hy_top_size;
 
 typedef struct hy_statistics {
-    uint64_t operations; /* all, with what was refused, without ends of threads */
-    uint64_t allocs;     /* calloc among them */
+    uint64_t operations; /* all, including refused ones, without ends of threads */
+    uint64_t allocs;     /* including calloc */
     uint64_t zeroed;
     uint64_t frees;
-    uint64_t reallocs; /* and resizes and remaps */
+    uint64_t reallocs; /* including resizes and remaps */
     uint64_t refused;
     uint64_t aligned; /* allocations above malloc's own alignment */
     uint64_t sized_frees;
@@ -43,7 +43,7 @@ static inline unsigned hy_statistics_class(uint64_t value) {
     return value == 0 ? 0 : 64 - (unsigned)__builtin_clzll(value);
 }
 
-/* False: no memory for the tables. The history must be legal. O(count). */
+/* False: out of memory. The history must be legal. O(count). */
 bool hy_statistics_make(hy_statistics *out, const hy_history *history);
 
 #endif

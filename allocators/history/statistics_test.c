@@ -1,4 +1,4 @@
-/* statistics_test.c: each number of a history that is small enough to count by hand. */
+/* statistics_test.c: each statistic of a history that is small enough to count by hand. */
 #include "allocators/history/statistics.h"
 
 #include <heapyard/libc.h>
@@ -48,7 +48,7 @@ static void calls_are_counted(void **state) {
     hy_history_deinit(&history);
 }
 
-static void bytes_are_followed(void **state) {
+static void bytes_and_lifetimes_are_counted(void **state) {
     (void)state;
     hy_history history;
     hy_statistics it;
@@ -71,7 +71,7 @@ static void bytes_are_followed(void **state) {
     hy_history_deinit(&history);
 }
 
-static void nothing_is_nothing(void **state) {
+static void an_empty_history_gives_zeros(void **state) {
     (void)state;
     hy_history history;
     hy_statistics it;
@@ -83,8 +83,8 @@ static void nothing_is_nothing(void **state) {
     hy_history_deinit(&history);
 }
 
-/* A reset ends every block, and is no free. */
-static void a_reset_ends_all(void **state) {
+/* A reset ends every block, and is not counted as frees. */
+static void a_reset_ends_every_block(void **state) {
     (void)state;
     hy_history history;
     hy_statistics it;
@@ -107,7 +107,7 @@ static hy_error make_in(hy_allocator gpa, void *context) {
     return hy_statistics_make(&it, &copy) ? HY_OK : HY_OUT_OF_MEMORY;
 }
 
-static void no_memory_is_told(void **state) {
+static void every_refused_allocation_is_reported(void **state) {
     (void)state;
     hy_history history;
     fill(&history);
@@ -129,10 +129,10 @@ static void classes_are_powers_of_two(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_are_counted),
-        cmocka_unit_test(bytes_are_followed),
-        cmocka_unit_test(nothing_is_nothing),
-        cmocka_unit_test(a_reset_ends_all),
-        cmocka_unit_test(no_memory_is_told),
+        cmocka_unit_test(bytes_and_lifetimes_are_counted),
+        cmocka_unit_test(an_empty_history_gives_zeros),
+        cmocka_unit_test(a_reset_ends_every_block),
+        cmocka_unit_test(every_refused_allocation_is_reported),
         cmocka_unit_test(classes_are_powers_of_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* step.h: what replay.c and parallel.c share: the packing of steps, and what is done to a block. */
+/* step.h: shared by replay.c and parallel.c: how steps are packed, and how each one is run. */
 #ifndef HEAPYARD_STEP_H
 #define HEAPYARD_STEP_H
 
@@ -8,7 +8,7 @@
 #define HY_STEP_TAKE 14u
 #define HY_STEP_GIVE 15u
 
-/* A greater block can't be packed into a step. */
+/* The greatest size that fits into a step. */
 #define HY_STEP_SIZE_MAX (((uint64_t)1 << 40) - 1)
 
 static inline hy_step hy_step_pack(
@@ -42,16 +42,16 @@ static inline uint64_t hy_step_old_size(hy_step step) {
     return step.sizes >> 32 | (step.meta >> 56) << 32;
 }
 
-/* What a block of this size carries in its first word (byte, where it is smaller). It depends on the
- * size alone, because slots and order differ between the modes and the checksum must not. */
+/* The tag in the first word of a block of this size (in its first byte, where it is smaller). It depends
+ * on the size alone, because slots and order differ between the modes and the checksum must not. */
 static inline uint64_t hy_tag_of(uint64_t size) {
     uint64_t tag = (size + 1) * UINT64_C(0x9E3779B97F4A7C15);
     if (size >= sizeof tag) return tag;
     return size > 0 ? tag >> 56 : 0;
 }
 
-/* A program writes to what it allocates: the tag, and a byte in every page from `touched` on, so that
- * resident memory is what the program's would be. */
+/* Writes the tag, and a byte in every page after the first `touched` bytes, so that resident memory is what
+ * the recorded program's would be. */
 static inline void hy_tag_write(void *block, uint64_t size, uint64_t touched) {
     uint64_t tag = hy_tag_of(size);
     if (HY_LIKELY(size >= sizeof tag))
@@ -63,7 +63,7 @@ static inline void hy_tag_write(void *block, uint64_t size, uint64_t touched) {
     }
 }
 
-/* What the tag of a block says, of which at least `size` bytes are there; `size` as it was written. */
+/* Reads the tag that was written for `size`; the block must have at least `size` bytes. */
 static inline uint64_t hy_tag_read(const void *block, uint64_t size) {
     uint64_t tag;
     if (HY_LIKELY(size >= sizeof tag)) {
@@ -86,7 +86,7 @@ static inline void *hy_step_alloc(hy_step step, hy_allocator subject, uint64_t *
     return block;
 }
 
-/* A free; returns the tag. An empty slot (the allocation was refused) is left alone. */
+/* Frees the block and returns its tag; does nothing for NULL (the allocation was refused). */
 static inline uint64_t hy_step_free(hy_step step, hy_allocator subject, void *block) {
     if (HY_UNLIKELY(!block)) return 0;
     uint64_t size = hy_step_size(step);
@@ -95,14 +95,14 @@ static inline uint64_t hy_step_free(hy_step step, hy_allocator subject, void *bl
     return tag;
 }
 
-/* A change of size by whatever the allocator grants; where even hy_realloc is refused, the block is
- * given up, because the steps that follow know it by its new size. Adds the old tag to *sum. */
+/* Changes the size in place where the allocator can, else by hy_realloc. Where that is refused too, the
+ * block is freed, because the following steps assume its new size. Adds the old tag to *sum. */
 static inline void *hy_step_change(
     hy_step step, hy_allocator subject, void *block, uint64_t *sum, uint64_t *refused) {
     uint64_t size = hy_step_size(step), old = hy_step_old_size(step);
     hy_align align = hy_step_align(step);
     if (HY_UNLIKELY(!block)) return hy_step_alloc(step, subject, refused);
-    /* The tag is read before: a smaller block may not hold it any more. */
+    /* The tag is read first: a smaller block may no longer hold all of it. */
     *sum += hy_tag_read(block, old);
     void *moved = block;
     if (hy_step_kind(step) != HY_OP_RESIZE || old == 0 || size == 0 ||

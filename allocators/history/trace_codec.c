@@ -1,4 +1,4 @@
-/* trace_codec.c: operations to columns and back. */
+/* trace_codec.c: encodes operations as columns of bytes, and decodes them. */
 #include "allocators/history/trace_codec.h"
 
 #include "allocators/history/tracker.h"
@@ -21,8 +21,8 @@ void hy_trace_codec_deinit(hy_trace_codec *codec) {
     *codec = (hy_trace_codec){.gpa = codec->gpa};
 }
 
-/* Makes slots 0 … slot there, and as many places for vacant ones. Each table knows its own size, so
- * that one that has grown may stay when the other is refused. */
+/* Reserves slots 0 … slot, and as many places for vacant ones. Each table has a capacity of its own, so
+ * that one may keep its new size where growing the other fails. */
 static bool reserve_slots(hy_trace_codec *codec, uint32_t slot) {
     uint32_t capacity = slot < 128 ? 256 : slot > UINT32_MAX / 2 ? UINT32_MAX : slot * 2;
     if (slot >= codec->slot_capacity) {
@@ -43,7 +43,7 @@ static bool reserve_slots(hy_trace_codec *codec, uint32_t slot) {
     return true;
 }
 
-/* What an operation stores, by kind. */
+/* Which fields an operation stores, by kind. */
 static bool names_block(uint8_t kind) {
     return kind == HY_OP_FREE || kind == HY_OP_REALLOC || kind == HY_OP_RESIZE || kind == HY_OP_REMAP;
 }
@@ -53,7 +53,7 @@ static bool has_size(uint8_t kind) {
            kind == HY_OP_RESET;
 }
 
-/* The block of `slot` as the operation leaves it. */
+/* Updates `slot` to its block after the operation. */
 static void touch(hy_trace_codec *codec, uint32_t slot, hy_op op) {
     codec->slots[slot] = (hy_codec_slot){
         .size = op.size, .born = codec->touch_count++, .align_log2 = op.align_log2, .live = true};
@@ -85,12 +85,12 @@ bool hy_trace_encode_op(hy_trace_codec *codec, hy_op op, hy_buffer columns[HY_TR
     return true;
 }
 
-/* The slot that the next allocation takes; it is not taken yet. */
+/* The slot that the next allocation will take. */
 static uint32_t next_slot(const hy_trace_codec *codec) {
     return codec->vacant_count > 0 ? codec->vacant[codec->vacant_count - 1] : codec->slot_count;
 }
 
-static bool remember_touch(hy_trace_codec *codec, uint32_t slot) {
+static bool append_touch(hy_trace_codec *codec, uint32_t slot) {
     if (codec->touch_count == codec->touch_capacity) {
         size_t capacity = codec->touch_capacity ? codec->touch_capacity * 2 : 1024;
         uint32_t *touched =
@@ -108,7 +108,7 @@ static hy_decode_result decode_alloc(hy_trace_codec *codec, hy_op *op) {
     op->slot = slot;
     if (op->flags & HY_OP_REFUSED) return HY_DECODED;
     if (slot == UINT32_MAX) return HY_DECODE_CORRUPT;
-    if (!reserve_slots(codec, slot) || !remember_touch(codec, slot)) return HY_DECODE_NO_MEMORY;
+    if (!reserve_slots(codec, slot) || !append_touch(codec, slot)) return HY_DECODE_NO_MEMORY;
     if (codec->vacant_count > 0)
         codec->vacant_count--;
     else
@@ -132,7 +132,7 @@ static hy_decode_result decode_named(hy_trace_codec *codec, uint64_t age, hy_op 
         return HY_DECODED;
     }
     if (op->flags & HY_OP_REFUSED) return HY_DECODED;
-    if (!remember_touch(codec, slot)) return HY_DECODE_NO_MEMORY;
+    if (!append_touch(codec, slot)) return HY_DECODE_NO_MEMORY;
     touch(codec, slot, *op);
     return HY_DECODED;
 }
@@ -176,7 +176,7 @@ hy_decode_result hy_trace_decode_op(hy_trace_codec *codec, hy_cursor columns[HY_
         break;
     case HY_OP_CHECK:
     case HY_OP_THREAD_END:
-    case HY_OP_KIND_COUNT: /* three bits don't hold it */
+    case HY_OP_KIND_COUNT: /* impossible: kind was read from three bits */
         break;
     }
     return HY_DECODED;

@@ -1,18 +1,18 @@
-/* trace_codec.h: operations as four columns of bytes, the inside of a trace file's chunk.
+/* trace_codec.h: operations as four columns of bytes, the contents of a trace file's chunk.
  *
- * An operation is one byte in the column of tags, and more only where that byte can't say it:
+ * An operation is one byte in the column of tags, and further bytes only where the tag is not enough:
  *
- *   tags     kind (bits 0-2), flags (3-5), 6: another thread than before, 7: an alignment that malloc doesn't
- * give sizes    varint of allocations and size changes, and of resets ages     varint of what names a live
- * block: how many blocks were made or resized since it was others   varint of the thread where bit 6 is set;
- * a byte of log2 where bit 7 is set
+ *   tags     bits 0-2 kind, 3-5 flags, 6 thread differs from the last, 7 alignment is not malloc's
+ *   sizes    varint, for allocations, size changes and resets
+ *   ages     varint, for operations on a live block: how many blocks were made or resized since it was
+ *   others   varint of the thread where bit 6 is set; byte of log2 of the alignment where bit 7 is set
  *
  * A free names its block by age because programs free young blocks: most ages are a few bits, and
- * repeat. Its size and alignment are those the block lives with, so they aren't stored. An allocation
- * names no slot at all: reader and writer agree that it takes the slot freed last, or a new one. A
- * history is thereby renumbered; reading what was written from a read history gives the same one.
+ * repeat. The size and alignment of a free are those of its block, so they aren't stored. An allocation
+ * stores no slot: it takes the slot freed last, or a new one. Slots are thereby renumbered on the first
+ * writing; a history that was read keeps its numbers when it is written again.
  *
- * Columns rather than records, because zstd packs bytes of one kind better. The state goes on from
+ * Columns rather than records, because zstd packs bytes of one kind better. The state is carried over from
  * chunk to chunk. Cost: O(1) per operation; memory: 4 bytes per allocation and 24 per slot.
  */
 #ifndef HEAPYARD_TRACE_CODEC_H
@@ -29,10 +29,10 @@ enum {
     HY_TRACE_COLUMNS
 };
 
-/* What a slot holds, as both sides see it. */
+/* The state of a slot, the same in writer and reader. */
 typedef struct hy_codec_slot {
     uint64_t size;
-    uint64_t born; /* number of the touch that made or resized it last */
+    uint64_t born; /* number of the touch (allocation or size change) that was its last */
     uint8_t align_log2;
     bool live;
 } hy_codec_slot;
@@ -55,12 +55,13 @@ typedef struct hy_trace_codec {
 void hy_trace_codec_init(hy_trace_codec *codec, hy_allocator gpa);
 void hy_trace_codec_deinit(hy_trace_codec *codec);
 
-/* Appends `op` to the columns. The history must be legal (hy_history_check). False: no memory. */
+/* Appends `op` to the columns. The history must be legal (hy_history_check). False: out of memory. */
 bool hy_trace_encode_op(hy_trace_codec *codec, hy_op op, hy_buffer columns[HY_TRACE_COLUMNS]);
 
 typedef enum hy_decode_result { HY_DECODED, HY_DECODE_CORRUPT, HY_DECODE_NO_MEMORY } hy_decode_result;
 
-/* Takes one operation from the columns. Any bytes are safe: what is no operation is corrupt. */
+/* Decodes one operation from the columns. Safe for any bytes: those that encode no legal operation give
+ * HY_DECODE_CORRUPT. */
 hy_decode_result hy_trace_decode_op(hy_trace_codec *codec, hy_cursor columns[HY_TRACE_COLUMNS], hy_op *op);
 
 #endif

@@ -1,4 +1,5 @@
-/* trace_codec_test.c: any bytes in the columns are a legal history up to where they stop being one. */
+/* trace_codec_test.c: any bytes in the columns decode to a legal history up to the first corrupt one, and
+ * encoded operations decode to themselves. */
 #include "allocators/history/trace_codec.h"
 
 #include "allocators/history/sample_history.h"
@@ -11,8 +12,8 @@
 
 #define COLUMN_BYTES 400
 
-/* Decodes until the columns end or are corrupt; the history that came out must be legal. Returns how
- * many operations it has. */
+/* Decodes until the columns end or are corrupt; the decoded history must be legal. Returns the number of
+ * operations. */
 static size_t decode_all(hy_cursor columns[HY_TRACE_COLUMNS], hy_history *history) {
     hy_trace_codec codec;
     hy_trace_codec_init(&codec, hy_libc());
@@ -33,7 +34,7 @@ static void any_bytes_decode_to_a_legal_beginning(void **state) {
         uint8_t bytes[HY_TRACE_COLUMNS][COLUMN_BYTES];
         hy_cursor columns[HY_TRACE_COLUMNS];
         for (int i = 0; i < HY_TRACE_COLUMNS; i++) {
-            /* Small values, so that ages often name something; now and then a long varint. */
+            /* Small values, so that ages often name a live block; in every third round also long varints. */
             uint64_t below = 1 + hy_sample_next(&random, round % 3 == 0 ? 256 : 12);
             for (int at = 0; at < COLUMN_BYTES; at++)
                 bytes[i][at] = (uint8_t)hy_sample_next(&random, below);
@@ -48,7 +49,7 @@ static void any_bytes_decode_to_a_legal_beginning(void **state) {
     assert_true(longest > 50);
 }
 
-static void encoding_and_decoding_undo_each_other(void **state) {
+static void decoding_inverts_encoding(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed < 20; seed++) {
         hy_history written, read;
@@ -92,7 +93,7 @@ static void a_varint_longer_than_a_word_is_corrupt(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_bytes_decode_to_a_legal_beginning),
-        cmocka_unit_test(encoding_and_decoding_undo_each_other),
+        cmocka_unit_test(decoding_inverts_encoding),
         cmocka_unit_test(a_varint_longer_than_a_word_is_corrupt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* trace_file.c: frames, checksums and messages of trace files. */
+/* trace_file.c: framing, checksums and error messages of trace files. */
 #include "allocators/history/trace_file.h"
 
 #include "allocators/history/trace_codec.h"
@@ -18,13 +18,13 @@
 #define CHUNK_HEADER_SIZE (4 * (size_t)(4 + HY_TRACE_COLUMNS))
 #define METADATA_MAX 16384
 
-/* Long enough that zstd finds what repeats, short enough that a cut costs little. */
+/* Long enough for zstd to find repetition, short enough that a truncated file loses little. */
 #define CHUNK_OPS 32768u
-/* A reader takes no more than this for one chunk, whatever the file says. */
+/* Bounds the memory that a reader allocates for one chunk of a damaged file. */
 #define CHUNK_OPS_MAX (1u << 20)
 #define COLUMN_BYTES_PER_OP_MAX 13u
 
-/* Traces are written once and read often, and most time is spent in the recorded program anyway. */
+/* The strongest level below the "ultra" ones: traces are written once and read often. */
 #define ZSTD_LEVEL 19
 
 /* CRC-32 (the polynomial of Ethernet, reflected), by nibbles. */
@@ -59,7 +59,7 @@ HY_PRINTF(2, 3) static bool refuse_system(hy_trace_error *error, const char *for
 
 /* ---- writing ---- */
 
-/* `key=value`, one line whatever the value holds. */
+/* Appends `key=value` as one line; control characters of the value become blanks. */
 static void put_text(hy_buffer *out, const char *key, const char *value) {
     hy_buffer_append(out, key, strlen(key));
     hy_buffer_byte(out, '=');
@@ -98,7 +98,7 @@ static void put_header(hy_buffer *out, const hy_history *history, const hy_trace
     hy_buffer_deinit(&text);
 }
 
-/* Packs the columns behind each other into one zstd frame and appends the chunk. */
+/* Compresses the concatenated columns into one zstd frame and appends the chunk. */
 static void put_chunk(hy_buffer *out, hy_buffer columns[HY_TRACE_COLUMNS], size_t ops) {
     hy_buffer raw, frame;
     hy_buffer_init(&raw, out->gpa);
@@ -157,8 +157,9 @@ static bool write_all(int file, const uint8_t *bytes, size_t count) {
     return true;
 }
 
-/* Takes `temporary`, open for writing, to be the file at `path`: a reader never sees half a file. */
-static bool become(
+/* Writes `bytes` to `temporary`, which is open as `file`, and renames it to `path`: a reader never sees an
+ * incomplete file. */
+static bool publish(
     int file, const char *temporary, const char *path, const hy_buffer *bytes, hy_trace_error *error) {
     bool good = write_all(file, bytes->bytes, bytes->count) && ftruncate(file, (off_t)bytes->count) == 0 &&
                 fsync(file) == 0;
@@ -186,7 +187,7 @@ static bool write_file(const char *victim, const char *path, const hy_buffer *by
         return refuse_system(error, "%s: can't be written: %s", path, strerror(errno));
     }
     if (victim) (void)fchmod(file, 0644);
-    if (become(file, temporary, path, bytes, error)) return true;
+    if (publish(file, temporary, path, bytes, error)) return true;
     if (!victim) (void)unlink(temporary);
     return false;
 }
@@ -217,7 +218,7 @@ bool hy_trace_write(
 
 /* ---- reading ---- */
 
-/* A file under way. */
+/* A file that is being read. */
 typedef struct reader {
     const char *name;
     const uint8_t *bytes;
@@ -232,7 +233,7 @@ static uint64_t offset_of(const reader *in) {
     return (uint64_t)(in->cursor.at - in->bytes);
 }
 
-/* Everything that is wrong behind the metadata ends here: the place is the chunk's. */
+/* Reports an error after the metadata, with the position of the current chunk. */
 static bool refuse_chunk(reader *in, const char *what) {
     in->error->op = in->history->count;
     in->error->offset = offset_of(in);
@@ -259,7 +260,7 @@ static bool key_is(const char *line, size_t key, const char *name) {
     return key == strlen(name) && memcmp(line, name, key) == 0;
 }
 
-/* One line of metadata; keys that this version doesn't know are left alone. */
+/* Parses one line of metadata; unknown keys are ignored. */
 static void get_line(hy_trace_info *info, const char *line, size_t length) {
     const char *equals = memchr(line, '=', length);
     if (!equals) return;
@@ -346,8 +347,8 @@ typedef struct chunk {
     uint32_t packed_length;
 } chunk;
 
-/* Reads and checks a chunk's header and checksum; the cursor is left on its packed bytes, or, where
- * it is refused, on its first byte. */
+/* Reads and verifies a chunk's header and checksum. The cursor is left at the packed bytes, or, where the
+ * chunk is rejected, at its first byte. */
 static bool get_chunk_header(reader *in, chunk *out) {
     hy_cursor at = in->cursor;
     uint32_t magic = hy_cursor_u32(&at);
@@ -415,7 +416,7 @@ static bool get_chunks(reader *in) {
     return good;
 }
 
-/* Counts what the operations use: a partial read has fewer than the first lines say. */
+/* Counts calls, slots and threads again: a partial read has fewer than the metadata says. */
 static void recount(hy_history *history, hy_trace_info *info) {
     history->slot_count = 0;
     history->thread_count = 0;

@@ -1,4 +1,5 @@
-/* trace_file_test.c: what is written is read back; what is not a whole trace is refused with its place. */
+/* trace_file_test.c: a written history is read back; a file that is not a complete trace is rejected with
+ * the position of the error. */
 #include "allocators/history/trace_file.h"
 
 #include "allocators/history/sample_history.h"
@@ -87,7 +88,7 @@ static void reads_back_what_was_written(void **state) {
     assert_same(&read, &f->written, read.count);
     assert_int_equal(read.slot_count, f->written.slot_count);
     assert_int_equal(read.thread_count, 5);
-    assert_string_equal(info.program, "/bin/made up"); /* one line, whatever was given */
+    assert_string_equal(info.program, "/bin/made up"); /* the line feed became a blank */
     assert_string_equal(info.end, "exit");
     assert_true(info.finished);
     assert_int_equal(info.file_bytes, f->size);
@@ -138,7 +139,7 @@ static void keeps_every_kind_and_flag(void **state) {
     hy_history_deinit(&read);
 }
 
-static void refuses_to_write_what_is_not_legal(void **state) {
+static void refuses_to_write_an_illegal_history(void **state) {
     fixture *f = *state;
     write_sample(f, 10);
     hy_history bad;
@@ -158,7 +159,7 @@ static void refuses_to_write_what_is_not_legal(void **state) {
     hy_history_deinit(&bad);
 }
 
-/* Reads bytes; the result is what hy_trace_decode said, the rest is freed. */
+/* Decodes bytes; returns the result of hy_trace_decode and the number of operations. */
 static bool decode(const void *bytes, size_t size, bool partial, size_t *count, hy_trace_error *error) {
     hy_history read;
     hy_history_init(&read, hy_libc());
@@ -171,7 +172,7 @@ static bool decode(const void *bytes, size_t size, bool partial, size_t *count, 
     return good;
 }
 
-static void tells_what_is_no_trace_from_another_version(void **state) {
+static void distinguishes_other_files_from_other_versions(void **state) {
     fixture *f = *state;
     write_sample(f, 100);
     hy_trace_error error;
@@ -185,7 +186,7 @@ static void tells_what_is_no_trace_from_another_version(void **state) {
     assert_non_null(strstr(error.message, "version 9; this build reads version 1"));
 }
 
-static void a_cut_is_told_with_its_place_and_partial_takes_the_rest(void **state) {
+static void a_truncated_file_is_reported_with_its_position_and_partial_reads_the_rest(void **state) {
     fixture *f = *state;
     write_sample(f, 100000);
     size_t most = 0, kinds = 0;
@@ -201,7 +202,7 @@ static void a_cut_is_told_with_its_place_and_partial_takes_the_rest(void **state
         kinds += count > most;
         most = count;
     }
-    /* Several chunks were taken one by one. */
+    /* Several numbers of intact chunks have occurred, but never the whole file. */
     assert_true(kinds >= 2 && most < f->written.count);
 }
 
@@ -234,7 +235,7 @@ static void an_unfinished_trace_is_refused_unless_partial(void **state) {
     assert_int_equal(count, f->written.count);
 }
 
-/* Every byte is under a checksum or says what the file is. */
+/* Every byte is covered by a checksum or is part of the magic or version. */
 static void every_flipped_bit_is_found(void **state) {
     fixture *f = *state;
     write_sample(f, 300);
@@ -250,7 +251,7 @@ static void every_flipped_bit_is_found(void **state) {
     }
 }
 
-/* CRC-32 as the format says, by bits: written anew, so that the two implementations check each other. */
+/* CRC-32 bit by bit: an independent implementation, so that the two check each other. */
 static uint32_t plain_crc32(uint32_t crc, const uint8_t *bytes, size_t count) {
     crc = ~crc;
     for (size_t i = 0; i < count; i++) {
@@ -265,7 +266,7 @@ static uint32_t get_u32(const uint8_t *bytes) {
     return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
 }
 
-/* Damage that a checksum covers up must still be found, or at least harm nothing. */
+/* Damage under a matching checksum must be reported or decode to a legal history; it must do no harm. */
 static void damage_under_a_right_checksum_is_safe(void **state) {
     fixture *f = *state;
     write_sample(f, 2000);
@@ -294,7 +295,7 @@ static void damage_under_a_right_checksum_is_safe(void **state) {
     free(damaged);
 }
 
-static void more_than_was_promised_is_damage(void **state) {
+static void bytes_after_the_last_chunk_are_damage(void **state) {
     fixture *f = *state;
     write_sample(f, 300);
     uint8_t *longer = malloc(f->size + 1);
@@ -308,7 +309,7 @@ static void more_than_was_promised_is_damage(void **state) {
     free(longer);
 }
 
-static void a_missing_file_is_named(void **state) {
+static void a_file_that_can_not_be_read_is_named(void **state) {
     fixture *f = *state;
     (void)f;
     hy_history read;
@@ -321,7 +322,7 @@ static void a_missing_file_is_named(void **state) {
     assert_non_null(strstr(error.message, "not a regular file"));
 }
 
-/* Every allocation of the reader fails once: an error each time, and nothing leaks. */
+/* The sweep refuses each allocation of the reader once: it must report a system error and leak nothing. */
 static hy_error read_in(hy_allocator gpa, void *context) {
     fixture *f = context;
     hy_history read;
@@ -357,16 +358,16 @@ int main(void) {
         cmocka_unit_test_setup_teardown(reads_back_what_was_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(same_history_gives_the_same_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keeps_every_kind_and_flag, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(refuses_to_write_what_is_not_legal, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(tells_what_is_no_trace_from_another_version, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(refuses_to_write_an_illegal_history, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(distinguishes_other_files_from_other_versions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
-            a_cut_is_told_with_its_place_and_partial_takes_the_rest, set_up, tear_down),
+            a_truncated_file_is_reported_with_its_position_and_partial_reads_the_rest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_partial_read_is_the_beginning, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_unfinished_trace_is_refused_unless_partial, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_flipped_bit_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damage_under_a_right_checksum_is_safe, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(more_than_was_promised_is_damage, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_missing_file_is_named, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bytes_after_the_last_chunk_are_damage, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_file_that_can_not_be_read_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(survives_every_refused_allocation, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

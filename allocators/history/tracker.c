@@ -1,4 +1,4 @@
-/* tracker.c: the table of live addresses. */
+/* tracker.c: the hash table of live addresses. */
 #include "allocators/history/tracker.h"
 
 #include <heapyard/typed.h>
@@ -14,12 +14,13 @@ void hy_tracker_deinit(hy_tracker *tracker) {
     *tracker = (hy_tracker){.gpa = tracker->gpa};
 }
 
-/* Where the search for an address begins: allocators' addresses differ in their middle bits. */
+/* The home place of an address. The low bits of the product are dropped, because aligned addresses leave
+ * them zero. */
 static size_t home(const hy_tracker *tracker, uint64_t address) {
     return (size_t)((address * UINT64_C(0x9E3779B97F4A7C15)) >> 20) & (tracker->capacity - 1);
 }
 
-/* The place of the address, or the empty one where it would go. The table is never full. */
+/* The place of the address, or the empty one where it would be inserted. The table is never full. */
 static size_t place_of(const hy_tracker *tracker, uint64_t address) {
     size_t at = home(tracker, address);
     while (tracker->table[at].address != 0 && tracker->table[at].address != address) {
@@ -56,8 +57,8 @@ static bool insert(hy_tracker *tracker, hy_tracked block) {
     return true;
 }
 
-/* Takes a block out and closes the gap, so that searches need no marks of what once was. */
-static void take_out(hy_tracker *tracker, hy_tracked *block) {
+/* Removes a block and moves later ones of its probe sequence up, so that no tombstones are needed. */
+static void remove_block(hy_tracker *tracker, hy_tracked *block) {
     size_t mask = tracker->capacity - 1;
     size_t gap = (size_t)(block - tracker->table);
     for (size_t at = (gap + 1) & mask; tracker->table[at].address != 0; at = (at + 1) & mask) {
@@ -94,14 +95,14 @@ static bool append(
     return hy_history_append(tracker->history, op);
 }
 
-/* Ends a block: by a free that was seen, or one that must have been. */
+/* Records a free, whether it was seen or is only inferred. */
 static bool end_block(hy_tracker *tracker, uint16_t thread, hy_tracked *block, uint8_t flags) {
     hy_tracked ended = *block;
-    take_out(tracker, block);
+    remove_block(tracker, block);
     return append(tracker, HY_OP_FREE, flags, thread, &ended) && vacate(tracker, ended.slot);
 }
 
-/* The address is about to be taken by a new block: an old one there has ended unseen. */
+/* Before a new block is recorded at the address: a block still tracked there must have been freed unseen. */
 static bool clear_address(hy_tracker *tracker, uint16_t thread, uint64_t address) {
     hy_tracked *stale = find(tracker, address);
     if (!stale) return true;
@@ -159,12 +160,12 @@ bool hy_tracker_change_begin(hy_tracker *tracker, uint16_t thread, uint64_t addr
         return true;
     }
     tracker->pending[thread].block = *block;
-    take_out(tracker, block);
+    remove_block(tracker, block);
     return true;
 }
 
-/* The change was refused, or ended the block. */
-static bool change_to_nothing(
+/* The call returned NULL: it was refused, or, for size 0, freed the block. */
+static bool change_returned_null(
     hy_tracker *tracker, uint16_t thread, hy_op_kind kind, uint64_t size, hy_tracked block) {
     if (size == 0) {
         return append(tracker, HY_OP_FREE, 0, thread, &block) && vacate(tracker, block.slot);
@@ -181,7 +182,7 @@ bool hy_tracker_change_end(
     bool known = pending->active;
     hy_tracked block = pending->block;
     pending->active = false;
-    if (address == 0) return !known || change_to_nothing(tracker, thread, kind, size, block);
+    if (address == 0) return !known || change_returned_null(tracker, thread, kind, size, block);
     if (!known) return hy_tracker_alloc(tracker, thread, address, size, hy_malloc_align_log2(size), 0);
     if (!clear_address(tracker, thread, address)) return false;
     block.address = address;

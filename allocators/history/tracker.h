@@ -1,10 +1,10 @@
-/* tracker.h: calls that name blocks by address become operations that name them by slot.
+/* tracker.h: converts calls that name blocks by address into operations that name them by slot.
  *
- * Whatever watches a program (the recorder's spools, the in-process sink, an imported log) sees
- * addresses, and the same address comes back for later blocks. The tracker knows which block lives at
- * an address, numbers it, and appends legal operations to a history; what it can't know (a block from
- * before the watch began) it leaves out and counts. Slots are used again last-freed first, as the trace
- * file does, so that writing and reading changes no number.
+ * Recordings (the recorder's spools, the in-process sink, an imported log) contain addresses, which are
+ * reused for later blocks. The tracker keeps the live block of each address, numbers it, and appends
+ * legal operations to a history; calls on unknown blocks (allocated before the recording) are left out and
+ * counted. The slot freed last is reused first, as in the trace file, so that writing and reading a trace
+ * keeps the numbers.
  *
  * Not thread-safe. O(1) per call; 24 bytes per block that can live at once, doubled.
  */
@@ -13,7 +13,7 @@
 
 #include "allocators/history/history.h"
 
-/* log2 of the alignment that a call of malloc asks for: that of any type that fits. */
+/* log2 of the alignment that malloc guarantees for a size: that of any type that fits. */
 static inline uint8_t hy_malloc_align_log2(uint64_t size) {
     return size < 16 ? 3 : 4;
 }
@@ -25,7 +25,7 @@ typedef struct hy_tracked {
     uint8_t align_log2;
 } hy_tracked;
 
-/* A size change under way in one thread. */
+/* A size change in progress in one thread. */
 typedef struct hy_pending {
     hy_tracked block;
     bool active;
@@ -42,8 +42,8 @@ typedef struct hy_tracker {
     uint32_t slot_count;
     hy_pending *pending; /* by thread */
     uint32_t pending_count;
-    uint64_t foreign_count; /* frees and size changes of blocks that were never seen */
-    uint64_t missed_count;  /* blocks whose end was not seen, because their address came back */
+    uint64_t foreign_count; /* frees and size changes of unknown blocks */
+    uint64_t missed_count;  /* blocks whose free was not seen: their address was allocated again */
     hy_allocator gpa;
 } hy_tracker;
 
@@ -51,16 +51,16 @@ typedef struct hy_tracker {
 void hy_tracker_init(hy_tracker *tracker, hy_history *history, hy_allocator gpa);
 void hy_tracker_deinit(hy_tracker *tracker);
 
-/* A block was made; flags: HY_OP_ZEROED. All of these: false means out of memory. */
+/* A block was allocated; flags: HY_OP_ZEROED. All of these functions: false means out of memory. */
 bool hy_tracker_alloc(
     hy_tracker *tracker, uint16_t thread, uint64_t address, uint64_t size, uint8_t align_log2, uint8_t flags);
 /* An allocation was refused. */
 bool hy_tracker_refused(hy_tracker *tracker, uint16_t thread, uint64_t size, uint8_t align_log2);
-/* A block is about to end; flags: HY_OP_SIZED. */
+/* A block is about to be freed; flags: HY_OP_SIZED. */
 bool hy_tracker_free(hy_tracker *tracker, uint16_t thread, uint64_t address, uint8_t flags);
-/* A block is about to change its size, and may leave its address from here on. */
+/* A block is about to change its size; its address may be reused by others from here on. */
 bool hy_tracker_change_begin(hy_tracker *tracker, uint16_t thread, uint64_t address);
-/* It has: kind is REALLOC, RESIZE or REMAP; address 0: refused, or, where size is 0, ended. */
+/* The change has returned: kind is REALLOC, RESIZE or REMAP; address 0: refused, or, for size 0, freed. */
 bool hy_tracker_change_end(
     hy_tracker *tracker, uint16_t thread, hy_op_kind kind, uint64_t address, uint64_t size);
 /* The thread has ended. */

@@ -1,5 +1,5 @@
-/* tracker_test.c: addresses that come back become slots that are used again, and what was never seen is
- * left out and counted. */
+/* tracker_test.c: reused addresses become reused slots, and calls on unknown blocks are left out and
+ * counted. */
 #include "allocators/history/tracker.h"
 
 #include <heapyard/failing.h>
@@ -60,7 +60,7 @@ static void slots_are_used_again_last_freed_first(void **state) {
     assert_int_equal(f->tracker.live_count, 3);
 }
 
-static void strangers_are_left_out_and_counted(void **state) {
+static void unknown_blocks_are_left_out_and_counted(void **state) {
     fixture *f = *state;
     assert_true(hy_tracker_free(&f->tracker, 0, 0x5000, 0));
     assert_true(hy_tracker_change_begin(&f->tracker, 0, 0x6000));
@@ -77,10 +77,10 @@ static void a_change_keeps_its_slot(void **state) {
     fixture *f = *state;
     assert_true(hy_tracker_alloc(&f->tracker, 0, 0x1000, 8, 3, 0));
     assert_true(hy_tracker_change_begin(&f->tracker, 0, 0x1000));
-    assert_true(hy_tracker_alloc(&f->tracker, 1, 0x1000, 24, 4, 0)); /* another thread gets the old place */
+    assert_true(hy_tracker_alloc(&f->tracker, 1, 0x1000, 24, 4, 0)); /* another thread gets the old address */
     assert_true(hy_tracker_change_end(&f->tracker, 0, HY_OP_REALLOC, 0x2000, 80));
     assert_true(hy_tracker_change_begin(&f->tracker, 1, 0x1000));
-    assert_true(hy_tracker_change_end(&f->tracker, 1, HY_OP_REALLOC, 0, 4096)); /* refused: it lives on */
+    assert_true(hy_tracker_change_end(&f->tracker, 1, HY_OP_REALLOC, 0, 4096)); /* refused: it stays live */
     assert_true(hy_tracker_free(&f->tracker, 0, 0x1000, 0));
     assert_true(hy_tracker_free(&f->tracker, 0, 0x2000, 0));
     assert_legal(f, 6);
@@ -95,14 +95,14 @@ static void a_change_keeps_its_slot(void **state) {
     assert_int_equal(f->tracker.live_count, 0);
 }
 
-/* The table grows with collisions in it, and every block is found and taken out again. */
+/* The table grows while it has collisions, and every block is found and removed again. */
 static void many_blocks_are_found(void **state) {
     fixture *f = *state;
     enum { BLOCKS = 5000 };
     for (uint64_t i = 1; i <= BLOCKS; i++)
         assert_true(hy_tracker_alloc(&f->tracker, 0, i * 4096, i, 4, 0));
     for (uint64_t i = 1; i <= BLOCKS; i++) {
-        uint64_t which = i * 7 % (BLOCKS + 1); /* 5001 is no multiple of 7 */
+        uint64_t which = i * 7 % (BLOCKS + 1); /* 5001 is not a multiple of 7, so each block comes once */
         if (which != 0) assert_true(hy_tracker_free(&f->tracker, 0, which * 4096, 0));
     }
     assert_int_equal(f->tracker.foreign_count, 0);
@@ -110,7 +110,7 @@ static void many_blocks_are_found(void **state) {
     assert_legal(f, 2 * BLOCKS);
 }
 
-static void no_memory_is_told(void **state) {
+static void out_of_memory_is_reported(void **state) {
     (void)state;
     for (uint64_t refusal = 0; refusal < 3; refusal++) {
         hy_failing_options options = HY_FAILING_DEFAULTS;
@@ -133,7 +133,7 @@ static void no_memory_is_told(void **state) {
     }
 }
 
-/* Blocks, changes and ends by many threads: each refused allocation is told, and nothing leaks. */
+/* Allocations, size changes and frees by many threads, for a sweep that refuses each allocation once. */
 static hy_error track_in(hy_allocator gpa, void *context) {
     (void)context;
     hy_history history;
@@ -150,7 +150,7 @@ static hy_error track_in(hy_allocator gpa, void *context) {
     }
     for (uint64_t i = 300; i < 1200 && good; i++)
         good = hy_tracker_free(&tracker, 0, i << 12, 0);
-    /* A change that was never begun, by a thread that was never seen, ends in a new block. */
+    /* The end of a size change without its begin, by an unknown thread, is a new block. */
     good = good && hy_tracker_change_end(&tracker, 5000, HY_OP_REALLOC, 0x77, 8) &&
            hy_tracker_change_end(&tracker, 5001, HY_OP_REALLOC, 0, 8) &&
            hy_tracker_alloc(&tracker, 1, 0x77, 9, 3, 0) && hy_tracker_refused(&tracker, 1, 99, 4) &&
@@ -161,7 +161,7 @@ static hy_error track_in(hy_allocator gpa, void *context) {
     return good ? HY_OK : HY_OUT_OF_MEMORY;
 }
 
-static void every_refusal_is_told(void **state) {
+static void every_refused_allocation_is_reported(void **state) {
     (void)state;
     hy_sweep_report report;
     assert_int_equal(hy_check_all_allocation_failures(track_in, hy_libc(), NULL, &report), HY_SWEEP_OK);
@@ -171,11 +171,11 @@ static void every_refusal_is_told(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(slots_are_used_again_last_freed_first, begin, end),
-        cmocka_unit_test_setup_teardown(strangers_are_left_out_and_counted, begin, end),
+        cmocka_unit_test_setup_teardown(unknown_blocks_are_left_out_and_counted, begin, end),
         cmocka_unit_test_setup_teardown(a_change_keeps_its_slot, begin, end),
         cmocka_unit_test_setup_teardown(many_blocks_are_found, begin, end),
-        cmocka_unit_test(no_memory_is_told),
-        cmocka_unit_test(every_refusal_is_told),
+        cmocka_unit_test(out_of_memory_is_reported),
+        cmocka_unit_test(every_refused_allocation_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
