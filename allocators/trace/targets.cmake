@@ -1,5 +1,6 @@
-# The recorder, which programs preload, and heapyard-trace, which looks at what it left. The recorder is
-# plain C without the library and without sanitizers: it runs inside other people's programs.
+# The recorder, which is preloaded into programs, and heapyard-trace, which records, converts, prints and
+# replays traces. The recorder is plain C without the library and without sanitizers, because it runs inside
+# arbitrary programs.
 add_executable(heapyard-trace
   trace/command/main.c trace/command/record.c trace/command/stats.c
   trace/command/import.c trace/command/replay.c)
@@ -15,20 +16,20 @@ else()
     -Wstrict-prototypes -Wmissing-prototypes $<$<BOOL:${HY_WERROR}>:-Werror>)
   target_link_libraries(heapyard-record PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
   if(HY_COVERAGE)
-    # Counts in whatever program it is preloaded into, and writes at the program's end.
+    # Its counters are updated inside the recorded program and written when that ends.
     target_compile_definitions(heapyard-record PRIVATE HY_COVERAGE)
     target_compile_options(heapyard-record PRIVATE --coverage -O0 -fprofile-update=atomic)
     target_link_options(heapyard-record PRIVATE --coverage)
   endif()
   set_target_properties(heapyard-record PROPERTIES C_VISIBILITY_PRESET hidden)
   add_dependencies(heapyard-trace heapyard-record)
-  # What the tests of the recorder (scripts/trace_test.py) record.
+  # The program that the recorder's tests (scripts/trace_test.py) record.
   if(BUILD_TESTING)
     add_executable(heapyard-exercise trace/recorder/exercise.c)
     target_compile_definitions(heapyard-exercise PRIVATE _GNU_SOURCE)
     target_compile_options(heapyard-exercise PRIVATE -Wall -Wextra -Wpedantic)
     target_link_libraries(heapyard-exercise PRIVATE Threads::Threads)
-    # Systems that refuse, for the same and for allocators/trace/*/*_test.py.
+    # Fault injection into libc and system calls, for the same tests and for allocators/trace/*/*_test.py.
     add_executable(heapyard-strict-system trace/testdata/strict_system.c)
     set_target_properties(heapyard-strict-system PROPERTIES ENABLE_EXPORTS ON)
     add_library(heapyard-refusing-libc MODULE trace/testdata/refusing_libc.c)
@@ -43,7 +44,7 @@ endif()
 if(BUILD_TESTING)
   # A recorded program with threads that hand blocks over to each other.
   target_compile_definitions(replay_test PRIVATE HY_TEST_TRACE="${CMAKE_SOURCE_DIR}/corpus/traces/git-grep.hyt")
-  # A reproducer is compiled as its reader would, in the way of this build.
+  # The test compiles reproducers as a user would, with this build's sanitizer and coverage flags.
   set(flags -std=gnu17 -g -Wall -Wextra -Werror)
   if(HY_SANITIZE)
     list(APPEND flags -fsanitize=${HY_SANITIZE})

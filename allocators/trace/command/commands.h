@@ -1,16 +1,16 @@
-/* commands.h: the words that heapyard-trace knows, and what they share. */
+/* commands.h: the subcommands of heapyard-trace, and the functions that they share. */
 #ifndef HEAPYARD_TRACE_COMMANDS_H
 #define HEAPYARD_TRACE_COMMANDS_H
 
 #include "allocators/history/trace_file.h"
 
-/* Exit statuses, as all of the yard has them. */
+/* Exit statuses, the same in all programs of the yard. */
 enum { STATUS_GOOD = 0, STATUS_HARNESS = 1, STATUS_USAGE = 2, STATUS_CONFIRMED = 3, STATUS_NOTHING = 5 };
 
 typedef struct trace_command {
     const char *name;
-    const char *usage; /* what follows "heapyard-trace NAME" */
-    const char *help;  /* paragraphs, each line ended */
+    const char *usage; /* the arguments after "heapyard-trace NAME" */
+    const char *help;  /* ends with a line feed */
     /* argv[0] is the command's name. Returns the exit status. */
     int (*run)(int argc, char **argv);
 } trace_command;
@@ -22,19 +22,19 @@ extern const trace_command info_command;
 extern const trace_command import_command;
 extern const trace_command replay_command;
 
-/* One line on standard error that names the thing and the mend. Returns STATUS_USAGE. */
+/* Prints one line on standard error; it should name the object and the remedy. Returns STATUS_USAGE. */
 HY_PRINTF(1, 2) int usage_error(const char *format, ...);
 
-/* Options by hand, because a recorded program's own options must be left alone.
- * is_flag: argv[*at] is `name`. take_value: argv[*at] is `name` and a value follows, or `name=value`;
- * steps over it. Both false where it is another word; take_value sets *value to NULL where it misses. */
+/* Options are parsed without getopt, which would also take the recorded program's options.
+ * is_flag: whether argv[at] is `name`. take_value: whether argv[*at] is `name`, followed by a value, or
+ * `name=value`; then *at is advanced to the value, and *value is NULL where the value is missing. */
 bool is_flag(char **argv, int at, const char *name);
 bool take_value(int argc, char **argv, int *at, const char *name, const char **value);
 
-/* Text as JSON writes it, quotes included. */
+/* Prints text as a JSON string, quotes included. */
 void print_json_text(const char *text);
 
-/* Reads a trace or says why not; then the status to return is in *status. */
+/* Reads a trace. False: the error was printed, and *status is the exit status to return. */
 bool open_trace(const char *path, bool partial, hy_history *history, hy_trace_info *info, int *status);
 
 #endif

@@ -1,4 +1,4 @@
-/* import.c: a log of another recorder becomes a trace file. */
+/* import.c: converts a log of another recorder to a trace file. */
 #include "allocators/history/import.h"
 #include "allocators/trace/command/commands.h"
 

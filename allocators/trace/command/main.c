@@ -1,6 +1,6 @@
-/* main.c: heapyard-trace: records programs, and looks at and replays what was recorded.
+/* main.c: heapyard-trace: records programs, prints statistics of traces, and replays them.
  *
- * scripts/trace is the door that builds it first; the work is in one file a command.
+ * scripts/trace builds it and then runs it. Each subcommand has a file of its own.
  */
 #include "allocators/trace/command/commands.h"
 
@@ -86,7 +86,8 @@ static int run_command(const trace_command *command, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-    /* Peers that need room for thread-local storage; a recorded program must not inherit that. */
+    /* Some peers need an environment variable that reserves thread-local storage; only for replay, because a
+     * recorded program must not inherit it. */
     if (argc > 1 && is_flag(argv, 1, "replay")) (void)hy_peers_reexec(argv);
     if (argc < 2) {
         print_usage(stderr);

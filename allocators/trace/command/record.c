@@ -1,7 +1,7 @@
-/* record.c: runs a program under the recorder, and makes trace files of what it left.
+/* record.c: runs a program under the recorder, and converts its spools to trace files.
  *
- * The spools lie in a folder beside the trace while the program runs. `finish` does the second half
- * alone, for a recording whose own process was killed, or that found no room for the trace.
+ * The spools are in a folder beside the trace while the program runs. `finish` does only the conversion,
+ * for a recording that was itself killed, or whose disk was too full for the trace.
  */
 #include "allocators/trace/command/commands.h"
 #include "allocators/trace/recorder/spool_reader.h"
@@ -24,12 +24,12 @@
 #define PATH_SIZE 4096
 #define NAME_SIZE 64
 
-/* A spool in the folder, by the name that the recorder gave it: PID.NUMBER.spool. */
+/* A spool in the folder; the recorder names it PID.NUMBER.spool. */
 typedef struct spool_name {
     uint32_t pid;
     uint32_t number;
     uint64_t started_ns;
-    char path[PATH_SIZE + 256]; /* the folder's, and a name in it */
+    char path[PATH_SIZE + 256]; /* the folder's path and a file name */
 } spool_name;
 
 typedef struct folder {
@@ -38,7 +38,7 @@ typedef struct folder {
     size_t capacity;
 } folder;
 
-/* What is asked, and what came of it. */
+/* The options of a recording, and its results. */
 typedef struct recording {
     const char *out;
     const char *recorder;
@@ -47,7 +47,7 @@ typedef struct recording {
     bool quiet;
     bool keep;
     bool dated;
-    uint32_t root; /* pid of the program; 0: the spool that began first */
+    uint32_t root; /* pid of the program; 0: unknown, take that of the spool that began first */
     uint64_t operations;
     unsigned files;
     unsigned failures;
@@ -97,7 +97,7 @@ static bool find_spools(const char *directory, folder *out) {
     return good;
 }
 
-/* Whether another image of the same process followed: then this one ended by exec. */
+/* Whether another spool of the same process follows: then this one ended by exec. */
 static bool was_replaced(const folder *in, const spool_name *spool) {
     for (size_t i = 0; i < in->count; i++) {
         if (in->spools[i].pid == spool->pid && in->spools[i].number == spool->number + 1) return true;
@@ -107,8 +107,8 @@ static bool was_replaced(const folder *in, const spool_name *spool) {
 
 /* ---- making traces ---- */
 
-/* OUT for the program itself, OUT.PID for others, OUT.PID.N for what a process became by exec. There is room
- * for it: make_absolute left some. */
+/* OUT for the program itself, OUT.PID for other processes, OUT.PID.N after their N-th exec. It always fits:
+ * make_absolute has reserved NAME_SIZE. */
 static void name_trace(const recording *in, const spool_name *spool, bool is_root, char out[PATH_SIZE]) {
     char end[NAME_SIZE] = "";
     if (!is_root && spool->number == 0)
@@ -121,11 +121,11 @@ static void name_trace(const recording *in, const spool_name *spool, bool is_roo
 static void stamp_date(hy_trace_info *info, uint64_t started_ns) {
     time_t seconds = (time_t)(started_ns / 1000000000u);
     struct tm parts;
-    (void)gmtime_r(&seconds, &parts); /* 64 bits of nanoseconds end in a year that it knows */
+    (void)gmtime_r(&seconds, &parts); /* can't fail: 64 bits of nanoseconds end in the year 2554 */
     (void)strftime(info->date, sizeof info->date, "%Y-%m-%dT%H:%M:%SZ", &parts);
 }
 
-static void tell_file(
+static void report_file(
     const recording *in, const char *path, const hy_history *history, const hy_trace_info *info) {
     struct stat status = {0};
     if (in->quiet) return;
@@ -135,7 +135,7 @@ static void tell_file(
         info->finished ? "" : "; not finished: ", info->finished ? "" : info->end);
 }
 
-/* One spool to one trace. A spool that no operation reached leaves no file. */
+/* Converts one spool to one trace; a spool without operations gives no file. */
 static void finish_spool(recording *in, const folder *all, const spool_name *spool, bool is_root) {
     hy_history history;
     hy_history_init(&history, hy_libc());
@@ -154,12 +154,12 @@ static void finish_spool(recording *in, const folder *all, const spool_name *spo
     if (in->dated) stamp_date(&info, header.started_ns);
     if (good && history.count > 0) {
         good = hy_trace_write(path, &history, &info, &error);
-        /* Where the spools have filled the disk, the trace takes the place of its own spool. */
+        /* Where the spools have filled the disk, the trace overwrites its own spool. */
         if (!good && error.full && !in->keep && !runs) {
             good = hy_trace_write_over(spool->path, path, &history, &info, &error);
         }
         if (good) {
-            tell_file(in, path, &history, &info);
+            report_file(in, path, &history, &info);
             in->operations += history.count;
             in->files++;
         }
@@ -205,15 +205,16 @@ static void forward(int number) {
     (void)kill((pid_t)program_pid, number);
 }
 
-/* The terminal sends its signals to the program too; others come to us alone and are handed on. Either
- * way the program decides, and its record is finished: our waiting goes on. */
+/* The terminal sends SIGINT and SIGQUIT to the program too, so they are ignored here; the others are sent to
+ * this process alone and are forwarded. Either way the program decides whether it ends, and this process
+ * keeps waiting, so that the trace is completed. */
 static void handle_signals(void) {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
-    struct sigaction hand_on = {.sa_handler = forward, .sa_flags = SA_RESTART};
+    struct sigaction forwarded = {.sa_handler = forward, .sa_flags = SA_RESTART};
     (void)sigaction(SIGINT, &ignore, NULL);
     (void)sigaction(SIGQUIT, &ignore, NULL);
-    (void)sigaction(SIGTERM, &hand_on, NULL);
-    (void)sigaction(SIGHUP, &hand_on, NULL);
+    (void)sigaction(SIGTERM, &forwarded, NULL);
+    (void)sigaction(SIGHUP, &forwarded, NULL);
 }
 
 static void set_preload(const char *recorder, const char *spools) {
@@ -225,12 +226,12 @@ static void set_preload(const char *recorder, const char *spools) {
     (void)setenv(HY_SPOOL_VARIABLE, spools, 1);
 }
 
-/* Runs the program; *status gets what waitpid says. False: it could not be started, and why is said. */
+/* Runs the program; *status is set by waitpid. False: it could not be started, and the reason was printed. */
 static bool run_program(recording *in, char **command, int *status) {
     int started[2];
     if (pipe(started) != 0) return (void)usage_error("record: %s", strerror(errno)), false;
     pid_t child = fork();
-    int why = errno; /* of a fork that failed, and then of an exec */
+    int why = errno; /* of a failed fork, and later of a failed exec */
     if (child == 0) {
         (void)close(started[0]);
         (void)fcntl(started[1], F_SETFD, FD_CLOEXEC);
@@ -267,7 +268,7 @@ static bool make_absolute(const char *path, char out[PATH_SIZE]) {
     return length < PATH_SIZE - NAME_SIZE;
 }
 
-/* The recorder lies beside this executable. */
+/* The recorder's path: in the folder of this executable. NULL: it is not there. */
 static const char *find_recorder(char path[PATH_SIZE]) {
     ssize_t length = readlink("/proc/self/exe", path, PATH_SIZE - NAME_SIZE);
     while (length > 0 && path[length - 1] != '/')
@@ -277,7 +278,7 @@ static const char *find_recorder(char path[PATH_SIZE]) {
     return access(path, R_OK) == 0 ? path : NULL;
 }
 
-/* Before the program runs: the trace's place can be written, and the folder of spools is there. */
+/* Before the program runs: checks that the trace can be written, and makes the folder of spools. */
 static int prepare(recording *in) {
     static char found[PATH_SIZE];
     in->recorder = find_recorder(found);
@@ -295,7 +296,7 @@ static int prepare(recording *in) {
     return usage_error("record: --out %s: can't be written: %s", in->out, strerror(errno));
 }
 
-/* Takes the options in front of the command; *at is left on its first word. */
+/* Parses the options before the command; *at is then the index of the command's first word. */
 static int parse(int argc, char **argv, recording *out, int *at) {
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {

@@ -1,4 +1,4 @@
-/* replay.c: a trace on an allocator of the registry. */
+/* replay.c: replays a trace on an allocator of the registry. */
 #include "allocators/history/replay.h"
 #include "allocators/history/parallel.h"
 #include "allocators/peers/peers.h"
@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What was asked for, and what it came to. */
-typedef struct replay_request {
+/* The options of a replay, and its results. */
+typedef struct replay_job {
     const char *path;
     const char *allocator;
     bool parallel;
@@ -24,9 +24,9 @@ typedef struct replay_request {
     uint64_t peak_bytes;
     uint64_t expected_checksum;
     hy_replay_result result;
-} replay_request;
+} replay_job;
 
-static int parse_value(const char *name, const char *value, replay_request *out) {
+static int parse_value(const char *name, const char *value, replay_job *out) {
     if (!value) return usage_error("replay: %s needs a value", name);
     if (strcmp(name, "--allocator") == 0) {
         out->allocator = value;
@@ -45,9 +45,9 @@ static int parse_value(const char *name, const char *value, replay_request *out)
     return STATUS_GOOD;
 }
 
-static int parse(int argc, char **argv, replay_request *out) {
+static int parse(int argc, char **argv, replay_job *out) {
     static const char *const valued[] = {"--allocator", "--mode", "--repeat"};
-    *out = (replay_request){.repeat = 1};
+    *out = (replay_job){.repeat = 1};
     for (int i = 1; i < argc; i++) {
         const char *value;
         const char *name = NULL;
@@ -77,117 +77,116 @@ static int parse(int argc, char **argv, replay_request *out) {
                : usage_error("replay: on which allocator? --allocator libc, for one");
 }
 
-/* The row, if it can replay anything at all. */
-static int find_row(const replay_request *asked, const hy_row **row) {
-    *row = hy_registry_find(asked->allocator);
+/* Finds the row, and checks that this build has it and that it supports the mode. */
+static int find_row(const replay_job *job, const hy_row **row) {
+    *row = hy_registry_find(job->allocator);
     if (!*row) {
-        return usage_error("replay: no allocator %s; did you mean %s?", asked->allocator,
-            hy_registry_suggest(asked->allocator));
+        return usage_error(
+            "replay: no allocator %s; did you mean %s?", job->allocator, hy_registry_suggest(job->allocator));
     }
     const char *missing = (*row)->missing ? (*row)->missing : hy_peer_missing(*row);
-    if (missing) return usage_error("replay: %s is not in this build: %s", asked->allocator, missing);
-    if (asked->parallel && !((*row)->traits & HY_TRAIT_THREAD_SAFE)) {
-        return usage_error("replay: %s is not thread-safe; use --mode exact", asked->allocator);
+    if (missing) return usage_error("replay: %s is not in this build: %s", job->allocator, missing);
+    if (job->parallel && !((*row)->traits & HY_TRAIT_THREAD_SAFE)) {
+        return usage_error("replay: %s is not thread-safe; use --mode exact", job->allocator);
     }
     return STATUS_GOOD;
 }
 
-static int out_of_memory(const replay_request *asked) {
-    (void)usage_error("%s: out of memory", asked->path);
+static int out_of_memory(const replay_job *job) {
+    (void)usage_error("%s: out of memory", job->path);
     return STATUS_HARNESS;
 }
 
-/* Once checked, then timed as often as asked; the best time counts. */
-static int replay_exact(replay_request *asked, const hy_plan *plan, hy_allocator subject) {
-    if (!hy_replay_exact(plan, subject, hy_libc(), true, &asked->result)) return out_of_memory(asked);
-    asked->threads = 1;
-    asked->peak_bytes = asked->result.peak_bytes;
+/* One checked run, then `repeat` timed ones, of which the best time is kept. */
+static int replay_exact(replay_job *job, const hy_plan *plan, hy_allocator subject) {
+    if (!hy_replay_exact(plan, subject, hy_libc(), true, &job->result)) return out_of_memory(job);
+    job->threads = 1;
+    job->peak_bytes = job->result.peak_bytes;
     uint64_t best = UINT64_MAX;
-    for (unsigned i = 0; i < asked->repeat; i++) {
+    for (unsigned i = 0; i < job->repeat; i++) {
         hy_replay_result timed;
-        if (!hy_replay_timed(plan, subject, hy_libc(), &timed)) return out_of_memory(asked);
+        if (!hy_replay_timed(plan, subject, hy_libc(), &timed)) return out_of_memory(job);
         if (timed.elapsed_ns < best) best = timed.elapsed_ns;
-        if (timed.checksum != asked->result.checksum) asked->result.corrupt++;
+        if (timed.checksum != job->result.checksum) job->result.corrupt++;
     }
-    asked->result.elapsed_ns = best;
+    job->result.elapsed_ns = best;
     return STATUS_GOOD;
 }
 
-static int replay_parallel(replay_request *asked, const hy_history *history, hy_allocator subject) {
+static int replay_parallel(replay_job *job, const hy_history *history, hy_allocator subject) {
     hy_parallel_plan *plan;
-    if (hy_parallel_plan_make(&plan, history, hy_libc(), NULL) != HY_OK) return out_of_memory(asked);
-    asked->threads = hy_parallel_plan_threads(plan);
+    if (hy_parallel_plan_make(&plan, history, hy_libc(), NULL) != HY_OK) return out_of_memory(job);
+    job->threads = hy_parallel_plan_threads(plan);
     hy_parallel *parallel = hy_parallel_begin(plan, subject, hy_libc());
     uint64_t best = UINT64_MAX;
-    for (unsigned i = 0; parallel && i < asked->repeat; i++) {
-        hy_parallel_run(parallel, &asked->result);
-        if (asked->result.elapsed_ns < best) best = asked->result.elapsed_ns;
-        if (asked->result.checksum != asked->expected_checksum) break;
+    for (unsigned i = 0; parallel && i < job->repeat; i++) {
+        hy_parallel_run(parallel, &job->result);
+        if (job->result.elapsed_ns < best) best = job->result.elapsed_ns;
+        if (job->result.checksum != job->expected_checksum) break;
     }
-    asked->result.elapsed_ns = best;
+    job->result.elapsed_ns = best;
     if (parallel) hy_parallel_end(parallel);
     hy_parallel_plan_destroy(plan);
     if (parallel) return STATUS_GOOD;
-    (void)usage_error("replay: %zu threads can't be started", asked->threads);
+    (void)usage_error("replay: %zu threads can't be started", job->threads);
     return STATUS_HARNESS;
 }
 
-static void print_result(const replay_request *asked) {
-    const hy_replay_result *result = &asked->result;
+static void print_result(const replay_job *job) {
+    const hy_replay_result *result = &job->result;
     double per_op = (double)result->elapsed_ns / (double)result->operations;
-    const char *mode = asked->parallel ? "parallel" : "exact";
-    if (asked->json) {
+    const char *mode = job->parallel ? "parallel" : "exact";
+    if (job->json) {
         (void)printf("{\"trace\":");
-        print_json_text(asked->path);
+        print_json_text(job->path);
         (void)printf(",\"allocator\":\"%s\",\"mode\":\"%s\",\"threads\":%zu,\"operations\":%" PRIu64
                      ",\"peak_bytes\":%" PRIu64 ",\"checksum\":\"%016" PRIx64 "\",\"refused\":%" PRIu64
                      ",\"corrupt\":%" PRIu64 ",\"elapsed_ns\":%" PRIu64 ",\"ns_per_operation\":%.3f}\n",
-            asked->allocator, mode, asked->threads, result->operations, asked->peak_bytes, result->checksum,
+            job->allocator, mode, job->threads, result->operations, job->peak_bytes, result->checksum,
             result->refused, result->corrupt, result->elapsed_ns, per_op);
         return;
     }
-    (void)printf("%s on %s, %s, %zu thread%s\n", asked->path, asked->allocator, mode, asked->threads,
-        asked->threads == 1 ? "" : "s");
+    (void)printf("%s on %s, %s, %zu thread%s\n", job->path, job->allocator, mode, job->threads,
+        job->threads == 1 ? "" : "s");
     (void)printf("operations   %" PRIu64 "\npeak         %" PRIu64 " live bytes\nchecksum     %016" PRIx64
                  "\ntime         %.3f ms, %.2f ns per operation\n",
-        result->operations, asked->peak_bytes, result->checksum, (double)result->elapsed_ns / 1e6, per_op);
+        result->operations, job->peak_bytes, result->checksum, (double)result->elapsed_ns / 1e6, per_op);
 }
 
-/* A replay that did something else than the trace says is a finding, not a figure. */
-static int judge(const replay_request *asked, bool is_small) {
-    const hy_replay_result *result = &asked->result;
+/* The exit status: a replay with refusals or changed contents is a finding, not a measurement. */
+static int judge(const replay_job *job, bool is_small) {
+    const hy_replay_result *result = &job->result;
     if (result->refused > 0 && is_small) {
         return usage_error("replay: %s holds less than the trace needs: it refused %" PRIu64 " requests",
-            asked->allocator, result->refused);
+            job->allocator, result->refused);
     }
     if (result->refused > 0) {
-        (void)usage_error(
-            "replay: %s refused %" PRIu64 " of the requests", asked->allocator, result->refused);
+        (void)usage_error("replay: %s refused %" PRIu64 " of the requests", job->allocator, result->refused);
         return STATUS_CONFIRMED;
     }
-    if (result->corrupt == 0 && result->checksum == asked->expected_checksum) return STATUS_GOOD;
+    if (result->corrupt == 0 && result->checksum == job->expected_checksum) return STATUS_GOOD;
     (void)usage_error("replay: %s: contents changed in %" PRIu64 " blocks; checksum %016" PRIx64
                       ", expected %016" PRIx64,
-        asked->allocator, result->corrupt, result->checksum, asked->expected_checksum);
+        job->allocator, result->corrupt, result->checksum, job->expected_checksum);
     return STATUS_CONFIRMED;
 }
 
-/* Rows that can't hold what the trace holds, or hand out what isn't there. */
-static int check_row(const replay_request *asked, const hy_row *row, const hy_plan *plan) {
+/* Rejects rows that serve no program (floors) or not the sizes and alignments of this trace. */
+static int check_row(const replay_job *job, const hy_row *row, const hy_plan *plan) {
     if (row->traits & (HY_TRAIT_FLOOR | HY_TRAIT_REFUSES_ALL)) {
         return usage_error(
-            "replay: %s is there to be measured against and serves no program", asked->allocator);
+            "replay: %s is there to be measured against and serves no program", job->allocator);
     }
     if ((row->traits & HY_TRAIT_FIXED_BLOCK) && plan->greatest_size > row->default_block_size) {
         return usage_error("replay: %s: the trace asks for %" PRIu64 " bytes at once, %s gives at most %zu",
-            asked->path, plan->greatest_size, asked->allocator, row->default_block_size);
+            job->path, plan->greatest_size, job->allocator, row->default_block_size);
     }
     if (hy_align_compare(plan->greatest_align, row->greatest_align) <= 0) return STATUS_GOOD;
-    return usage_error("replay: %s: the trace asks for alignment %zu, %s gives at most %zu", asked->path,
-        hy_align_bytes(plan->greatest_align), asked->allocator, hy_align_bytes(row->greatest_align));
+    return usage_error("replay: %s: the trace asks for alignment %zu, %s gives at most %zu", job->path,
+        hy_align_bytes(plan->greatest_align), job->allocator, hy_align_bytes(row->greatest_align));
 }
 
-/* An allocator that does nothing: every block is one and the same. */
+/* An allocator that does nothing: every request gets the same block. */
 static void *same_alloc(void *self, size_t size, hy_align align) {
     (void)size, (void)align;
     return self;
@@ -203,65 +202,63 @@ static void *same_remap(void *self, void *ptr, size_t old_size, size_t new_size,
     return self;
 }
 
-/* What the replay costs without an allocator: its own loop, tags and zeroing, and the empty calls. */
-static int run_own_cost(replay_request *asked, const hy_plan *plan) {
+/* Measures the replay without an allocator: its own loop, tags and zeroing, and the empty calls. */
+static int run_own_cost(replay_job *job, const hy_plan *plan) {
     static const hy_vtable same = {same_alloc, same_resize, same_remap, hy_ignore_free};
     size_t size = (size_t)hy_align_forward(plan->greatest_size + 1, plan->greatest_align);
     void *block = hy_alloc(hy_libc(), size, plan->greatest_align);
     hy_allocator subject = {block, &same};
     uint64_t best = UINT64_MAX;
     bool good = block != NULL;
-    for (unsigned i = 0; i < asked->repeat && good; i++) {
-        good = hy_replay_timed(plan, subject, hy_libc(), &asked->result);
-        if (asked->result.elapsed_ns < best) best = asked->result.elapsed_ns;
+    for (unsigned i = 0; i < job->repeat && good; i++) {
+        good = hy_replay_timed(plan, subject, hy_libc(), &job->result);
+        if (job->result.elapsed_ns < best) best = job->result.elapsed_ns;
     }
     hy_free(hy_libc(), block, size, plan->greatest_align);
-    if (!good) return out_of_memory(asked);
+    if (!good) return out_of_memory(job);
     (void)printf("own cost     %.2f ns per operation\n", (double)best / (double)plan->operations);
     return STATUS_GOOD;
 }
 
-static int run_on_row(
-    replay_request *asked, const hy_row *row, const hy_history *history, const hy_plan *plan) {
-    int fits = check_row(asked, row, plan);
+static int run_on_row(replay_job *job, const hy_row *row, const hy_history *history, const hy_plan *plan) {
+    int fits = check_row(job, row, plan);
     if (fits != STATUS_GOOD) return fits;
     hy_instance instance;
     if (!hy_instance_make(&instance, row, NULL)) {
-        (void)usage_error("replay: %s can't be made here", asked->allocator);
+        (void)usage_error("replay: %s can't be made here", job->allocator);
         return STATUS_HARNESS;
     }
-    asked->peak_bytes = plan->peak_bytes;
-    asked->expected_checksum = hy_plan_checksum(plan);
-    int status = asked->parallel ? replay_parallel(asked, history, instance.allocator)
-                                 : replay_exact(asked, plan, instance.allocator);
+    job->peak_bytes = plan->peak_bytes;
+    job->expected_checksum = hy_plan_checksum(plan);
+    int status = job->parallel ? replay_parallel(job, history, instance.allocator)
+                               : replay_exact(job, plan, instance.allocator);
     hy_instance_destroy(&instance);
     if (status != STATUS_GOOD) return status;
-    print_result(asked);
-    return judge(asked, row->traits & HY_TRAIT_FIXED_CAPACITY);
+    print_result(job);
+    return judge(job, row->traits & HY_TRAIT_FIXED_CAPACITY);
 }
 
 static int run(int argc, char **argv) {
-    replay_request asked;
+    replay_job job;
     const hy_row *row = NULL;
     hy_history history;
     hy_trace_info info;
-    int status = parse(argc, argv, &asked);
-    if (status == STATUS_GOOD && !asked.own_cost) status = find_row(&asked, &row);
-    if (status != STATUS_GOOD || !open_trace(asked.path, asked.partial, &history, &info, &status))
-        return status;
+    int status = parse(argc, argv, &job);
+    if (status == STATUS_GOOD && !job.own_cost) status = find_row(&job, &row);
+    if (status != STATUS_GOOD || !open_trace(job.path, job.partial, &history, &info, &status)) return status;
     hy_plan plan;
     size_t bad;
     hy_error error = hy_plan_make(&plan, &history, hy_libc(), &bad);
     if (error != HY_OK) {
         status =
-            usage_error("%s: operation %zu can't be replayed: %s", asked.path, bad, hy_error_string(error));
+            usage_error("%s: operation %zu can't be replayed: %s", job.path, bad, hy_error_string(error));
     } else if (plan.operations == 0) {
-        (void)usage_error("%s: holds no operation to replay", asked.path);
+        (void)usage_error("%s: holds no operation to replay", job.path);
         status = STATUS_NOTHING;
-    } else if (asked.own_cost) {
-        status = run_own_cost(&asked, &plan);
+    } else if (job.own_cost) {
+        status = run_own_cost(&job, &plan);
     } else {
-        status = run_on_row(&asked, row, &history, &plan);
+        status = run_on_row(&job, row, &history, &plan);
     }
     if (error == HY_OK) hy_plan_destroy(&plan);
     hy_history_deinit(&history);

@@ -1,4 +1,4 @@
-/* stats.c: a trace in numbers, for people and as JSON; and its first lines alone. */
+/* stats.c: prints a trace's statistics, or (info) only its metadata, as text or JSON. */
 #include "allocators/history/statistics.h"
 #include "allocators/trace/command/commands.h"
 
@@ -20,7 +20,7 @@ static void print_bar(uint64_t part, uint64_t greatest) {
     (void)putchar('\n');
 }
 
-/* The upper end of a class, short: 0, 1, 2–3, …, "512K". */
+/* The values of a class: 0, 1, 2-3, …, from 1024 on only the lower end: "512K-". */
 static void print_class(unsigned number) {
     static const char units[] = " KMGTPE";
     if (number < 2) {
@@ -110,7 +110,7 @@ static void print_json_info(const hy_trace_info *info) {
         info->foreign_count, info->file_bytes, bytes_per_operation(info));
 }
 
-/* Classes as pairs [greatest value of the class, count]. */
+/* Each class that is not empty as a pair [greatest value of the class, count]. */
 static void print_json_histogram(const char *key, const uint64_t *counts) {
     (void)printf(",\"%s\":[", key);
     const char *comma = "";
@@ -148,15 +148,15 @@ static void print_json(const hy_trace_info *info, const hy_statistics *stats) {
     (void)printf("}\n");
 }
 
-/* What both commands are asked for. */
-typedef struct request {
+/* The options of both commands. */
+typedef struct view_options {
     const char *path;
     bool partial;
     bool json;
-} request;
+} view_options;
 
-static int parse(int argc, char **argv, request *out) {
-    *out = (request){0};
+static int parse(int argc, char **argv, view_options *out) {
+    *out = (view_options){0};
     for (int i = 1; i < argc; i++) {
         if (is_flag(argv, i, "--partial"))
             out->partial = true;
@@ -174,17 +174,17 @@ static int parse(int argc, char **argv, request *out) {
 }
 
 static int run_stats(int argc, char **argv) {
-    request asked;
-    int status = parse(argc, argv, &asked);
+    view_options options;
+    int status = parse(argc, argv, &options);
     hy_history history;
     hy_trace_info info;
-    if (status != STATUS_GOOD || !open_trace(asked.path, asked.partial, &history, &info, &status))
+    if (status != STATUS_GOOD || !open_trace(options.path, options.partial, &history, &info, &status))
         return status;
     hy_statistics stats;
     if (!hy_statistics_make(&stats, &history)) {
-        (void)usage_error("%s: out of memory", asked.path);
+        (void)usage_error("%s: out of memory", options.path);
         status = STATUS_HARNESS;
-    } else if (asked.json) {
+    } else if (options.json) {
         print_json(&info, &stats);
     } else {
         print_text(&info, &stats);
@@ -194,13 +194,13 @@ static int run_stats(int argc, char **argv) {
 }
 
 static int run_info(int argc, char **argv) {
-    request asked;
-    int status = parse(argc, argv, &asked);
+    view_options options;
+    int status = parse(argc, argv, &options);
     hy_history history;
     hy_trace_info info;
-    if (status != STATUS_GOOD || !open_trace(asked.path, asked.partial, &history, &info, &status))
+    if (status != STATUS_GOOD || !open_trace(options.path, options.partial, &history, &info, &status))
         return status;
-    if (asked.json) {
+    if (options.json) {
         (void)putchar('{');
         print_json_info(&info);
         (void)printf("}\n");

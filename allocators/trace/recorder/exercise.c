@@ -1,11 +1,11 @@
-/* exercise.c: a program that uses the malloc family in every way, for the tests of the recorder.
+/* exercise.c: a program that calls every function of the malloc family, for the tests of the recorder.
  *
  *   exercise calls      each function, with known sizes
  *   exercise threads    four threads that hand blocks over and end
- *   exercise fork       a child that frees what its parent made, and leaves by _exit
+ *   exercise fork       a child that frees its parent's block, and ends by _exit
  *   exercise vfork      a vfork child that execs `true`
- *   exercise close      closes every descriptor, opens its own and goes on
- *   exercise signals    a handler that allocates, again and again
+ *   exercise close      closes every descriptor, reuses their numbers, and keeps allocating
+ *   exercise signals    a signal handler that allocates, 2,000 times
  *   exercise kill       is killed by SIGKILL while its threads allocate
  *   exercise exec       becomes `exercise calls`
  */
@@ -24,7 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The compiler may not see what becomes of a block. */
+/* Hides from the compiler what happens to a block, so that it keeps the calls. */
 static void *volatile sink;
 
 static void *keep(void *block) {
@@ -37,7 +37,7 @@ static int fail(const char *what) {
     return 1;
 }
 
-/* Twenty-four operations; stdio's buffer is one more. */
+/* 24 operations; the buffer of standard output is one more. */
 static int calls(void) {
     free(keep(malloc(1001)));
     free(keep(calloc(7, 143)));
@@ -70,7 +70,7 @@ static int calls(void) {
 
 static _Atomic(void *) handed[64];
 
-/* Every thread puts what it makes where any other may find it, and frees what it finds there. */
+/* Each thread swaps its blocks into shared places and frees the blocks that it finds there. */
 static void *swap_blocks(void *context) {
     uint64_t state = (uint64_t)(uintptr_t)context + 1;
     for (int i = 0; i < HANDED; i++) {
@@ -131,7 +131,8 @@ static int in_vfork(void) {
     return 0;
 }
 
-/* Enough operations for several stretches of the spool, with files of our own where the recorder's was. */
+/* Enough operations for the spool to be extended several times, while the program's own files have the
+ * number of the recorder's descriptor. */
 static int close_all(void) {
     struct rlimit limit;
     int greatest =
@@ -152,7 +153,7 @@ static volatile sig_atomic_t signals;
 
 static void allocate_in_handler(int number) {
     (void)number;
-    /* The thread below blocks signals around its own calls of malloc, as a careful program would. */
+    /* Safe although malloc is not async-signal-safe: in_handler blocks the signal around its own calls. */
     free(keep(malloc(3001)));
     signals++;
 }

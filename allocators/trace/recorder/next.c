@@ -1,4 +1,4 @@
-/* next.c: looks the real functions up. */
+/* next.c: looks up the real functions, and serves calls until they are known. */
 #include "allocators/trace/recorder/next.h"
 
 #include <dlfcn.h>
@@ -34,7 +34,7 @@ size_t hy_early_size(const void *block) {
     return size;
 }
 
-/* dlsym gives an object pointer; this is how POSIX has it become a function's. */
+/* dlsym returns an object pointer; ISO C has no cast to a function pointer, so its bytes are copied. */
 static void find(const char *name, void *function) {
     void *symbol = dlsym(RTLD_NEXT, name);
     memcpy(function, &symbol, sizeof symbol);

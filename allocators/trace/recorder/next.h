@@ -1,7 +1,7 @@
-/* next.h: the allocator behind the recorder: whichever one the program would have without it.
+/* next.h: the allocator that the program would use without the recorder.
  *
- * Its functions are looked up at the process's first call. dlsym may allocate before we know whom to
- * call: that comes from a small buffer here, whose blocks are never given back and start zeroed.
+ * Its functions are looked up by dlsym at the process's first call. dlsym may itself allocate before they
+ * are known: such requests are served from a small zeroed buffer here, whose blocks are never reused.
  * Thread-safe; allocates nothing.
  */
 #ifndef HEAPYARD_RECORDER_NEXT_H
@@ -28,16 +28,16 @@ extern hy_next_functions hy_next;
 
 bool hy_next_look_up(void);
 
-/* True once the real functions are known. False only within the look-up itself, which happens in the
- * process's very first call, before there are threads. */
+/* True once the real functions are known. False only during the look-up itself, which happens in the
+ * process's first call, before there are further threads. */
 static inline bool hy_next_ready(void) {
     return atomic_load_explicit(&hy_next.state, memory_order_acquire) == 2 || hy_next_look_up();
 }
 
-/* What serves meanwhile. NULL: the buffer is full. */
+/* Allocates during the look-up. NULL: the buffer is full. */
 void *hy_early_alloc(size_t size);
 bool hy_early_holds(const void *block);
-/* The size that the block was asked for with. */
+/* The requested size of the block. */
 size_t hy_early_size(const void *block);
 
 #endif

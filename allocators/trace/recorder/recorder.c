@@ -1,31 +1,31 @@
-/* recorder.c: libheapyard-record.so: writes down every call of the malloc family.
+/* recorder.c: libheapyard-record.so: records every call of the malloc family.
  *
- * Preloaded into any dynamically linked program (LD_PRELOAD) with HEAPYARD_RECORD naming a folder, it
- * stands in front of malloc, free, calloc, realloc, reallocarray, memalign, aligned_alloc,
- * posix_memalign, valloc and pvalloc (C++'s new and delete come through them), calls the program's
- * own allocator, whichever that is, and leaves one spool a process in the folder; spool.h says why a
- * mapped file. The program runs as without it: nothing is written to its streams (but one line at the
- * exit of a program whose recording had to stop), errno is kept, and nothing here allocates.
+ * Preloaded (LD_PRELOAD) into any dynamically linked program, with HEAPYARD_RECORD naming a folder, it
+ * interposes malloc, free, calloc, realloc, reallocarray, memalign, aligned_alloc, posix_memalign, valloc
+ * and pvalloc (C++'s new and delete call them), forwards each call to the program's own allocator, and
+ * writes one spool per process to the folder; spool.h explains why that is a mapped file. The program
+ * behaves as without it: nothing is written to its streams (except one line at the exit of a program whose
+ * recording had to stop), errno is preserved, and nothing here allocates.
  *
- * What makes it hold:
- *   fork     all state lives in one page that the kernel wipes in a child (MADV_WIPEONFORK): the child
- *            finds itself not started, and starts a spool of its own, however it was forked. A
- *            vfork child shares the memory, and rightly goes on in the parent's.
- *   exec     the new image starts anew; spools carry pid and number.
- *   signals  the slow path runs with signals blocked; taking a record's place is one atomic step, so
- *            a handler that allocates gets the next one.
- *   threads  each writes to its own chunk; the only thing shared is the counter of stamps.
+ * How it copes with
+ *   fork     all state is in pages that the kernel wipes in a child (MADV_WIPEONFORK): the child finds an
+ *            unstarted state and starts a spool of its own, however it was forked. A vfork child shares
+ *            its parent's memory, and is recorded in the parent's spool.
+ *   exec     the new image starts a new spool; spools are named by pid and number.
+ *   signals  the slow path runs with signals blocked; claiming a record is one atomic operation, so that a
+ *            handler that allocates claims the next one.
+ *   threads  each writes to its own chunk; only the counter of stamps is shared.
  *   full disk, RLIMIT_FSIZE
- *            space is reserved (fallocate) before it is mapped, so no store can fault; where it can't
- *            be, recording stops and the program goes on.
+ *            space is reserved (fallocate) before it is mapped, so that no store can fault; where that
+ *            fails, recording stops and the program continues.
  *   closed files
- *            a program may close every file it finds: the descriptor is checked to be still ours
- *            before it is used, and else opened anew.
- *   start-up dlsym may allocate before we know whom to call: next.h serves that.
+ *            a program may close all its descriptors: before ours is used it is checked to still refer to
+ *            the spool, and reopened if not.
+ *   start-up dlsym may allocate before the real functions are known: next.h serves that.
  *
- * Thread-safe. Cost: two atomic steps and three stores a call, more where threads contend for the
- * counter, and the kernel's for the pages of the spool. Not seen: allocators that a program calls by names of
- * their own (jemalloc's sdallocx, an operator new that the program brings along).
+ * Thread-safe. Cost: two atomic operations and three stores per call, more where threads contend for the
+ * counter, and the page faults of the spool. Not recorded: allocators that a program calls under names of
+ * their own (jemalloc's sdallocx, an operator new that the program defines).
  */
 #include "allocators/trace/recorder/next.h"
 #include "allocators/trace/recorder/spool.h"
@@ -49,10 +49,10 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* Mapped and reserved at once; each is carved into chunks. */
+/* The unit of reserving and mapping the file; an extent is divided into chunks. */
 #define EXTENT_SIZE ((uint64_t)4 << 20)
 #define PATH_SIZE 4096
-#define NAME_ROOM 64 /* of a path, for what comes behind the folder */
+#define NAME_ROOM 64 /* of a path, for the spool's name after the folder */
 #define MALLOC_ALIGN_LOG2 0
 #define PAGE_LOG2 12
 
@@ -60,50 +60,51 @@
 
 typedef enum phase { PHASE_NEW, PHASE_ON, PHASE_OFF } phase;
 
-/* All of it lives in a page that a fork wipes. */
+/* Kept in pages that the kernel wipes in a forked child. */
 typedef struct process_state {
-    _Atomic uint64_t stamp; /* the last one given out */
+    _Atomic uint64_t stamp; /* the last one assigned */
     _Alignas(64) _Atomic uint32_t phase;
-    uint32_t generation; /* tells a thread that its chunk is of another process */
+    uint32_t generation; /* differs from a thread's where its chunk belongs to the parent process */
     atomic_flag lock;
-    bool told;
+    bool reported;
     int file;
     dev_t device;
     ino_t inode;
     hy_spool_header *header;
-    char *extent; /* where the next chunk comes from */
+    char *extent; /* the next unused chunk */
     char *extent_end;
     uint64_t file_size;
-    char *spare; /* chunks of ended threads, linked through their headers */
+    char *spare; /* partly used chunks of ended threads, linked through their headers */
     uint32_t thread_count;
     char path[PATH_SIZE];
 } process_state;
 
 _Static_assert(sizeof(process_state) <= 8192, "the state fits two pages");
 
-/* What survives a fork: where the page is, and what the parent was. */
+/* The state that survives a fork. */
 typedef struct constant_state {
     process_state *page;
     pthread_key_t key;
     bool has_key;
-    bool refused;           /* there is no page, and won't be */
-    uint32_t parent;        /* pid whose state the page held last */
-    uint32_t generations;   /* processes on this line of forks */
-    char folder[PATH_SIZE]; /* kept, because a program may clear its environment and fork then */
+    bool refused;           /* the page could not be made: nothing is recorded */
+    uint32_t parent;        /* pid of the process that used the page last */
+    uint32_t generations;   /* number of recorded processes from the first one down to this one by fork */
+    char folder[PATH_SIZE]; /* a copy, because a program may clear its environment before it forks */
 } constant_state;
 
 typedef struct thread_state {
-    _Atomic uintptr_t cursor; /* the next record's place; a multiple of the chunk size: chunk is full */
+    _Atomic uintptr_t cursor; /* the next record; a multiple of the chunk size: the chunk is full */
     uint32_t generation;
     uint16_t number;
-    bool inside; /* the recorder's own calls are not recorded */
+    bool inside; /* in the recorder's own code, whose calls are not recorded */
 } thread_state;
 
 static constant_state constant;
 static _Thread_local thread_state self __attribute__((tls_model("initial-exec")));
 static atomic_flag constant_lock = ATOMIC_FLAG_INIT;
 
-/* Between the block and the lock a signal handler could come and want the lock too. */
+/* Signals are blocked before the lock is taken: a handler that allocates while its thread holds the lock
+ * would wait for it forever. */
 static void enter(atomic_flag *lock, sigset_t *old) {
     sigset_t all;
     (void)sigfillset(&all);
@@ -119,7 +120,7 @@ static void leave(atomic_flag *lock, const sigset_t *old) {
 
 /* ---- the file ---- */
 
-/* Recording ends for good; what was written stays. Stamps up to here may be missing at the end. */
+/* Ends the recording for good; what was written stays. The last stamps may be without a record. */
 static void stop(process_state *state, int reason) {
     if (state->header) {
         state->header->reason = (uint32_t)reason;
@@ -135,7 +136,7 @@ static bool is_ours(const process_state *state) {
            status.st_ino == state->inode;
 }
 
-/* A number high enough not to be in the way of a program that counts on low ones. */
+/* Moves the descriptor to a high number, because programs may rely on getting low ones. */
 static int raise_descriptor(int file) {
     struct rlimit limit;
     int least = 500;
@@ -154,8 +155,8 @@ static bool reopen(process_state *state) {
     return is_ours(state);
 }
 
-/* Space that is really there: a store into a hole of a full disk would be a SIGBUS. A size above the
- * process's limit would raise SIGXFSZ, so it isn't even tried. */
+/* Allocates disk space: a store into a hole would raise SIGBUS on a full disk. A size above the process's
+ * limit would raise SIGXFSZ, so it is not attempted. Returns 0 or an errno. */
 static int reserve(const process_state *state, uint64_t offset, uint64_t size) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && offset + size > limit.rlim_cur) return EFBIG;
@@ -170,7 +171,7 @@ static int reserve(const process_state *state, uint64_t offset, uint64_t size) {
     return 0;
 }
 
-/* Maps `size` bytes of the file at a multiple of the chunk size; NULL where the system refuses. */
+/* Maps `size` bytes of the file at a multiple of the chunk size. NULL: mmap failed. */
 static char *map_aligned(const process_state *state, uint64_t offset, uint64_t size) {
     uint64_t room = size + HY_SPOOL_CHUNK_SIZE;
     char *region = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -188,7 +189,8 @@ static char *map_aligned(const process_state *state, uint64_t offset, uint64_t s
     return at;
 }
 
-/* The next stretch of the file; smaller ones are tried before giving up, to fill a disk to its end. */
+/* Reserves and maps the next extent of the file; smaller sizes are tried before giving up, so that a disk is
+ * used to its end. Returns 0 or an errno. */
 static int extend(process_state *state) {
     if (!reopen(state)) return errno ? errno : EBADF;
     int why = ENOSPC;
@@ -207,7 +209,7 @@ static int extend(process_state *state) {
 
 /* ---- the start of a process ---- */
 
-/* Appends text to a path or line, which has the room. */
+/* Appends text to a path or line; the caller ensures that it fits. */
 static void append(char *path, size_t *length, const char *text) {
     size_t count = strlen(text);
     memcpy(path + *length, text, count + 1);
@@ -224,7 +226,8 @@ static const char *decimal(uint64_t value, char text[24]) {
     return at;
 }
 
-/* folder/pid.number.spool, the first number that is free: exec keeps the pid. */
+/* Creates folder/pid.number.spool with the first free number: a process has several after exec. Returns 0
+ * or an errno. */
 static int open_spool(process_state *state, const char *folder) {
     if (strlen(folder) + NAME_ROOM > PATH_SIZE) return ENAMETOOLONG;
     for (unsigned number = 0; number < 10000; number++) {
@@ -281,7 +284,7 @@ static int start_spool(process_state *state, const char *folder) {
 
 static void ended_thread(void *ignored);
 
-/* The first call of a process, also of a forked one. Called with the page's lock held. */
+/* Starts recording at the first call of a process, including a forked one. Requires the page's lock. */
 static void start(process_state *state) {
     state->file = -1;
     const char *folder = getenv(HY_SPOOL_VARIABLE);
@@ -303,7 +306,7 @@ static void start(process_state *state) {
         atomic_store(&state->phase, PHASE_ON);
 }
 
-/* The page, made at the first call of all. NULL: the system refused, nothing is recorded. */
+/* The process's state, mapped at the first call. NULL: that failed, nothing is recorded. */
 static process_state *page_of_process(void) {
     process_state *page = __atomic_load_n(&constant.page, __ATOMIC_ACQUIRE);
     if (page || __atomic_load_n(&constant.refused, __ATOMIC_RELAXED)) return page;
@@ -325,7 +328,7 @@ static process_state *page_of_process(void) {
 
 /* ---- records ---- */
 
-/* A chunk for this thread, and a number where it has none. False: recording is over. */
+/* Assigns a chunk to this thread, and a number where it has none. False: recording has ended. */
 static bool new_chunk(process_state *state) {
     if (atomic_load(&state->phase) == PHASE_NEW) start(state);
     if (atomic_load(&state->phase) != PHASE_ON) return false;
@@ -362,7 +365,7 @@ static bool new_chunk(process_state *state) {
     return true;
 }
 
-/* The way back into recording for whoever has no place to write. */
+/* The slow path of claim: the thread has no chunk with space. False: recording has ended. */
 static __attribute__((cold, noinline)) bool refill(process_state *state) {
     int saved = errno;
     sigset_t old;
@@ -371,7 +374,7 @@ static __attribute__((cold, noinline)) bool refill(process_state *state) {
     bool good = new_chunk(state);
     leave(&state->lock, &old);
     if (good && fresh_thread && constant.has_key) {
-        /* Only for its destructor. The value is the state's address, which is never NULL. */
+        /* Set only so that its destructor runs: that requires a value other than NULL. */
         self.inside = true;
         (void)pthread_setspecific(constant.key, &self);
         self.inside = false;
@@ -380,7 +383,7 @@ static __attribute__((cold, noinline)) bool refill(process_state *state) {
     return good;
 }
 
-/* Whether calls of this thread are to be written down. */
+/* The process's state where this thread's calls are recorded, else NULL. */
 static process_state *recording(void) {
     if (self.inside) return NULL;
     process_state *state = page_of_process();
@@ -388,8 +391,8 @@ static process_state *recording(void) {
     return state;
 }
 
-/* A place for one record, or NULL where recording is over. A compare-and-swap, because a signal
- * handler of the same thread may want one in between. */
+/* Claims space for one record; NULL where recording has ended. A compare-and-swap, because a signal handler
+ * of the same thread may claim one at the same time. */
 static hy_spool_record *claim(process_state *state) {
     for (;;) {
         uintptr_t at = atomic_load_explicit(&self.cursor, memory_order_relaxed);
@@ -415,8 +418,8 @@ static void record(
     __atomic_store_n(&place->key, key, __ATOMIC_RELEASE);
 }
 
-/* The thread is about to end: says so, and leaves the rest of its chunk to the next new thread. A
- * destructor that runs later and allocates begins another one, and this runs again. */
+/* The thread is about to end: records that, and leaves the rest of its chunk to the next new thread. If a
+ * later destructor allocates, the thread gets another chunk and this runs again. */
 static void ended_thread(void *ignored) {
     (void)ignored;
     process_state *state = recording();
@@ -437,8 +440,8 @@ static void ended_thread(void *ignored) {
 
 /* ---- the end of a process ---- */
 
-/* False where nothing is recorded, and in a child of vfork: it runs in its parent's memory, and its end
- * isn't the parent's. */
+/* Marks the process as exited. False where nothing is recorded, and in a vfork child, which shares its
+ * parent's memory but does not end the parent. */
 static bool mark_end(void) {
     process_state *state = constant.page;
     if (!state || atomic_load(&state->phase) != PHASE_ON) return false;
@@ -451,8 +454,8 @@ static bool mark_end(void) {
 void __gcov_dump(void); // NOLINT(bugprone-reserved-identifier,readability-identifier-naming)
 #endif
 
-/* A coverage build writes its counters now: what that allocates isn't the program's, and _exit would lose
- * them. */
+/* A coverage build writes its counters here, because _exit would lose them; allocations made by that are not
+ * the program's and not recorded. */
 static void end_counting(void) {
 #ifdef HY_COVERAGE
     self.inside = true;
@@ -460,12 +463,13 @@ static void end_counting(void) {
 #endif
 }
 
-/* One line where a recording had to stop, once, when the program can no longer be disturbed. */
-static void tell_stop(process_state *state) {
-    if (state->told || atomic_load(&state->phase) != PHASE_OFF || constant.folder[0] != '/') return;
-    state->told = true;
+/* Prints one line where recording had to stop. At the program's exit, so that it can't disturb the program.
+ */
+static void report_stop(process_state *state) {
+    if (state->reported || atomic_load(&state->phase) != PHASE_OFF || constant.folder[0] != '/') return;
+    state->reported = true;
     char text[24];
-    char line[256]; /* longer than all that is said */
+    char line[256]; /* longer than the longest message */
     size_t length = 0;
     int reason = state->header ? (int)state->header->reason : 0;
     const char *why = reason == ENOSPC ? "no space left" : reason == EFBIG ? "file size limit" : NULL;
@@ -482,13 +486,13 @@ static void tell_stop(process_state *state) {
 
 __attribute__((destructor)) static void at_exit(void) {
     (void)mark_end();
-    if (constant.page) tell_stop(constant.page);
+    if (constant.page) report_stop(constant.page);
     end_counting();
 }
 
-/* ---- what the program calls ---- */
+/* ---- the interposed functions ---- */
 
-/* Written down after the call: the address is the program's from now on. */
+/* Recorded after the call, so that the stamp is greater than that of the address's previous free. */
 static void *allocated(hy_spool_kind kind, unsigned align_log2, void *block, size_t size) {
     process_state *state = recording();
     if (state) {
@@ -543,7 +547,7 @@ EXPORT void *realloc(void *old, size_t size) {
     errno = saved;
     void *block = hy_next.realloc(old, size);
     saved = errno;
-    /* NULL: refused, and the old block lives; or, for size 0, it has ended. */
+    /* NULL: refused, and the old block is still live; or, for size 0, it was freed. */
     record(state, HY_SPOOL_REALLOC_END, MALLOC_ALIGN_LOG2, block, size);
     errno = saved;
     return block;
@@ -558,7 +562,7 @@ EXPORT void *reallocarray(void *old, size_t count, size_t size) {
     return realloc(old, total);
 }
 
-/* log2 of an alignment as it is stored: that of 16 at least, because 0 stands for malloc's own. */
+/* log2 of an alignment as stored in a record: at least that of 16, because 0 means malloc's own. */
 static unsigned stored_log2(size_t align) {
     unsigned log2 = 4;
     while (log2 < 63 && ((size_t)1 << log2) < align)
@@ -593,7 +597,7 @@ EXPORT void *pvalloc(size_t size) {
     return allocated(HY_SPOOL_ALLOC, PAGE_LOG2, hy_next.pvalloc(size), size);
 }
 
-/* Ends that no destructor sees. exit() doesn't come through here. */
+/* Exits that run no destructors. exit() does not call these. */
 EXPORT _Noreturn void _exit(int status) {
     if (mark_end()) end_counting();
     for (;;)

@@ -1,4 +1,4 @@
-"""The recorder on systems that refuse what it asks for: the program runs on, and the trace says how far it goes."""
+"""The recorder when its system calls fail: the program is not affected, and the trace says where it ends."""
 
 import errno
 import os
@@ -15,9 +15,9 @@ EVERY = 1 << 30
 
 
 def strict(what, folder, *refusals, **more):
-    """The program, preloaded by hand; refusals: (function, errno, first call, last call)."""
-    said = " ".join(f"{name} {why} {first} {last}" for name, why, first, last in refusals)
-    chosen = {"LD_PRELOAD": str(RECORDER), "HY_TEST_SYSTEM": said}
+    """Runs strict_system with the recorder preloaded; refusals: (function, errno, first call, last call)."""
+    variable = " ".join(f"{name} {why} {first} {last}" for name, why, first, last in refusals)
+    chosen = {"LD_PRELOAD": str(RECORDER), "HY_TEST_SYSTEM": variable}
     if folder is not None:
         chosen["HEAPYARD_RECORD"] = str(folder)
     return trace.call(STRICT, what, env={**os.environ, **chosen}, **more)
@@ -38,24 +38,25 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize("refusals", [
     [],
-    # A file system that can't reserve: zeros are written instead.
+    # A file system without fallocate: zeros are written instead.
     [("fallocate", errno.EOPNOTSUPP, 1, EVERY)], [("fallocate", errno.ENOSYS, 1, EVERY)],
-    # No higher descriptor, no limits to ask for, a descriptor that was taken from under it.
+    # No higher descriptor, unknown limits, a descriptor that was closed and must be reopened.
     [("fcntl", errno.EINVAL, 1, 1)], [("getrlimit", errno.EINVAL, 1, EVERY)], [("fstat", errno.EBADF, 2, 2)],
-    # The first page is refused and the next size down is had; the program's name and words are unknown.
+    # The first extent is refused and a smaller one is served; the program's name and arguments are unknown.
     [("fallocate", errno.ENOSPC, 1, 1)], [("readlink", errno.ENOENT, 1, 1)], [("open", errno.ENOENT, 2, 2)],
 ], ids=lambda refusals: " ".join(name for name, *_ in refusals) or "none")
-def test_a_refusal_that_can_be_gone_around_loses_nothing(tmp_path, folder, refusals):
+def test_a_failure_with_a_fallback_loses_nothing(tmp_path, folder, refusals):
     done = strict("calls", folder, *refusals)
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
     found = finish(folder, tmp_path / "a.hyt")
     assert found["finished"] and found["end"] == "exit"
-    # 250,000 of the loop, realloc's and the buffer of standard output; calloc and memalign are refused.
+    # 250,000 of the loop, the one before realloc, and the buffer of standard output; the refused ones are those
+    # of calloc and memalign.
     assert (found["allocations"], found["frees"], found["reallocs"]) == (250002, 250001, 1)
     assert found["refused"] == 2
 
 
-@pytest.mark.parametrize("refusals, says", [
+@pytest.mark.parametrize("refusals, message", [
     ([("fallocate", errno.ENOSPC, 2, EVERY)], "no space left"),
     ([("fallocate", errno.EOPNOTSUPP, 1, EVERY), ("pwrite", errno.ENOSPC, 300, EVERY)], "no space left"),
     ([("fallocate", errno.EIO, 2, EVERY)], f"error {errno.EIO}"),
@@ -64,10 +65,10 @@ def test_a_refusal_that_can_be_gone_around_loses_nothing(tmp_path, folder, refus
     ([("fstat", errno.EBADF, 3, EVERY)], f"error {errno.EBADF}"),
     ([("fstat", errno.EBADF, 3, EVERY), ("open", errno.EMFILE, 3, 3)], f"error {errno.EMFILE}"),
 ], ids=lambda value: value if isinstance(value, str) else "")
-def test_a_refusal_on_the_way_ends_the_recording_there(tmp_path, folder, refusals, says):
+def test_a_failure_while_recording_ends_the_recording_there(tmp_path, folder, refusals, message):
     done = strict("calls", folder, *refusals)
     assert (done.returncode, done.stdout) == (0, "done\n")
-    assert done.stderr.count("\n") == 1 and done.stderr.endswith(f" records: {says}\n"), done.stderr
+    assert done.stderr.count("\n") == 1 and done.stderr.endswith(f" records: {message}\n"), done.stderr
     found = finish(folder, tmp_path / "a.hyt")
     assert not found["finished"] and found["end"].startswith("the recorder stopped")
     assert 1000 < found["operations"] < 500000
@@ -77,28 +78,28 @@ def test_a_refusal_on_the_way_ends_the_recording_there(tmp_path, folder, refusal
     [("fallocate", errno.ENOSPC, 1, EVERY)], [("open", errno.EACCES, 1, 1)], [("fstat", errno.EIO, 1, 1)],
     [("mmap", errno.ENOMEM, 2, EVERY)], [("fstat", errno.EBADF, 2, EVERY)],
 ], ids=lambda refusals: refusals[0][0])
-def test_a_refusal_at_the_start_is_told_at_the_end(folder, refusals):
+def test_a_failure_at_the_start_is_reported_at_exit(folder, refusals):
     done = strict("calls", folder, *refusals)
     assert (done.returncode, done.stdout) == (0, "done\n")
     assert done.stderr.count("\n") == 1 and "stopped after 0 records: can't write to the folder of spools" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["mmap", "madvise"])
-def test_without_a_page_of_its_own_it_keeps_out_of_the_way(folder, name):
+def test_without_a_state_page_nothing_is_recorded_or_printed(folder, name):
     done = strict("calls", folder, (name, errno.EINVAL, 1, EVERY))
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
     assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", [None, "", "relative", "/" + "x" * 4200])
-def test_without_a_folder_that_can_be_one_it_is_off(tmp_path, name):
+def test_without_an_absolute_folder_nothing_is_recorded(tmp_path, name):
     done = strict("calls", name, cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("length", [4094, 4090, 4086, 4082, 3000])
-def test_a_folder_that_leaves_no_room_for_a_name_is_refused(tmp_path, length):
+def test_a_folder_path_that_leaves_no_room_for_a_name_is_refused(tmp_path, length):
     done = strict("calls", "/" + "x" * (length - 1), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "done\n")
     assert "can't write to the folder of spools" in done.stderr
@@ -110,7 +111,7 @@ def test_calls_before_the_real_functions_are_known_are_served(folder):
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\nearly calls were right\n", "")
 
 
-def test_an_end_without_exit_handlers_is_an_end(tmp_path, folder):
+def test_an_exit_without_handlers_finishes_the_trace(tmp_path, folder):
     done = strict("exit", folder)
     assert (done.returncode, done.stdout) == (7, "done\n")
     assert finish(folder, tmp_path / "a.hyt")["finished"]
@@ -129,35 +130,35 @@ def test_a_signal_to_the_recording_reaches_the_program(tmp_path):
     assert trace.stats(tmp_path / "a.hyt")["finished"]
 
 
-def test_what_was_preloaded_before_stays_so(tmp_path):
+def test_other_preloaded_libraries_are_kept(tmp_path):
     before = trace.BUILD / "allocators" / "libheapyard-refusing-libc.so"
     done = trace.record(tmp_path / "a.hyt", "/bin/sh", "-c", "echo $LD_PRELOAD", env={**os.environ, "LD_PRELOAD": str(before)})
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"{RECORDER}:{before}"
 
 
-def test_an_empty_list_of_preloads_is_none(tmp_path):
+def test_an_empty_preload_variable_adds_no_separator(tmp_path):
     done = trace.record(tmp_path / "a.hyt", "/bin/sh", "-c", "echo $LD_PRELOAD", env={**os.environ, "LD_PRELOAD": ""})
     assert done.returncode == 0 and done.stdout.strip() == str(RECORDER)
 
 
-def test_a_program_that_allocates_nothing_may_start_one_that_does(tmp_path):
+def test_a_program_without_allocations_may_start_one_with_allocations(tmp_path):
     done = trace.record(tmp_path / "a.hyt", STRICT, "start")
     assert done.returncode == 0, done.stderr
     (only,) = tmp_path.iterdir()
     assert only.name.startswith("a.hyt.") and trace.stats(only)["program"].endswith("/ls")
 
 
-def test_a_thread_that_goes_on_after_its_end_is_recorded(tmp_path, folder):
+def test_a_thread_that_allocates_in_a_late_destructor_is_recorded(tmp_path, folder):
     done = strict("thread", folder)
     assert (done.returncode, done.stderr) == (0, "")
     found = finish(folder, tmp_path / "a.hyt")
-    # The thread's end is the later one; the vfork child that found no program is not the process's.
+    # One end of the thread, the later one; the _exit of the vfork child is not the process's end.
     assert found["finished"] and (found["threads"], found["thread_ends"]) == (2, 1)
     assert {4999, 5000, 5001} <= {size for size, _ in found["top_sizes"]}
 
 
-def test_a_closed_standard_error_is_left_alone(folder):
+def test_a_closed_standard_error_is_not_written_to(folder):
     done = strict("calls", folder, ("fallocate", errno.EIO, 2, EVERY), preexec_fn=lambda: os.close(2))
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 

@@ -1,21 +1,21 @@
-/* spool.h: what the recorder leaves while the program runs, and its way into a history.
+/* spool.h: the file format that the recorder writes while the program runs.
  *
- * A spool is a file that the recorded process has mapped and writes into as memory, 24 bytes an
- * operation. What was stored is in the kernel's hands: a SIGKILL loses nothing but an operation
- * under way, there is nothing to flush at the end, and no write() a call. (Buffers of a thread's own,
- * flushed when full, would lose each thread's last thousands, and so everything after the oldest of
- * them.) The price is the file's size, which is why a trace file is made of it afterwards.
+ * A spool is a file that the recorded process maps and writes as memory, 24 bytes per operation. Stored
+ * records are kept by the kernel: a SIGKILL loses only operations in progress, nothing must be flushed at
+ * the end, and a call needs no write(). (Per-thread buffers that are flushed when full would lose each
+ * thread's last thousands of records, and so everything after the oldest of them.) The price is the file's
+ * size, which is why it is converted to a trace file afterwards.
  *
  *   0          64 KiB            128 KiB           192 KiB
  *   ┌──────────┬─────────────────┬─────────────────┬───
  *   │ header   │ chunk: thread 0 │ chunk: thread 1 │ …      chunk: 64 bytes of header, 2,728 records
  *   └──────────┴─────────────────┴─────────────────┴───
  *
- * A thread writes into a chunk of its own. Each record holds a stamp from one counter of the process:
- * 1, 2, 3 … without holes. A free is stamped before the call, an allocation after it, a realloc on
- * both sides, so that in the order of stamps an address never lives twice. The stamps are dense, so
- * sorting is writing each record to its place, and a call that a kill interrupted is seen as a hole.
- * A record's first word, with the stamp, is stored last; 0 means that nothing is there.
+ * Each thread writes to a chunk of its own. Each record has a stamp from one counter of the process:
+ * 1, 2, 3 … without gaps. A free is stamped before the call, an allocation after it, a realloc before and
+ * after, so that in stamp order an address never has two live blocks. Because stamps are dense, sorting
+ * means storing each record at the index of its stamp, and a call that a kill interrupted shows as a gap.
+ * A record's first word, with the stamp, is stored last; 0 means that there is no record.
  */
 #ifndef HEAPYARD_SPOOL_H
 #define HEAPYARD_SPOOL_H
@@ -31,9 +31,9 @@ typedef enum hy_spool_kind {
     HY_SPOOL_ALLOC = 1,
     HY_SPOOL_CALLOC,
     HY_SPOOL_FREE,
-    HY_SPOOL_REALLOC_BEGIN, /* address: the old block, which may end from here on */
-    HY_SPOOL_REALLOC_END,   /* address: the new block; the same thread's last BEGIN belongs to it */
-    HY_SPOOL_REFUSED,       /* an allocation that got NULL */
+    HY_SPOOL_REALLOC_BEGIN, /* address: the old block, whose address may be reused from here on */
+    HY_SPOOL_REALLOC_END,   /* address: the new block; pairs with the same thread's last BEGIN */
+    HY_SPOOL_REFUSED,       /* an allocation that returned NULL */
     HY_SPOOL_THREAD_END
 } hy_spool_kind;
 
@@ -56,7 +56,7 @@ _Static_assert((HY_SPOOL_CHUNK_SIZE - HY_SPOOL_CHUNK_HEADER) % sizeof(hy_spool_r
 typedef enum hy_spool_end {
     HY_SPOOL_RUNNING = 0, /* killed, replaced by another program, or still running */
     HY_SPOOL_EXITED = 1,
-    HY_SPOOL_STOPPED = 2 /* the recorder gave up: see `why` */
+    HY_SPOOL_STOPPED = 2 /* the recorder gave up: see `reason` */
 } hy_spool_end;
 
 /* The first page of the file. */
@@ -66,10 +66,10 @@ typedef struct hy_spool_header {
     uint32_t pid;
     uint32_t parent;     /* pid of the process that forked it, 0 for one that was exec'ed */
     uint32_t end;        /* hy_spool_end */
-    uint32_t reason;     /* errno, where it stopped */
-    uint64_t last_stamp; /* where it stopped: stamps beyond were not written */
+    uint32_t reason;     /* HY_SPOOL_STOPPED: errno */
+    uint64_t last_stamp; /* HY_SPOOL_STOPPED: later stamps were not written */
     char program[512];
-    char command[2048]; /* arguments, each ended by a NUL */
+    char command[2048]; /* arguments, each terminated by a NUL */
 } hy_spool_header;
 
 typedef struct hy_spool_chunk {
@@ -80,7 +80,7 @@ typedef struct hy_spool_chunk {
 
 _Static_assert(sizeof(hy_spool_chunk) == HY_SPOOL_CHUNK_HEADER, "the header of a chunk fills its place");
 
-/* The environment variable that names the folder of the spools; the recorder is off without it. */
+/* The environment variable that names the folder of the spools; without it nothing is recorded. */
 #define HY_SPOOL_VARIABLE "HEAPYARD_RECORD"
 
 #endif

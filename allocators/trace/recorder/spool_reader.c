@@ -1,4 +1,4 @@
-/* spool_reader.c: records to their places, and through the tracker. */
+/* spool_reader.c: sorts a spool's records by stamp and passes them to the tracker. */
 #include "allocators/trace/recorder/spool_reader.h"
 
 #include "allocators/history/tracker.h"
@@ -16,15 +16,15 @@ typedef struct spool {
     const uint8_t *bytes;
     uint64_t size;
     uint64_t last;    /* greatest stamp */
-    uint32_t threads; /* that have left any record */
+    uint32_t threads; /* number of threads with records */
 } spool;
 
 static uint64_t stamp_of(const hy_spool_record *record) {
     return record->key >> HY_SPOOL_STAMP_SHIFT;
 }
 
-/* Calls `visit` with every record there is, in the order of the file. A chunk at the end that does
- * not fit whole is read as far as it goes. */
+/* Calls `visit` for every record, in file order. A truncated last chunk is read up to its last whole
+ * record. */
 static void for_each(const spool *in, void (*visit)(void *, const hy_spool_record *), void *context) {
     for (uint64_t at = HY_SPOOL_CHUNK_SIZE; at + HY_SPOOL_CHUNK_HEADER <= in->size;
          at += HY_SPOOL_CHUNK_SIZE) {
@@ -45,14 +45,14 @@ static void note_last(void *context, const hy_spool_record *record) {
     if (stamp_of(record) > in->last) in->last = stamp_of(record);
 }
 
-/* The records by stamp. NULL is a hole: a call that was under way when its process ended. It is the
- * last one of its thread, so there are no more holes than threads, and all others are in order; what the
- * lost call did to its one address the tracker finds out. */
+/* The records by stamp. NULL is a gap: a call that was in progress when its process ended. It is the last
+ * one of its thread, so an intact spool has no more gaps than threads. The tracker copes with the missing
+ * calls, each of which concerns one address. */
 typedef struct order {
     const hy_spool_record **by_stamp; /* [stamp - 1] */
     uint64_t count;
-    uint64_t holes;
-    bool damaged; /* more holes than can be */
+    uint64_t gaps;
+    bool damaged; /* more gaps than threads */
 } order;
 
 static void note_place(void *context, const hy_spool_record *record) {
@@ -61,15 +61,15 @@ static void note_place(void *context, const hy_spool_record *record) {
     if (stamp >= 1 && stamp <= records->count) records->by_stamp[stamp - 1] = record;
 }
 
-/* Where there are too many holes the file is damaged, and ends at the first one. */
-static void count_holes(order *records, uint32_t threads) {
+/* Counts the gaps; a damaged spool is truncated at its first one. */
+static void count_gaps(order *records, uint32_t threads) {
     uint64_t first = records->count;
     for (uint64_t i = records->count; i-- > 0;) {
         if (records->by_stamp[i]) continue;
-        records->holes++;
+        records->gaps++;
         first = i;
     }
-    records->damaged = records->holes > threads;
+    records->damaged = records->gaps > threads;
     if (records->damaged) records->count = first;
 }
 
@@ -78,7 +78,7 @@ static bool replay_record(hy_tracker *tracker, const hy_spool_record *record, bo
     uint64_t address = record->where & HY_SPOOL_ADDRESS_MASK;
     uint8_t align_log2 = (record->key >> HY_SPOOL_ALIGN_SHIFT) & 63;
     if (align_log2 == 0) align_log2 = hy_malloc_align_log2(record->size);
-    if (address == 0 && (record->key & 15) < HY_SPOOL_REALLOC_END) return true; /* damage: no call gives it */
+    if (address == 0 && (record->key & 15) < HY_SPOOL_REALLOC_END) return true; /* damage: no call has it */
     switch ((hy_spool_kind)(record->key & 15)) {
     case HY_SPOOL_ALLOC:
         return hy_tracker_alloc(tracker, thread, address, record->size, align_log2, 0);
@@ -93,14 +93,14 @@ static bool replay_record(hy_tracker *tracker, const hy_spool_record *record, bo
     case HY_SPOOL_REFUSED:
         return hy_tracker_refused(tracker, thread, record->size, align_log2);
     case HY_SPOOL_THREAD_END:
-        /* A destructor that ran later went on in the same thread, and another end follows. */
+        /* Not the last record where a later destructor allocated: then another end follows. */
         return !is_last || hy_tracker_thread_end(tracker, thread);
     }
     return true;
 }
 
-/* Through the tracker, in order. */
-static bool follow(const order *records, hy_history *history, hy_trace_info *info, hy_allocator gpa) {
+/* Passes the records to the tracker in stamp order. */
+static bool feed_tracker(const order *records, hy_history *history, hy_trace_info *info, hy_allocator gpa) {
     hy_tracker tracker;
     hy_tracker_init(&tracker, history, gpa);
     uint64_t *last_of = hy_alloc_zeroed(gpa, uint64_t, HY_SPOOL_THREAD_MAX + 1);
@@ -118,7 +118,7 @@ static bool follow(const order *records, hy_history *history, hy_trace_info *inf
     return good;
 }
 
-/* Arguments as one line: blanks between them, and '' for one that is empty. */
+/* The arguments as one line: blanks between them, and '' for an empty one. */
 static void copy_command(hy_trace_info *info, const hy_spool_header *header) {
     size_t end = sizeof header->command - 1;
     while (end > 0 && header->command[end - 1] == 0)
@@ -148,10 +148,10 @@ static void describe_end(hy_trace_info *info, const hy_spool_header *header, con
             info->end, sizeof info->end, "the recorder stopped: %s", strerror((int)header->reason));
     } else if (records->damaged) {
         (void)snprintf(info->end, sizeof info->end, "the spool is damaged: %" PRIu64 " records are missing",
-            records->holes);
+            records->gaps);
     } else if (header->end != HY_SPOOL_EXITED) {
         (void)snprintf(info->end, sizeof info->end,
-            "no exit was seen: killed, with %" PRIu64 " calls under way", records->holes);
+            "no exit was seen: killed, with %" PRIu64 " calls under way", records->gaps);
     } else {
         (void)snprintf(info->end, sizeof info->end, "exit");
     }
@@ -160,16 +160,16 @@ static void describe_end(hy_trace_info *info, const hy_spool_header *header, con
 static bool read_mapped(spool *in, hy_history *history, hy_trace_info *info, const hy_spool_header *header) {
     hy_allocator gpa = history->allocator;
     for_each(in, note_last, in);
-    /* A stamp beyond what fits the file is damage; the order then ends where its holes begin. */
+    /* A stamp greater than the number of records that fit the file is damage, which count_gaps detects. */
     uint64_t most = in->size / sizeof(hy_spool_record);
     order records = {.count = in->last < most ? in->last : most};
     uint64_t capacity = records.count;
     records.by_stamp = hy_alloc_zeroed(gpa, const hy_spool_record *, capacity);
     if (!records.by_stamp) return false;
     for_each(in, note_place, &records);
-    count_holes(&records, in->threads);
+    count_gaps(&records, in->threads);
     describe_end(info, header, &records);
-    bool good = follow(&records, history, info, gpa);
+    bool good = feed_tracker(&records, history, info, gpa);
     hy_free_n(gpa, records.by_stamp, capacity);
     return good;
 }

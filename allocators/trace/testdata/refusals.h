@@ -1,7 +1,7 @@
-/* refusals.h: for tests: which calls of the system fail.
+/* refusals.h: fault injection for tests: which system calls fail.
  *
- * HY_TEST_SYSTEM="NAME ERRNO FIRST LAST …" has the calls FIRST to LAST, counted from 1, of the function NAME
- * fail with ERRNO.
+ * HY_TEST_SYSTEM="NAME ERRNO FIRST LAST …" makes the calls FIRST to LAST, counted from 1, of the function
+ * NAME fail with ERRNO.
  */
 #ifndef HEAPYARD_REFUSALS_H
 #define HEAPYARD_REFUSALS_H
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whether this call of `name` is one to be refused; errno is set then. */
+/* Counts this call of `name`; true, with errno set, where it must fail. */
 static inline bool refused(const char *name, unsigned *calls) {
     unsigned number = ++*calls, first, last;
     const char *at = getenv("HY_TEST_SYSTEM");

@@ -1,9 +1,9 @@
-/* refusing_libc.c: for tests: preloaded, it takes the place of the C library's malloc family and of some
- * calls of the system, and misbehaves where the environment says.
+/* refusing_libc.c: fault injection for tests: preloaded, it replaces the C library's malloc family and some
+ * system calls, and fails the calls that the environment names. Only calls made while main runs are counted.
  *
- *   HY_TEST_REFUSE=K   the K-th request from main's begin to its end, counted from 0, gets NULL
+ *   HY_TEST_REFUSE=K   the K-th request, counted from 0, gets NULL
  *   HY_TEST_SHARE=S    every malloc of S bytes gets the same block, which is never freed
- *   HY_TEST_SYSTEM     calls of the system from main's begin to its end (see refusals.h)
+ *   HY_TEST_SYSTEM     system calls that fail (see refusals.h)
  */
 #include "refusals.h"
 
@@ -19,7 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* glibc's own names for what this hides. */
+/* glibc's own names for the functions that this file replaces. */
 // NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming)
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
@@ -35,7 +35,7 @@ static _Atomic bool in_main;
 static int (*program_main)(int, char **, char **);
 static char shared[4096];
 
-static long asked(const char *variable) {
+static long number_in(const char *variable) {
     const char *text = getenv(variable);
     return text ? strtol(text, NULL, 10) : -1;
 }
@@ -43,13 +43,13 @@ static long asked(const char *variable) {
 static bool is_refused(void) {
     if (!atomic_load(&in_main)) return false;
     long number = atomic_fetch_add(&requests, 1);
-    if (number != asked("HY_TEST_REFUSE")) return false;
+    if (number != number_in("HY_TEST_REFUSE")) return false;
     errno = ENOMEM;
     return true;
 }
 
 void *malloc(size_t size) {
-    if ((long)size == asked("HY_TEST_SHARE")) return shared;
+    if ((long)size == number_in("HY_TEST_SHARE")) return shared;
     return is_refused() ? NULL : __libc_malloc(size);
 }
 
@@ -81,7 +81,7 @@ void free(void *block) {
     if (block != shared) __libc_free(block);
 }
 
-/* ---- the system ---- */
+/* ---- system calls ---- */
 
 static bool is_failed(const char *name, unsigned *calls) {
     return atomic_load(&in_main) && refused(name, calls);
@@ -92,7 +92,7 @@ ssize_t write(int file, const void *bytes, size_t size) {
     return is_failed("write", &calls) ? -1 : syscall(SYS_write, file, bytes, size);
 }
 
-/* ERRNO 0: the file ends here. */
+/* ERRNO 0: returns end of file. */
 ssize_t read(int file, void *bytes, size_t size) {
     static unsigned calls;
     if (is_failed("read", &calls)) return errno ? -1 : 0;
@@ -109,7 +109,7 @@ int ftruncate(int file, off_t size) {
     return is_failed("ftruncate", &calls) ? -1 : (int)syscall(SYS_ftruncate, file, size);
 }
 
-/* The file is closed all the same. */
+/* Closes the file even where it reports an error, as Linux does. */
 int close(int file) {
     static unsigned calls;
     int result = (int)syscall(SYS_close, file);
@@ -149,7 +149,7 @@ static int counted_main(int argc, char **argv, char **environment) {
     return status;
 }
 
-/* What calls main: the libraries' beginnings and ends are no part of the program. */
+/* Wraps main, so that the libraries' constructors and destructors are not counted. */
 // NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming)
 int __libc_start_main(int (*program)(int, char **, char **), int argc, char **argv, void (*init)(void),
     void (*fini)(void), void (*loader_fini)(void), void *stack_end) {

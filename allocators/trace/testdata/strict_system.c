@@ -1,14 +1,13 @@
-/* strict_system.c: for the recorder's tests: a program on a system that refuses.
+/* strict_system.c: a program whose system calls fail, for the recorder's tests.
  *
- *   strict_system calls     allocates enough for several stretches of a spool, says "done"
- *   strict_system early     also says what became of the calls that came while dlsym looked the real ones up
+ *   strict_system calls     allocates enough to extend the spool several times, prints "done"
+ *   strict_system early     also prints whether calls made during the recorder's dlsym were served correctly
  *   strict_system exit      ends by _Exit(7)
  *   strict_system start     allocates nothing, and starts another program that does
- *
  *   strict_system thread    has a thread whose last destructor still allocates
  *
- * HY_TEST_SYSTEM (see refusals.h) names the recorder's calls that fail. The recorder finds the functions
- * below in front of the C library's, because the program exports them; the C library itself doesn't.
+ * HY_TEST_SYSTEM (see refusals.h) names the recorder's calls that fail. The functions below replace the C
+ * library's for the recorder, because the program exports them, but not for the C library itself.
  */
 #include "refusals.h"
 
@@ -30,7 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- the refusals ---- */
+/* ---- system calls that may fail ---- */
 
 int fallocate(int file, int mode, off_t offset, off_t size) {
     static unsigned calls;
@@ -105,9 +104,9 @@ static void call_everything_early(void) {
     early.right = early.right && aligned_alloc(64, 64) == NULL && posix_memalign(&none, 64, 8) == ENOMEM;
     early.right = early.right && valloc(8) == NULL && pvalloc(8) == NULL;
     free(zeroed);
-    free(&huge); /* of no allocator: nobody can take it yet */
+    free(&huge); /* must be ignored: the real free is not known yet */
     if (early.block) strcpy(early.block, "kept");
-    /* A block stays behind that fills the room to its end. */
+    /* Fills the recorder's buffer to its end; the last block served is kept. */
     while ((zeroed = malloc(500)))
         early.exhausted = zeroed;
 }
@@ -126,8 +125,8 @@ void *dlsym(void *handle, const char *name) {
     return next(library, name);
 }
 
-/* The early blocks move to the heap with what they hold, or are left alone. */
-static int say_early(void) {
+/* realloc must move the early blocks to the heap with their contents, or leave them unchanged. */
+static int print_early(void) {
     early.right = early.right && early.exhausted && realloc(early.block, SIZE_MAX / 2) == NULL;
     char *moved = realloc(early.block, 4);
     early.right = early.right && moved && moved != early.block && memcmp(moved, "kept", 4) == 0;
@@ -157,7 +156,7 @@ static void allocate_late(void *block) {
     free(malloc(5001));
 }
 
-/* A key made after the recorder's, so that its destructor comes later. */
+/* The key was created after the recorder's, so that its destructor runs later. */
 static void *leave_late(void *key) {
     (void)pthread_setspecific(*(pthread_key_t *)key, malloc(5000));
     return NULL;
@@ -193,5 +192,5 @@ int main(int argc, char **argv) {
     (void)puts("done");
     (void)fflush(stdout);
     if (argc > 1 && strcmp(argv[1], "exit") == 0) _Exit(7);
-    return argc > 1 && strcmp(argv[1], "early") == 0 ? say_early() : 0;
+    return argc > 1 && strcmp(argv[1], "early") == 0 ? print_early() : 0;
 }
