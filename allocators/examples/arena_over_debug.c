@@ -1,7 +1,7 @@
-/* arena_over_debug.c: an arena over a debug allocator, which tells whether the arena itself is forgotten.
+/* arena_over_debug.c: an arena over a debug allocator, which reports an arena that was not deinitialised.
  *
- * What lives in the arena needs no free, and the debug allocator below sees nothing of it: it sees chunks. So
- * a block that nobody frees is no leak, and an arena that nobody ends is one.
+ * Blocks in the arena need no free, and the debug allocator below sees only the arena's chunks. So a block
+ * that is never freed is not a leak, and an arena that is never deinitialised is one.
  *
  *   $ arena_over_debug
  *   100 blocks that nobody freed, the arena ended: 0 leaks
@@ -10,12 +10,12 @@
 #include <heapyard/heapyard.h>
 #include <stdio.h>
 
-/* Instead of a report on standard error: the class of the last finding. */
+/* Keeps the class of the last finding, instead of a report on standard error. */
 static void note(void *context, const hy_debug_report *report) {
     *(const char **)context = hy_debug_class_name(report->class_of_finding);
 }
 
-/* The number of blocks that live when the debug allocator ends. */
+/* Returns the number of blocks that are live when the debug allocator is deinitialised. */
 static size_t leaks_of(bool forget, const char **found) {
     hy_debug debug;
     hy_debug_config config = hy_debug_defaults();

@@ -1,7 +1,7 @@
-/* choose_allocator.c: a tool whose allocator is chosen by a flag, and plumbed through from main.
+/* choose_allocator.c: a tool whose allocator is chosen by a flag and passed down from main.
  *
- * main alone knows which allocator it is. Everything below takes the two-word value and could run on any. The
- * reversed words come out the same; only where the memory came from differs.
+ * Only main knows which allocator it is; all other functions take the two-word value and work with any. The
+ * output is the same for each, only the source of the memory differs.
  *
  *   $ choose_allocator one two three
  *   three two one
@@ -20,14 +20,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What a choice may stand on. Lives in main, as long as any value made from it. */
+/* The state of the allocators that have one. It is in main, so that it outlives every value made from it. */
 typedef struct choices {
     hy_arena arena;
     hy_fixed_buffer fixed;
     char buffer[256];
 } choices;
 
-/* True, and *out is what the name says; false: nothing is called that. */
+/* Finds an allocator by name. False: there is none. */
 static bool choose(choices *all, const char *name, hy_allocator *out) {
     const struct {
         const char *name;

@@ -1,8 +1,8 @@
-/* compose.c: what stands on what, and why the order matters.
+/* compose.c: composing allocators, and why the order matters.
  *
- * A decorator changes one thing about the allocator below it; a strategy takes its memory from there. So a
- * budget below an arena bounds what the arena takes, its chunks' unused ends included; a budget above it
- * bounds what its users asked for, and cannot know what the arena took for that.
+ * A decorator changes one aspect of the allocator below it; a strategy takes its memory from there. So a
+ * budget below an arena bounds what the arena takes, including the unused ends of its chunks; a budget above
+ * it bounds the bytes that its users requested, whatever the arena takes for them.
  *
  *   $ compose
  *   budget below the arena: refused in time, 64 KiB never passed, 0 bytes left
@@ -11,7 +11,7 @@
 #include <heapyard/heapyard.h>
 #include <stdio.h>
 
-/* Blocks of 1000 bytes until one is refused; how many there were. Nobody frees them. */
+/* Allocates blocks of 1000 bytes until one is refused; returns their number. Nothing frees them. */
 static size_t fill(hy_allocator arena) {
     size_t count = 0;
     while (count < 1000 && hy_alloc_n(arena, char, 1000))

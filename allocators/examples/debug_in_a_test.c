@@ -1,10 +1,10 @@
 /* debug_in_a_test.c: unit tests that each run on a testing allocator of their own, which is a debug
  * allocator.
  *
- * A test gets its memory from the runner, which lets it fail where anything was found: a leak, a double free,
- * a write past the end. The reports, with the stacks of the calls, are on standard error, below what the
- * runner prints. Two of the tests here have bugs, and are found. At the end each allocation of the code under
- * test is refused once, to see that it gives everything back on that way too.
+ * A test gets its allocator from the runner, and fails where that found anything: a leak, a double free, a
+ * write past the end. The reports, with stack traces, are on standard error, below the runner's output. Two
+ * of the tests here have bugs, which are found. At the end each allocation of the code under test is refused
+ * once, to check that it leaks nothing on its error paths either.
  *
  *   $ debug_in_a_test
  *   joins two words: passed
@@ -20,7 +20,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Under test: two words with a blank between, by way of a copy; freed by hy_free_sentinel with its length. */
+/* The code under test: joins two words with a blank, by way of a copy. The result is freed by
+ * hy_free_sentinel with its length. */
 static char *join(hy_allocator gpa, const char *left, const char *right) {
     size_t left_length = strlen(left), length = left_length + 1 + strlen(right);
     char *copy = hy_dupe(gpa, char, left, left_length);
@@ -46,7 +47,8 @@ static bool forgets_a_block(hy_allocator gpa) {
     return join(gpa, "who", "frees") != NULL;
 }
 
-/* The compiler must not see what AddressSanitizer must not stop: one byte too many, here on purpose. */
+/* Writes one byte too many on purpose: volatile hides it from the compiler, the attribute from
+ * AddressSanitizer. */
 __attribute__((no_sanitize("address"))) static bool writes_past_the_end(hy_allocator gpa) {
     volatile char *four = hy_alloc_n(gpa, char, 4);
     if (!four) return false;
@@ -60,7 +62,7 @@ static void print(void *context, const char *verdict) {
     puts(verdict);
 }
 
-/* One test on an allocator of its own, which has the last word. */
+/* Runs one test on an allocator of its own; a finding of the allocator makes it fail. */
 static void run(const char *name, bool (*test)(hy_allocator)) {
     hy_testing testing;
     hy_testing_options options = hy_testing_defaults();

@@ -1,8 +1,8 @@
-/* game_loop.c: what lives for a frame, and what lives for a level.
+/* game_loop.c: an arena for each frame, and one for each level.
  *
- * Two arenas with the lifetimes of the program's own boundaries. The frame's is reset sixty times a second
- * and keeps its memory; the level's is reset when the next level begins, and keeps at most a mebibyte, so
- * that one large level does not stay paid for. Nothing is freed one by one, and nothing can leak.
+ * The arenas' lifetimes follow the program's structure. The frame's is reset sixty times a second and keeps
+ * its memory; the level's is reset when the next level begins, and keeps at most 1 MiB, so that one large
+ * level does not occupy memory forever. Nothing is freed individually, and nothing can leak.
  *
  *   $ game_loop
  *   level 1: 120 frames, 2991 sparks
@@ -18,12 +18,12 @@ typedef struct spark {
     float x, y, energy;
 } spark;
 
-/* A map as large as a level needs. */
+/* Allocates the level's map. */
 static bool load_level(hy_allocator level, size_t tiles) {
     return hy_alloc_zeroed(level, uint32_t, tiles) != NULL;
 }
 
-/* A list of sparks that nobody will free: the frame ends them. */
+/* Makes a list of sparks, which is freed with the frame; returns its length. */
 static size_t draw_frame(hy_allocator frame, size_t number) {
     spark *list = NULL;
     size_t count = 0;
@@ -38,7 +38,7 @@ static size_t draw_frame(hy_allocator frame, size_t number) {
     return count;
 }
 
-/* Plays 120 frames; how often malloc was called in all but the first twenty. */
+/* Plays 120 frames; returns the number of calls of malloc in the last 100. */
 static uint64_t play(hy_arena *frame, const hy_counting *below, int number) {
     size_t sparks = 0;
     uint64_t calls = 0;

@@ -1,8 +1,8 @@
-/* join_split.c: two functions that work on any allocator, also on one that has too little memory.
+/* join_split.c: two functions that work with any allocator, including one with too little memory.
  *
- * join puts a separator between words. rejoin splits a text on one byte and joins the pieces again with '-',
- * into memory of its own, or into a buffer that the caller has. Neither knows where its memory comes from,
- * and both answer NULL where there is none, having taken nothing.
+ * join puts a separator between words. rejoin splits a text at one byte and joins the pieces again with '-',
+ * into allocated memory or into the caller's buffer. Neither depends on where its memory comes from, and both
+ * return NULL, with nothing allocated, where it is not enough.
  *
  *   $ join_split
  *   libc:                zig-likes-allocators
@@ -19,15 +19,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Copies a text without its zero byte, and tells where it ended. */
+/* Copies a text without its zero byte; returns the end of the copy. */
 static char *append(char *end, const char *text) {
     size_t length = strlen(text);
     memcpy(end, text, length);
     return end + length;
 }
 
-/* The words with the separator between them, ended by a zero byte; freed by hy_free_sentinel with its length.
- */
+/* Joins the words with the separator; the result is freed by hy_free_sentinel with its length. */
 static char *join(hy_allocator gpa, const char *separator, const char *const *words, size_t count) {
     size_t length = 0;
     for (size_t i = 0; i < count; i++)
@@ -43,7 +42,7 @@ static char *join(hy_allocator gpa, const char *separator, const char *const *wo
     return joined;
 }
 
-/* A piece of a text: where it begins and how long it is. The text stays its owner's. */
+/* A piece of a text, which it does not own. */
 typedef struct piece {
     const char *start;
     size_t length;
@@ -56,7 +55,7 @@ static size_t count_pieces(const char *text, char separator) {
     return count;
 }
 
-/* The pieces between separators; freed by hy_free_n with *count. NULL: no memory. */
+/* Lists the pieces between separators; freed by hy_free_n with *count. NULL: out of memory. */
 static piece *split(hy_allocator gpa, const char *text, char separator, size_t *count) {
     size_t wanted = count_pieces(text, separator);
     piece *pieces = hy_alloc_n(gpa, piece, wanted);
@@ -70,7 +69,7 @@ static piece *split(hy_allocator gpa, const char *text, char separator, size_t *
     return pieces;
 }
 
-/* The pieces joined by '-'. `scratch` serves only inside this function. */
+/* Splits the text and joins the pieces with '-'. `scratch` is used only within this function. */
 static char *rejoin(hy_allocator gpa, hy_allocator scratch, const char *text, char separator) {
     size_t count = 0;
     piece *pieces = split(scratch, text, separator, &count);
@@ -86,7 +85,7 @@ static char *rejoin(hy_allocator gpa, hy_allocator scratch, const char *text, ch
     return joined;
 }
 
-/* The same into the caller's buffer, with no allocator at all. NULL: it does not fit. */
+/* The same into the caller's buffer, without an allocator. NULL: it does not fit. */
 static char *rejoin_into(char *buffer, size_t capacity, const char *text, char separator) {
     size_t length = strlen(text);
     if (length >= capacity) return NULL;

@@ -1,8 +1,8 @@
 /* leak_fails_main.c: a main that fails where memory leaks.
  *
- * The program runs on a debug allocator, and its exit status is what deinit says: every block that is still
- * live then is told on standard error, with the stack of its allocation. A test that runs the program needs
- * nothing more to notice.
+ * The program uses a debug allocator, whose deinit reports every block that is still live on standard error,
+ * with the stack of its allocation, and returns the exit status. So any test that runs the program detects
+ * leaks.
  *
  *   $ leak_fails_main
  *   hello

@@ -1,7 +1,7 @@
-/* number_list.c: a container that keeps its allocator.
+/* number_list.c: a container that stores its allocator.
  *
- * init takes it, add and deinit use it: whoever has the list needs nothing else to use or to end it. add
- * doubles the room, in place where the allocator can, and leaves the list whole where there is no memory.
+ * init takes the allocator, add and deinit use it, so that users of the list need not know it. add doubles
+ * the capacity, in place where the allocator can, and leaves the list unchanged where memory is out.
  *
  *   $ number_list
  *   libc: 10 numbers, sum 45
@@ -17,12 +17,12 @@ typedef struct number_list {
     size_t count, capacity;
 } number_list;
 
-/* Takes no memory yet. */
+/* Allocates nothing yet. */
 static void number_list_init(number_list *list, hy_allocator allocator) {
     *list = (number_list){.allocator = allocator};
 }
 
-/* HY_OUT_OF_MEMORY: the list is as it was. */
+/* HY_OUT_OF_MEMORY: the list is unchanged. */
 static hy_error number_list_add(number_list *list, int64_t number) {
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : 4;

@@ -1,9 +1,9 @@
 /* own_allocator.c: an allocator of your own, in 40 lines.
  *
- * A stack: the newest block is freed and resized, any other stays until those above it are gone, so that no
- * block needs a header and the whole state is one number. Four functions in a table and a function that gives
- * the two-word value: that is all. The front door has dealt with zero sizes, NULL and wrapped products before
- * any of them is called.
+ * A stack: only the newest block can be freed and resized, so that no block needs a header and the state is
+ * one number; freeing any other has no effect. It needs four functions in a table, and one that returns the
+ * two-word value. The front door handles zero sizes, NULL and overflowing products before any of them is
+ * called.
  *
  *   $ own_allocator
  *   two blocks take 32 bytes

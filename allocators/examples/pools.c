@@ -8,7 +8,7 @@
  *   not growable and empty: refused at init
  *   ...
  *
- * Below the last line checked builds say on standard error what made no sense.
+ * After the last line, checked builds report the invalid options on standard error.
  */
 #include <heapyard/heapyard.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ typedef struct particle {
 
 typedef hy_typed_pool(particle) particle_pool;
 
-/* Takes room for all at once, so that no create can be slow, or fail, later. */
+/* Allocates memory for all at once, so that no later create is slow or fails. */
 static void preheated(void) {
     hy_counting below = HY_COUNTING_INIT(hy_libc());
     particle_pool pool;
@@ -34,8 +34,8 @@ static void preheated(void) {
     hy_pool_deinit(&pool.pool);
 }
 
-/* What two threads write at a time must not share a line: the pool is asked for stronger alignment than the
- * type's own. */
+/* A stronger alignment than the type's own: blocks that different threads write should not share a cache
+ * line. */
 static void aligned(void) {
     hy_pool pool;
     if (hy_pool_init(&pool, hy_libc(), sizeof(particle), HY_ALIGN_CACHE_LINE, NULL) != HY_OK) return;
@@ -53,7 +53,7 @@ static int create_all(particle_pool *pool) {
     return made;
 }
 
-/* A bound that holds: more than `preheat` there never are. */
+/* A fixed pool: there are never more blocks than `preheat`. */
 static void not_growable(void) {
     particle_pool pool;
     hy_pool_options two = {.preheat = 2, .fixed = true};

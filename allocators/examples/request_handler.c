@@ -1,11 +1,11 @@
-/* request_handler.c: three allocators, named by what may be assumed of them.
+/* request_handler.c: three allocators, named by the lifetime of what they allocate.
  *
- *   gpa      what is taken must be given back, by whoever owns it: here the sessions' names
- *   arena    ends as a whole at a boundary: here the request; nobody frees
- *   scratch  ends before the function returns; never leaves it
+ *   gpa      the owner must free each block: here the sessions' names
+ *   arena    everything is freed at once at a boundary, here the end of the request
+ *   scratch  blocks are freed before the function returns, and never leave it
  *
- * The signature of handle() tells a reader all of that. The arena keeps its memory from request to request,
- * so that the loop soon asks nobody for memory; the counters below the arena show it.
+ * The signature of handle() shows all of that. The arena keeps its memory from request to request, so that
+ * the loop soon calls malloc no more; the counters below the arena show it.
  *
  *   $ request_handler
  *   200 hello ada, you are visitor 1
@@ -20,11 +20,11 @@
 #include <string.h>
 
 typedef struct sessions {
-    char *last_name; /* the gpa's; outlives the request */
+    char *last_name; /* allocated by gpa; outlives the request */
     size_t count;
 } sessions;
 
-/* The name in lower case: made on scratch, gone with it. */
+/* Compares the name in lower case, in a copy that needs only scratch memory. */
 static bool is_known(hy_allocator scratch, const char *name) {
     size_t size = strlen(name) + 1;
     char *lower = hy_alloc_n(scratch, char, size);
@@ -43,7 +43,7 @@ static void remember(sessions *all, hy_allocator gpa, const char *name) {
     all->last_name = copy;
 }
 
-/* The answer lives in the arena, until the caller resets it. NULL: no memory. */
+/* The answer is valid until the caller resets the arena. NULL: out of memory. */
 static const char *handle(
     sessions *all, hy_allocator gpa, hy_allocator arena, hy_allocator scratch, const char *name) {
     if (!is_known(scratch, name)) return "400 nobody";

@@ -1,8 +1,8 @@
 /* reset_per_request.c: what each mode of an arena's reset keeps.
  *
- * A request that is much larger than the others makes the arena grow. Whether the next ones should keep that
- * memory is the caller's to say: all of it, at most so much, or none. In a steady state a reset that keeps
- * memory is O(1) and calls nobody.
+ * A request that is much larger than the others makes the arena grow. The caller decides how much of that
+ * memory a reset keeps: all of it, at most a limit, or none. In a steady state a reset that keeps memory is
+ * O(1) and does not call the child.
  *
  *   $ reset_per_request
  *   mode              kept after a large request    calls of malloc in 1000 small ones

@@ -1,8 +1,8 @@
-/* small_or_large.c: the same function on a small input in a buffer, and on a large one behind it.
+/* small_or_large.c: a buffer in the stack frame for small inputs, with the heap as fallback for large ones.
  *
- * Most inputs are small, and the buffer in the frame serves them without touching any heap. A large one is
- * served by the allocator behind, and freed there: by its address the allocator knows whose a block is. The
- * function sees one allocator, and does not know which case it is.
+ * Most inputs are small, and the buffer serves them without using the heap. A large one is served by the
+ * fallback allocator, and freed there: the address tells which of the two a block came from. The function
+ * sees one allocator, and does not know which case it is.
  *
  *   $ small_or_large
  *   5 bytes: olleh, heap blocks: 0
@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The text backwards, printed; the copy lives on scratch, and ends here. */
+/* Prints the text backwards; the copy is in scratch memory and freed here. */
 static bool print_backwards(hy_allocator scratch, const char *text) {
     size_t length = strlen(text);
     char *backwards = hy_alloc_sentinel(scratch, char, length, '\0');
@@ -26,7 +26,7 @@ static bool print_backwards(hy_allocator scratch, const char *text) {
     return true;
 }
 
-/* One input, with a buffer in this frame; how often the heap was asked so far stands behind it. */
+/* Serves one input with a buffer in this frame, and prints how many heap blocks were allocated so far. */
 static bool serve(hy_counting *heap, const char *text) {
     HY_STACK_FALLBACK(scratch, 256, hy_counting_allocator(heap));
     bool served = print_backwards(hy_stack_fallback_allocator(&scratch), text);

@@ -1,7 +1,7 @@
 /* sort_words.c: a command-line tool that frees nothing but its arena.
  *
- * It runs once and ends, so every free would be work for nothing. All it takes lives in one arena over whole
- * pages, and the one deinit at the end is there for those who look for leaks.
+ * It runs once and exits, so individual frees would be wasted work. It allocates everything from one arena
+ * over whole pages, and calls deinit at the end only so that leak checkers report nothing.
  *
  *   $ sort_words pear fig apple fig
  *   apple
@@ -21,7 +21,7 @@ static int by_bytes(const void *left, const void *right) {
     return strcmp(*a, *b);
 }
 
-/* Copies of the words, each once, in order; *count becomes how many. Nothing here frees. */
+/* Copies the words, sorts them and removes duplicates; *count is updated. Frees nothing, even on failure. */
 static char **sorted(hy_allocator arena, char *const *words, size_t *count) {
     char **copies = hy_alloc_n(arena, char *, *count);
     if (!copies) return NULL;

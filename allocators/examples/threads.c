@@ -1,8 +1,8 @@
-/* threads.c: one allocator for several threads, three ways.
+/* threads.c: three ways to share an allocator between threads.
  *
- * A lock around an allocator that has none; an arena that needs none, since each thread fills a chunk of its
- * own; a buffer from which threads take by one atomic step. The workers see no difference: whether a value
- * may be used by many threads is for whoever makes it to know, and stands in each header.
+ * A lock around an allocator that has none; an arena that needs none, because each thread fills a chunk of
+ * its own; a buffer from which threads allocate by one atomic operation. The workers see no difference: the
+ * caller that makes an allocator ensures that it is thread-safe, which each header documents.
  *
  *   $ threads
  *   thread_safe over arena: 4 threads, 4000 numbers, sum 8002000
@@ -23,7 +23,7 @@ typedef struct number {
 
 typedef struct worker {
     pthread_t thread;
-    hy_allocator arena; /* nobody frees: it ends as a whole */
+    hy_allocator arena; /* the list is freed with it */
     int64_t first;
     number *list;
 } worker;

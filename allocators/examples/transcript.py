@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""transcript: whether a program prints what the comment on top of its source says.
+"""transcript: compares a program's output with the transcripts in its source's opening comment.
 
     transcript.py SOURCE PROGRAM
 
-The comment holds transcripts: a line "$ name argument …" runs the program, the lines below it, with the same
-indent, are what it writes: first to standard output, then to standard error. "[3]" at the end is an exit status
-that is not 0, "[SIGABRT]" a signal. A line "..." stands for any lines, "…" within a line for anything.
-Exit 0: all is as written; 1: something differs, or there is no transcript.
+A transcript is a line "$ name argument …", which runs the program, and the expected output in the lines below
+with the same indent: first standard output, then standard error. "[3]" at the end is an exit status other than
+0, "[SIGABRT]" a signal. A line "..." matches any lines, "…" within a line any text.
+Exit 0: the output is as expected; 1: it differs, or there is no transcript.
 """
 
 import re
@@ -41,14 +41,14 @@ def pattern(expected):
 
 
 def ending(status):
-    """How a program ended, as a transcript has it; nothing for success."""
+    """The last line of a transcript: the exit status or signal; empty for success."""
     if status == 0:
         return ""
     return f"[{signal.Signals(-status).name if status < 0 else status}]\n"
 
 
 def differences(source, program):
-    """What does not go as the source says: one text a run."""
+    """The runs whose output differs from the source's transcripts: one text per run."""
     found = runs(source)
     if not found:
         return ["there is no transcript in the opening comment"]

@@ -1,4 +1,4 @@
-"""A transcript that is true passes; one that differs in a word, a line or the ending does not."""
+"""A matching transcript passes; one that differs in a word, a line or the exit status does not."""
 
 import sys
 from pathlib import Path
@@ -32,7 +32,7 @@ def source(*lines):
         ("$ say a 0", "one a", "two", "$ say b 0", "one b", "two"),
     ],
 )
-def test_what_is_true_passes(program, lines):
+def test_a_matching_transcript_passes(program, lines):
     assert transcript.differences(source(*lines), program) == []
 
 
@@ -47,7 +47,7 @@ def test_what_is_true_passes(program, lines):
         ("no run at all",),
     ],
 )
-def test_what_differs_is_told(program, lines):
+def test_a_difference_is_reported(program, lines):
     assert len(transcript.differences(source(*lines), program)) == 1
 
 

@@ -1,7 +1,7 @@
 /* tree_nodes.c: a binary search tree whose nodes come from a pool.
  *
- * All nodes have one size, come and go in any order, and a node that was freed is the next one made, still
- * warm in the cache. The typed pool knows the type: create gives a node, destroy takes nothing else.
+ * All nodes have one size and are freed in any order. The node freed last is the next one allocated, while it
+ * is still in the cache. The typed pool knows the type: create returns a node, destroy accepts only nodes.
  *
  *   $ tree_nodes
  *   in order: 1 3 4 6 7 9
@@ -20,7 +20,7 @@ typedef struct node {
 
 typedef hy_typed_pool(node) node_pool;
 
-/* False: no memory; the tree is as it was. */
+/* False: out of memory, the tree is unchanged. */
 static bool insert(node_pool *pool, node **place, int key) {
     while (*place)
         place = key < (*place)->key ? &(*place)->left : &(*place)->right;
@@ -31,7 +31,7 @@ static bool insert(node_pool *pool, node **place, int key) {
     return true;
 }
 
-/* Takes the least or the greatest node out and gives it back to the pool; where it was. */
+/* Removes the least or the greatest node and returns it to the pool; returns its former address. */
 static node *drop_end(node_pool *pool, node **place, bool greatest) {
     while (greatest ? (*place)->right : (*place)->left)
         place = greatest ? &(*place)->right : &(*place)->left;

@@ -1,6 +1,6 @@
-/* debug_counters.c: a small language's debug allocator finds one leak and one double free, and goes on.
+/* debug_counters.c: a small language's debug allocator finds one leak and one double free, and continues.
  *
- * Each finding is told on standard error, with its stacks; the counters are there for the program to ask.
+ * Each finding is reported on standard error, with its stacks; the program can read the counters.
  *
  *   $ debug_counters
  *   leaks: 1
@@ -14,7 +14,7 @@
 #include <heapyard/heapyard.h>
 #include <stdio.h>
 
-/* Freed memory must not be read. Here it is, to show what would be found there. */
+/* Reads freed memory on purpose, to show the fill pattern; the attribute hides it from AddressSanitizer. */
 __attribute__((no_sanitize("address"))) static unsigned first_byte(const void *block) {
     return *(const volatile unsigned char *)block;
 }

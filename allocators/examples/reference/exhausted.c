@@ -1,4 +1,4 @@
-/* exhausted.c: the programs of a small language's memory module that end badly, as they should.
+/* exhausted.c: the programs of a small language's memory module that abort when memory is exhausted.
  *
  *   $ exhausted buffer
  *   fatal: fixed buffer exhausted

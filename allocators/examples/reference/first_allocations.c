@@ -1,4 +1,4 @@
-/* first_allocations.c: the first programs of a guide to Zig's allocators, and what they print.
+/* first_allocations.c: the first programs of a guide to Zig's allocators, with the same output.
  *
  *   $ first_allocations
  *   buf: abcde

@@ -1,8 +1,8 @@
-/* grow_and_shrink.c: ABCD grown to eight bytes and shrunk to three, as in a guide to Zig's allocators.
+/* grow_and_shrink.c: grows ABCD to eight bytes and shrinks it to three, as in a guide to Zig's allocators.
  *
  * resize works in place or not at all, and the caller keeps the length; realloc moves the block where it
- * must. The contents are the same either way, so the program prints the same on an allocator that can resize
- * (a buffer), one that may (libc) and one that never can (the wrapper that refuses each resize and remap).
+ * must. The contents are the same either way, so the output is the same on an allocator that can resize (a
+ * buffer), one that may (libc) and one that never can (the wrapper that refuses each resize and remap).
  *
  *   $ grow_and_shrink
  *   buffer: ABCD, ABCDabcd, ABC

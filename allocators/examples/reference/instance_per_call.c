@@ -1,8 +1,8 @@
 /* instance_per_call.c: a debug allocator for each call of a native function, as Zigler has on the Erlang VM.
  *
- * Whoever calls into native code wants to know which call forgot memory. An instance is a struct and a few
- * kilobytes: each call begins with one and ends with its verdict, and detect_leaks asks at any time in
- * between.
+ * A runtime that calls native code wants to know which call leaked. An instance is a struct and a few
+ * kilobytes, so each call gets one of its own, whose deinit reports leaks; detect_leaks reports them at any
+ * time before.
  *
  *   $ instance_per_call
  *   while a block lives: a leak
@@ -15,12 +15,12 @@
 #include <heapyard/heapyard.h>
 #include <stdio.h>
 
-/* What is found is the return value's business, not standard error's. */
-static void say_nothing(void *context, const hy_debug_report *report) {
+/* Suppresses reports on standard error: the return value of deinit is enough here. */
+static void ignore_report(void *context, const hy_debug_report *report) {
     (void)context, (void)report;
 }
 
-/* The numbers from 0, freed by hy_free_n; NULL: no memory. */
+/* The numbers from 0, freed by hy_free_n. NULL: out of memory. */
 static int *count_up(hy_allocator gpa, size_t count) {
     int *numbers = hy_alloc_n(gpa, int, count);
     for (size_t i = 0; numbers && i < count; i++)
@@ -35,7 +35,7 @@ static void print(const char *label, const int *numbers, size_t count) {
     puts("]");
 }
 
-static void asks_in_between(hy_debug *debug) {
+static void detects_leaks_before_deinit(hy_debug *debug) {
     hy_allocator gpa = hy_debug_allocator(debug);
     char *block = hy_alloc_n(gpa, char, 100);
     printf("while a block lives: %s\n", hy_debug_detect_leaks(debug) ? "a leak" : "none");
@@ -64,18 +64,18 @@ static void fills_a_slice(hy_debug *debug) {
     hy_free_n(hy_debug_allocator(debug), slice, 3);
 }
 
-/* One call with an instance of its own; whether it leaked. */
+/* Calls the function with an instance of its own; returns whether it leaked. */
 static bool call(void (*function)(hy_debug *)) {
     hy_debug debug;
     hy_debug_config config = hy_debug_defaults();
-    config.hook = say_nothing;
+    config.hook = ignore_report;
     if (hy_debug_init(&debug, hy_libc(), &config) != HY_OK) return true;
     function(&debug);
     return hy_debug_deinit(&debug, NULL) == HY_LEAK;
 }
 
 int main(void) {
-    int leaked = call(asks_in_between) + call(uses_an_arena) + call(sums) + call(fills_a_slice);
+    int leaked = call(detects_leaks_before_deinit) + call(uses_an_arena) + call(sums) + call(fills_a_slice);
     printf("calls that leaked: %d of 4\n", leaked);
     return 0;
 }

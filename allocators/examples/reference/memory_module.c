@@ -1,8 +1,8 @@
-/* memory_module.c: the programs of a small language's memory module that end well, and what they print.
+/* memory_module.c: the programs of a small language's memory module that succeed, with the same output.
  *
- * Its buffer and arena keep what is freed, and end the program when they are full (exhausted.c): here that is
- * an option of their constructors. Its arena aligns a direct allocation to 8, and one through the interface
- * as asked.
+ * The language's buffer and arena do not reuse freed memory, and abort when they are full (exhausted.c),
+ * which is an option of the constructors here. Its arena aligns a direct allocation to 8, and one through the
+ * allocator interface as requested.
  *
  *   $ memory_module
  *   heap: 42
@@ -15,7 +15,7 @@
 #include <heapyard/heapyard.h>
 #include <stdio.h>
 
-/* A heap passed to a function. */
+/* Takes the heap as a parameter. */
 static int answer(hy_allocator heap) {
     int *place = hy_create(heap, int);
     if (!place) return 0;
@@ -25,7 +25,7 @@ static int answer(hy_allocator heap) {
     return value;
 }
 
-/* Two words of eight bytes, on any allocator; whether both were served. */
+/* Allocates two words of eight bytes; returns whether both were served. */
 static bool two_words(hy_allocator allocator) {
     uint64_t *first = hy_create(allocator, uint64_t), *second = hy_create(allocator, uint64_t);
     return first && second;

@@ -1,6 +1,6 @@
 /* thirty_two_bytes.c: a buffer that fills up, as in a guide to Zig's allocators.
  *
- * Out of memory is a value like any other: the program goes on, and after a reset the whole buffer is there.
+ * Out of memory is an ordinary result: the program continues, and after a reset the whole buffer is free.
  *
  *   $ thirty_two_bytes
  *   8 bytes: at 0
@@ -25,7 +25,7 @@ static void take(hy_fixed_buffer *fixed, size_t size) {
     }
 }
 
-/* The caller's allocator grows the text piece by piece; NULL leaves nothing behind. */
+/* Joins the words, growing the text word by word. NULL: out of memory, nothing is left allocated. */
 static char *join(hy_allocator gpa, char separator, const char *const *words, size_t count) {
     char *text = NULL;
     size_t length = 0;
