@@ -1,4 +1,4 @@
-/* peers_test.c: peers are what they say they are, and leave the C library's malloc alone. */
+/* peers_test.c: peers come from their own libraries, and do not replace the C library's malloc. */
 #include "allocators/peers/peers.h"
 #include "allocators/registry.h"
 #include <dlfcn.h>
@@ -29,7 +29,7 @@ static const char *file_of(void *address) {
     return info.dli_fname;
 }
 
-static void library_is_its_own(const hy_row *row) {
+static void check_library(const hy_row *row) {
     void *libc_malloc = dlsym(RTLD_DEFAULT, "malloc");
     assert_non_null(hy_peer_version(row));
     assert_true(hy_peer_version(row)[0] >= '0' && hy_peer_version(row)[0] <= '9');
@@ -39,13 +39,13 @@ static void library_is_its_own(const hy_row *row) {
 
 static void symbols_come_from_the_peers_library(void **state) {
     (void)state;
-    each_peer(library_is_its_own);
+    each_peer(check_library);
 }
 
-static void malloc_stays_the_c_librarys(void **state) {
+static void malloc_is_still_the_c_librarys(void **state) {
     (void)state;
     void *before = dlsym(RTLD_DEFAULT, "malloc");
-    each_peer(library_is_its_own);
+    each_peer(check_library);
     assert_ptr_equal(dlsym(RTLD_DEFAULT, "malloc"), before);
     void *(*volatile through_the_program)(size_t) = malloc;
     void *address;
@@ -56,7 +56,7 @@ static void malloc_stays_the_c_librarys(void **state) {
     assert_null(strstr(file_of(address), "tcmalloc"));
 }
 
-static void serves_a_block(const hy_row *row) {
+static void check_blocks(const hy_row *row) {
     hy_instance instance;
     assert_true(hy_instance_make(&instance, row, NULL));
     for (uint8_t log2 = 0; log2 <= 16; log2++) {
@@ -78,10 +78,10 @@ static void serves_a_block(const hy_row *row) {
 
 static void every_alignment_is_served(void **state) {
     (void)state;
-    each_peer(serves_a_block);
+    each_peer(check_blocks);
 }
 
-static void other_rows_are_no_peers(void **state) {
+static void other_rows_are_not_peers(void **state) {
     (void)state;
     const hy_row *libc = hy_registry_find("libc");
     assert_null(hy_peer_missing(libc));
@@ -89,7 +89,7 @@ static void other_rows_are_no_peers(void **state) {
     assert_null(hy_peer_library(libc));
 }
 
-static void a_second_start_finds_room(void **state) {
+static void a_second_reexec_does_nothing(void **state) {
     (void)state;
     char *no_arguments[] = {NULL};
     assert_true(hy_peers_reexec(no_arguments));
@@ -100,10 +100,10 @@ int main(int argc, char **argv) {
     if (!hy_peers_reexec(argv)) return EXIT_FAILURE;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(symbols_come_from_the_peers_library),
-        cmocka_unit_test(malloc_stays_the_c_librarys),
+        cmocka_unit_test(malloc_is_still_the_c_librarys),
         cmocka_unit_test(every_alignment_is_served),
-        cmocka_unit_test(other_rows_are_no_peers),
-        cmocka_unit_test(a_second_start_finds_room),
+        cmocka_unit_test(other_rows_are_not_peers),
+        cmocka_unit_test(a_second_reexec_does_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-"""Libraries that go by a peer's name: none, another version, and one that aligns as it likes."""
+"""Files with the name of a peer's library: not a library, one without the symbols, and one that misaligns."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import trace_test as trace
 
 SONAMES = {"jemalloc": "libjemalloc.so.2", "mimalloc": "libmimalloc.so.2", "tcmalloc_gperf": "libtcmalloc_minimal.so.4"}
 
-# Everything that any of the three must have. The first block of an aligned request is off by eight.
+# All symbols that any of the three peers needs. Every other aligned request is misaligned by eight bytes.
 STRANGE = """
 #include <errno.h>
 #include <stddef.h>
@@ -69,20 +69,20 @@ def replay(path, peer, folder):
 
 
 @pytest.mark.parametrize("peer", SONAMES)
-def test_a_file_that_is_no_library_is_no_peer(tmp_path, peer):
+def test_a_file_that_is_not_a_library_is_rejected(tmp_path, peer):
     (tmp_path / SONAMES[peer]).write_text("not a library")
     trace.one_line(replay(trace.CORPUS / "git-grep.hyt", peer, tmp_path), f"replay: {peer} can't be made here", code=1)
 
 
 @pytest.mark.parametrize("peer", SONAMES)
-def test_a_library_of_another_version_is_no_peer(tmp_path, peer):
+def test_a_library_without_the_symbols_is_rejected(tmp_path, peer):
     (tmp_path / "empty.c").write_text("int of_another_version;")
     subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / SONAMES[peer], tmp_path / "empty.c"], check=True)
     trace.one_line(replay(trace.CORPUS / "git-grep.hyt", peer, tmp_path), f"replay: {peer} can't be made here", code=1)
 
 
 @pytest.mark.parametrize("peer", ["jemalloc", "mimalloc", "mimalloc_sized", "tcmalloc_gperf"])
-def test_a_block_that_falls_short_of_its_alignment_is_asked_for_again(tmp_path, strange, peer):
+def test_a_misaligned_block_is_requested_again(tmp_path, strange, peer):
     lines = [f"1: memalign 0x{number}000 4096 {size}" for number, size in enumerate((64, 4096, 100, 8192), 1)]
     path = commands.imported(tmp_path, *lines, "1: realloc 0x9000 0x1000 9000", "1: free 0x2000")
     done = replay(path, peer, strange)
