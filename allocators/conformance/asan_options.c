@@ -1,7 +1,7 @@
-/* asan_options.c: what every test and tool of ours asks of AddressSanitizer.
+/* asan_options.c: the sanitizers' options for all tests and tools of this project.
  *
- * Linked into executables, never into the library: a huge request must be refused as malloc refuses
- * it, not end the process, because refusals are what is tested.
+ * Linked into executables, never into the library. A huge request must return NULL, as malloc does, and not
+ * end the process, because the tests check refusals.
  */
 #include <heapyard/config.h>
 
@@ -21,5 +21,5 @@ HY_API const char *__tsan_default_options(void) {
 }
 #endif
 
-/* ISO C wants a declaration in every file. */
+/* ISO C forbids an empty translation unit. */
 typedef int hy_asan_options_are_set;

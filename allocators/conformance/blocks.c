@@ -1,7 +1,8 @@
-/* blocks.c: fills, and looks whether the fill is still there. */
+/* blocks.c: fills blocks with patterns, and verifies the patterns. */
 #include "allocators/conformance/blocks.h"
 
-/* A prime, so that blocks whose sizes are powers of two don't look alike where they meet. */
+/* A prime, so that the pattern is not aligned with sizes that are powers of two: bytes shifted by such a
+ * distance differ. */
 #define FILL_PERIOD 251
 
 static uint8_t fill_byte(uint8_t seed, size_t at) {

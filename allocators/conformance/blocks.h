@@ -1,7 +1,6 @@
-/* blocks.h: the live blocks of a test, each filled with bytes that only it has.
+/* blocks.h: the live blocks of a test, each filled with a pattern of its own.
  *
- * What was written into a block must still be there when it is looked at, and no two blocks may share a
- * byte: that is most of what an allocator promises.
+ * Blocks must keep their contents and must not overlap: that is most of an allocator's contract.
  */
 #ifndef HEAPYARD_CONFORMANCE_BLOCKS_H
 #define HEAPYARD_CONFORMANCE_BLOCKS_H
@@ -26,23 +25,23 @@ typedef struct hy_blocks {
 
 void hy_blocks_init(hy_blocks *blocks, hy_allocator allocator);
 
-/* Allocates and fills a block, which becomes the last one. False: refused, or there are HY_BLOCKS_MAX. */
+/* Allocates and fills a block, which becomes the last one. False: refused, or the table is full. */
 bool hy_blocks_alloc(hy_blocks *blocks, size_t size, hy_align align);
 
-/* The three ways to change a block's size: true where it was changed; new bytes are then filled. */
+/* Change a block's size by resize, remap or realloc, and fill the new bytes. False: refused. */
 bool hy_blocks_resize(hy_blocks *blocks, size_t index, size_t new_size);
 bool hy_blocks_remap(hy_blocks *blocks, size_t index, size_t new_size);
 bool hy_blocks_realloc(hy_blocks *blocks, size_t index, size_t new_size);
 
-/* Frees one; the others keep their order. */
+/* Frees one block; the others keep their order. */
 void hy_blocks_free(hy_blocks *blocks, size_t index);
-/* Newest first. */
+/* Frees all blocks, newest first. */
 void hy_blocks_free_all(hy_blocks *blocks);
-/* They ended by a reset. */
+/* Empties the table without freeing, after a reset has freed the blocks. */
 void hy_blocks_forget(hy_blocks *blocks);
 
-/* NULL where every block is aligned, has its contents and overlaps no other; else a constant phrase that
- * says what is wrong. O(n² + bytes). */
+/* NULL where every block is aligned, has its contents and overlaps no other; else a constant message.
+ * O(n² + bytes). */
 const char *hy_blocks_check(const hy_blocks *blocks);
 
 #endif

@@ -1,7 +1,8 @@
-/* broken_test.c: the suite can fail: allocators with one fault each, and the check that must find it.
+/* broken_test.c: proves that the suite detects faults: allocators with one fault each, and the check that
+ * must find it.
  *
- * Each runs in a process of its own, since a broken allocator may take it along; at check level 2 the
- * front door ends some of them before the suite can speak, which counts as found.
+ * Each runs in a process of its own, because a broken allocator may crash it; at check level 2 the front door
+ * aborts some of them before the suite reports anything, which counts as found.
  */
 #include "allocators/conformance/check.h"
 #include "allocators/conformance/dies.h"
@@ -29,15 +30,15 @@ typedef enum fault {
     FAULT_FORGETS_ON_REFUSAL,
 } fault;
 
-/* Hands its child's blocks on, but for its fault. */
+/* Forwards to its child, apart from its fault. */
 typedef struct broken {
     hy_allocator child;
     fault fault;
     void *shared; /* the block that a fault hands out twice, or damages */
-    pthread_t maker;
+    pthread_t creator;
 } broken;
 
-static fault planted;          /* in the next instance */
+static fault planted;          /* the fault of the next instance */
 static hy_allocator last_made; /* the newest instance */
 
 static void *alloc(void *self, size_t size, hy_align align) {
@@ -46,7 +47,7 @@ static void *alloc(void *self, size_t size, hy_align align) {
     if (b->fault == FAULT_WRAPS) size = (size + 15) & ~(size_t)15;
     if (b->fault == FAULT_WRAPS && size == 0) size = 16;
     if (b->fault == FAULT_SERVES_ANY_ALIGNMENT && align.log2 > 12) align.log2 = 12;
-    if (b->fault == FAULT_OTHER_THREADS_SHARE && !pthread_equal(b->maker, pthread_self())) return b->shared;
+    if (b->fault == FAULT_OTHER_THREADS_SHARE && !pthread_equal(b->creator, pthread_self())) return b->shared;
     if (b->fault == FAULT_OVERLAPPING && b->shared && size <= 8) return b->shared;
     size_t more = b->fault == FAULT_MISALIGNED ? 64 : 0;
     char *ptr = hy_alloc(b->child, size + more, align);
@@ -92,7 +93,7 @@ static void *make(const hy_row *row, const hy_config *config, hy_allocator *out)
     (void)row;
     broken *b = hy_create(hy_libc(), broken);
     if (!b) return NULL;
-    *b = (broken){.child = config->child, .fault = planted, .maker = pthread_self()};
+    *b = (broken){.child = config->child, .fault = planted, .creator = pthread_self()};
     if (planted == FAULT_OTHER_THREADS_SHARE) b->shared = hy_alloc(hy_libc(), 8192, HY_ALIGN_64);
     *out = last_made = (hy_allocator){b, &vtable};
     return b;
@@ -124,9 +125,9 @@ static bool stats(void *instance, hy_stats *out) {
 }
 
 typedef struct plant {
-    const char *check; /* that must find it */
+    const char *check; /* the one that must find the fault */
     fault fault;
-    hy_traits traits; /* promised beyond none */
+    hy_traits traits; /* of the row */
     const char *child;
 } plant;
 
@@ -161,7 +162,7 @@ static const plant plants[] = {
     {"child_refuses", FAULT_LEAKS, 0, "libc"},
 };
 
-/* Only the functions that the fault needs, so that one fault is seen and no other. */
+/* A row with only the functions that the fault needs, so that no other fault can be found. */
 static hy_row row_of(const plant *p) {
     return (hy_row){
         .name = "broken",
@@ -213,8 +214,8 @@ static void each_fault_is_found(void **state) {
     }
 }
 
-/* The same allocator without a fault passes, so what is found above is the fault. */
-static void no_fault_is_none_found(void **state) {
+/* The same allocator without a fault passes, so it is the fault that the checks above find. */
+static void without_a_fault_nothing_is_found(void **state) {
     (void)state;
     const plant sound = {"", FAULT_NONE, HY_TRAIT_THREAD_SAFE | THROUGH_FREES, "libc"};
     hy_row row = row_of(&sound);
@@ -229,9 +230,9 @@ static void no_fault_is_none_found(void **state) {
     }
 }
 
-/* Whatever still uses the instance of a failed check (a thread of its own, an exit handler) finds all that
- * it stands on. */
-static void failed_instance_still_stands(void **state) {
+/* The instance of a failed check must stay usable, because threads of its own or exit handlers may still use
+ * it. */
+static void a_failed_instance_stays_usable(void **state) {
     (void)state;
     const plant small = {"serves", FAULT_REFUSES_LARGE, 0, "libc"};
     hy_row row = row_of(&small);
@@ -249,7 +250,8 @@ static void every_check_has_a_fault(void **state) {
     size_t count;
     const hy_conformance_check *checks = hy_conformance_checks(&count);
     for (size_t i = 0; i < count; i++) {
-        bool found = strcmp(checks[i].name, "zero_size") == 0; /* the front door's own, before any vtable */
+        bool found =
+            strcmp(checks[i].name, "zero_size") == 0; /* handled by the front door, which no row can break */
         for (size_t p = 0; p < sizeof plants / sizeof plants[0]; p++)
             found |= strcmp(plants[p].check, checks[i].name) == 0;
         if (!found) fail_msg("no fault shows that %s can fail", checks[i].name);
@@ -259,8 +261,8 @@ static void every_check_has_a_fault(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_fault_is_found),
-        cmocka_unit_test(no_fault_is_none_found),
-        cmocka_unit_test(failed_instance_still_stands),
+        cmocka_unit_test(without_a_fault_nothing_is_found),
+        cmocka_unit_test(a_failed_instance_stays_usable),
         cmocka_unit_test(every_check_has_a_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* check.h: what a check of the conformance suite works with. See <heapyard/conformance.h> for its users. */
+/* check.h: the state and helpers of a conformance check. The suite's interface is <heapyard/conformance.h>.
+ */
 #ifndef HEAPYARD_CONFORMANCE_CHECK_H
 #define HEAPYARD_CONFORMANCE_CHECK_H
 
@@ -13,18 +14,18 @@ typedef struct hy_conformance {
     hy_instance instance;
     hy_blocks blocks;
     size_t max_size;        /* requests up to this must be served while little is live */
-    uint8_t max_align_log2; /* alignments up to this are asked for */
+    uint8_t max_align_log2; /* alignments up to this are requested */
     bool has_child;
     hy_instance child;            /* of the row's default child */
-    hy_counting_shared counter;   /* between the row and it */
+    hy_counting_shared counter;   /* between the row and its child */
     char *why;                    /* HY_CONFORMANCE_WHY bytes */
-    struct hy_conformance *older; /* where the check failed: what failed before it */
+    struct hy_conformance *older; /* the list of failed checks, which are never freed */
 } hy_conformance;
 
-/* For checks: writes why, returns false. */
+/* For checks: writes the message to c->why and returns false. */
 bool hy_conformance_fail(hy_conformance *c, const char *format, ...) HY_PRINTF(2, 3);
 
-/* For checks: the blocks hold, and so does the row's own structure. */
+/* For checks: verifies all live blocks, and the row's own structure. */
 bool hy_conformance_holds(hy_conformance *c);
 
 /* A macro because it returns from the check. */

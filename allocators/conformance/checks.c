@@ -1,7 +1,7 @@
-/* checks.c: what the contract promises, one check a promise, and the table that names them.
+/* checks.c: one check for each guarantee of the contract, and the table that names them.
  *
- * A check allocates through c->blocks, so that contents, alignment and overlap are looked at by one
- * function, hy_conformance_holds, after each step.
+ * A check allocates through c->blocks, so that one function, hy_conformance_holds, verifies contents,
+ * alignment and overlap after each step.
  */
 #include "allocators/conformance/check.h"
 #include <heapyard/libc.h>
@@ -9,7 +9,7 @@
 #include <heapyard/typed.h>
 #include <pthread.h>
 
-/* A size from 1 to the greatest that the row must serve, small ones more often; `at` counts calls. */
+/* The at-th of a sequence of sizes, mostly small ones, at most the greatest that the row must serve. */
 static size_t some_size(const hy_conformance *c, size_t at) {
     static const size_t sizes[] = {1, 8, 24, 16, 100, 33, 7, 256, 64, 1000, 40, 3, 4096, 129, 500, 15};
     size_t size = sizes[at % (sizeof sizes / sizeof sizes[0])];
@@ -78,7 +78,7 @@ static bool alignment(hy_conformance *c) {
     return true;
 }
 
-/* Valgrind's malloc ends the program at alignments above 128 MiB. */
+/* Valgrind's malloc aborts the program at alignments above 128 MiB. */
 static bool valgrind_gives_up(void) {
 #if HY_VALGRIND
     return hy_on_valgrind;
@@ -124,7 +124,7 @@ static bool overflow(hy_conformance *c) {
     return fill_some(c, 4);
 }
 
-/* Frees in an order that is neither first nor last in; rows that only take the newest back ignore it. */
+/* Frees in an order that is neither first nor last in; rows that free only the newest block ignore most. */
 static bool no_overlap(hy_conformance *c) {
     if (!fill_some(c, 100)) return false;
     for (size_t i = 0; c->blocks.count > 0; i++) {
@@ -140,7 +140,7 @@ static bool no_overlap(hy_conformance *c) {
 
 typedef bool (*size_change)(hy_blocks *blocks, size_t index, size_t new_size);
 
-/* A block between two neighbours takes sizes up and down. must: a refusal is a failure. */
+/* Grows and shrinks each of three adjacent blocks. must: a refusal is a failure. */
 static bool change_sizes(hy_conformance *c, size_change change, bool must) {
     static const size_t factors[] = {2, 5, 1, 16, 3, 40, 8, 1};
     for (size_t index = 0; index < 3; index++) {
@@ -186,7 +186,7 @@ static bool remap_keeps_alignment(hy_conformance *c) {
     return true;
 }
 
-/* Not a whole number of pages, so that rows of pages have some room too. */
+/* The size is not a multiple of the page size, so that rows that allocate whole pages can grow too. */
 static bool grow_in_place(hy_conformance *c) {
     size_t size = c->max_size / 4 + 1;
     HY_EXPECT(c, hy_blocks_alloc(&c->blocks, size, HY_ALIGN_8), "%zu bytes are refused", size);
@@ -211,7 +211,7 @@ static bool last_free_gives_back(hy_conformance *c) {
     return hy_conformance_holds(c);
 }
 
-/* Much more passes through than is ever live, and the child must not notice. */
+/* Allocates much more in total than is ever live; the child's peak must not grow with it. */
 static bool freed_memory_serves(hy_conformance *c) {
     enum { ROUNDS = 6000, HELD = 20 };
     size_t size = c->max_size < 2048 ? c->max_size : 2048;
@@ -246,15 +246,15 @@ static bool bulk_reset(hy_conformance *c) {
     return fill_some(c, 20);
 }
 
-/* Destroy ends what is live, too. */
+/* tear_down then destroys the instance and verifies that the child got everything back. */
 static bool destroy_with_live_blocks(hy_conformance *c) {
     if (!fill_some(c, 100)) return false;
     hy_blocks_forget(&c->blocks);
     return true;
 }
 
-/* Takes blocks until one is refused; returns their bytes. Where no reset ends them, each keeps the address
- * of the one before it, so that they can be freed. */
+/* Allocates blocks until one is refused; returns the sum of their sizes. With `newest`, each block stores
+ * the address of the one before it, so that free_chain can free them. */
 static size_t fill_up(hy_conformance *c, size_t size, void **newest) {
     size_t served = 0;
     void *ptr;
@@ -296,7 +296,7 @@ static bool fixed_capacity(hy_conformance *c) {
     return true;
 }
 
-/* Fills it with blocks that are then freed, newest first, and fills it again. */
+/* Fills the allocator, frees all blocks, newest first, and fills it again. */
 static bool full_then_freed(hy_conformance *c) {
     size_t size = c->row->traits & HY_TRAIT_FIXED_BLOCK ? c->max_size : c->row->default_capacity / 64;
     for (int round = 0; round < 3; round++) {
@@ -346,7 +346,7 @@ static void *work(void *argument) {
     return NULL;
 }
 
-/* Each thread's blocks are freed by another than allocated them. */
+/* Runs the threads; their blocks are then freed by this thread, which did not allocate them. */
 static bool run_workers(hy_conformance *c, worker *workers) {
     size_t started = 0;
     for (; started < WORKERS; started++) {
@@ -404,8 +404,8 @@ static bool owns_agrees(hy_conformance *c) {
     return true;
 }
 
-/* Once everything is freed, nothing is handed out; rows that take back only the newest may keep what was
- * between blocks. */
+/* After everything was freed, used_bytes must be 0; not for rows that free only the newest block, which may
+ * keep the padding between blocks. */
 static bool nothing_is_used(hy_conformance *c) {
     hy_blocks_free_all(&c->blocks);
     hy_stats stats;
@@ -454,14 +454,14 @@ static bool typed_layer(hy_conformance *c) {
     return hy_conformance_holds(c);
 }
 
-/* What the sweep runs: an instance is made over `gpa`, used and destroyed. A refusal is passed on. */
-typedef struct swept {
+/* The argument of make_and_use. */
+typedef struct sweep_state {
     hy_conformance *c;
-    const char *wrong; /* contents or structure that did not hold, in any run */
-} swept;
+    const char *wrong; /* the failure of contents or structure in any run, or NULL */
+} sweep_state;
 
-/* Refused steps are skipped and the blocks looked at afterwards, so that a refusal that changed
- * something is seen. */
+/* Uses the instance; after refused steps the blocks are verified, so that a refusal that changed something
+ * is detected. */
 static hy_error use_once(hy_conformance *c, hy_instance *instance, hy_blocks *blocks, const char **wrong) {
     hy_error result = HY_OK;
     for (size_t i = 0; i < 24; i++) {
@@ -477,8 +477,10 @@ static hy_error use_once(hy_conformance *c, hy_instance *instance, hy_blocks *bl
     return result;
 }
 
+/* The sweep runs this with each allocation of `gpa` refused: makes an instance over it, uses and destroys
+ * it. */
 static hy_error make_and_use(hy_allocator gpa, void *argument) {
-    swept *s = argument;
+    sweep_state *s = argument;
     hy_conformance *c = s->c;
     hy_config config = {.child = gpa};
     hy_instance instance;
@@ -496,10 +498,10 @@ static hy_error make_and_use(hy_allocator gpa, void *argument) {
     return result;
 }
 
-/* An allocator may answer its child's refusal in another way (a smaller chunk), so that nothing is
- * refused to its user; all else that the sweep can find is a fault. */
+/* An allocator may recover from its child's refusal (by a smaller chunk), so HY_SWEEP_SWALLOWED is not a
+ * fault where every request was served; all other findings of the sweep are. */
 static bool child_refuses(hy_conformance *c) {
-    swept s = {c, NULL};
+    sweep_state s = {c, NULL};
     hy_sweep_report report;
     hy_sweep_result result = hy_check_all_allocation_failures(make_and_use, c->child.allocator, &s, &report);
     HY_EXPECT(c, !s.wrong, "after a refusal of its child: %s", s.wrong);

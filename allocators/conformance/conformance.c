@@ -1,4 +1,4 @@
-/* conformance.c: sets a check up, runs it, and looks at what it left behind. */
+/* conformance.c: sets up a check, runs it, and verifies that nothing leaked. */
 #include "allocators/conformance/check.h"
 #include <heapyard/libc.h>
 #include <heapyard/typed.h>
@@ -8,8 +8,8 @@
 #define GREATEST_SIZE_ASKED ((size_t)64 << 10)
 #define GREATEST_ALIGN_LOG2_ASKED 14
 
-/* What failed checks left behind. It may be broken, so it is not touched again; and it is kept whole,
- * because what their instances stand on lies in it. */
+/* The state of failed checks. An instance may be broken, so it is not used or destroyed; its memory is kept,
+ * because the instance may still refer to the child and counter in it. */
 static struct { hy_conformance *newest; } abandoned;
 
 bool hy_conformance_fail(hy_conformance *c, const char *format, ...) {

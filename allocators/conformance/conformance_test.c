@@ -1,9 +1,9 @@
-/* conformance_test.c: every check that applies to a row, for every row: a subtest each. The first that
- * fails ends its row: what it left behind may be broken, and would speak for the next ones.
+/* conformance_test.c: a subtest for every row and every check that applies to it. After a row's first
+ * failure its other checks are skipped, because a broken allocator may make them fail too.
  *
  *   conformance_test [--plugin=LABEL=PATH]… [PREFIX]
  *
- * PREFIX: only rows whose names begin so. With plugins, their rows and no others.
+ * PREFIX: only rows whose names begin with it. With plugins, only their rows.
  */
 #include "allocators/conformance/check.h"
 #include "allocators/peers/peers.h"
@@ -23,7 +23,7 @@ typedef struct subtest {
     char name[128];
 } subtest;
 
-static const hy_row *failed_row; /* the last one that did */
+static const hy_row *failed_row; /* the last row with a failure */
 
 static void run_subtest(void **state) {
     subtest *test = *state;
@@ -34,7 +34,7 @@ static void run_subtest(void **state) {
     fail_msg("%s: %s: %s", test->row->name, test->check->name, why);
 }
 
-/* The rows whose name begins with `prefix`; returns how many subtests there are. */
+/* Lists the subtests of rows whose name begins with `prefix`; returns their number. */
 static size_t list_subtests(subtest *tests, const char *prefix) {
     size_t check_count, count = 0;
     const hy_conformance_check *checks = hy_conformance_checks(&check_count);
@@ -65,7 +65,7 @@ static int run_all(subtest *tests, struct CMUnitTest *units, const char *prefix)
     return _cmocka_run_group_tests("conformance", units, count, NULL, NULL);
 }
 
-/* Loads the plugins named and returns the prefix, "" where none is given; NULL: printed why. */
+/* Loads the plugins and returns the prefix, "" where none is given. NULL: the error was printed. */
 static const char *read_arguments(char **argv) {
     static const char option[] = "--plugin=";
     const char *prefix = "";

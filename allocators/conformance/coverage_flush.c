@@ -1,16 +1,16 @@
-/* coverage_flush.c: in coverage builds, programs that end without an exit keep what they counted.
+/* coverage_flush.c: in coverage builds, writes the counters of programs that end without exit().
  *
- * gcov writes its counters when a program exits. Many tests look at how a program ends otherwise: misuse
- * aborts, a forked child leaves by _exit, a program becomes another one by exec. The linker (--wrap, see the
- * top CMakeLists.txt) leads those calls here, where the counters are written first. They start again at zero
- * afterwards, for whoever comes back: a handler that jumps out of abort, an exec that failed.
+ * gcov writes its counters when a program calls exit(). Many tests end otherwise: misuse aborts, a forked
+ * child calls _exit, a program calls exec. The linker (--wrap, see the top CMakeLists.txt) redirects those
+ * calls here, where the counters are written first. The counters are then reset, so that nothing is counted
+ * twice where the program continues: a handler that jumps out of abort, an exec that failed.
  *
- * Only coverage builds compile this file, and without instruments of its own.
+ * Only coverage builds compile this file, and without instrumenting it.
  */
 #include <stdlib.h>
 #include <unistd.h>
 
-/* The names are the linker's. */
+/* The names are prescribed by the linker and gcov. */
 // NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming)
 void __gcov_dump(void);
 void __gcov_reset(void);

@@ -1,10 +1,10 @@
-/* dies.h: for tests: that something ends the program, and what it says on standard error.
+/* dies.h: death tests: how a function ends its process, and what it prints on standard error.
  *
  *   assert_dies_saying(function, "got 24");
  *
- * runs `void function(void)` in a child process and fails unless that is ended by SIGABRT with the
- * text on standard error; assert_exits_saying likewise for one that goes on to its end. Includes cmocka, and
- * what cmocka wants included before it.
+ * runs `void function(void)` in a child process and fails unless that is ended by SIGABRT with the text on
+ * standard error; assert_exits_saying does the same for a function that exits. Includes cmocka, and the
+ * headers that cmocka requires before it.
  */
 #ifndef HEAPYARD_DIES_H
 #define HEAPYARD_DIES_H
@@ -23,7 +23,7 @@
 
 #include <cmocka.h>
 
-/* Runs `function` in a child whose standard error is `stream`; the child's wait status. */
+/* Runs `function` in a child process whose standard error is `stream`; returns the child's wait status. */
 static inline int status_of_child(void (*function)(void), int stream) {
     fflush(NULL);
     pid_t child = fork();
@@ -41,36 +41,36 @@ static inline int status_of_child(void (*function)(void), int stream) {
     return status;
 }
 
-#define SAID_MAX 4096
+#define OUTPUT_MAX 4096
 
-/* Runs `function` in a child and keeps what it said; the child's wait status. */
-static inline int status_and_words(void (*function)(void), char words[SAID_MAX]) {
-    FILE *said = tmpfile();
-    assert_non_null(said);
-    int status = status_of_child(function, fileno(said));
-    rewind(said);
-    words[fread(words, 1, SAID_MAX - 1, said)] = '\0';
-    fclose(said);
+/* The same, with the child's standard error in `output`. */
+static inline int status_and_output(void (*function)(void), char output[OUTPUT_MAX]) {
+    FILE *errors = tmpfile();
+    assert_non_null(errors);
+    int status = status_of_child(function, fileno(errors));
+    rewind(errors);
+    output[fread(output, 1, OUTPUT_MAX - 1, errors)] = '\0';
+    fclose(errors);
     return status;
 }
 
 static inline void assert_dies_saying(void (*function)(void), const char *text) {
-    char words[SAID_MAX];
-    int status = status_and_words(function, words);
+    char output[OUTPUT_MAX];
+    int status = status_and_output(function, output);
     if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT) {
-        fail_msg("expected SIGABRT, got wait status %d; it said: %s", status, words);
+        fail_msg("expected SIGABRT, got wait status %d; it said: %s", status, output);
     }
-    if (!strstr(words, text)) fail_msg("expected \"%s\" in: %s", text, words);
+    if (!strstr(output, text)) fail_msg("expected \"%s\" in: %s", text, output);
 }
 
-/* The child ends with that exit status, and said the text. */
+/* The child must exit with that status and have printed the text. */
 static inline void assert_exits_saying(int exit_status, void (*function)(void), const char *text) {
-    char words[SAID_MAX];
-    int status = status_and_words(function, words);
+    char output[OUTPUT_MAX];
+    int status = status_and_output(function, output);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != exit_status) {
-        fail_msg("expected exit %d, got wait status %d; it said: %s", exit_status, status, words);
+        fail_msg("expected exit %d, got wait status %d; it said: %s", exit_status, status, output);
     }
-    if (!strstr(words, text)) fail_msg("expected \"%s\" in: %s", text, words);
+    if (!strstr(output, text)) fail_msg("expected \"%s\" in: %s", text, output);
 }
 
 #endif

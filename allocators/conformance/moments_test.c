@@ -1,7 +1,7 @@
-/* moments_test.c: a fault may come at any moment: what the suite says where a single call goes wrong, and
- * where a row's accounts do.
+/* moments_test.c: what the suite reports where one call, at any position in a check, is faulty, and where a
+ * row's statistics are.
  *
- * Unlike broken_test.c's, these faults do no harm of their own, so all run in this process.
+ * Unlike those of broken_test.c, these faults cannot crash the process, so all run in this one.
  */
 #include "allocators/conformance/check.h"
 #include <heapyard/libc.h>
@@ -19,12 +19,12 @@
 
 typedef enum fault {
     NONE,
-    REFUSES,          /* the call of that number */
-    CHANGES,          /* a byte of the block before, in the call of that number */
-    SERVES_SO_MANY,   /* allocations, and refuses all later ones */
-    LEAKS_ON_REFUSAL, /* what it had taken from its child already */
+    REFUSES,          /* call number `at` */
+    CHANGES,          /* a byte of the previous block, in call number `at` */
+    SERVES_SO_MANY,   /* `at` allocations, and refuses all later ones */
+    LEAKS_ON_REFUSAL, /* a block that it has already taken from its child */
     NOT_MADE,
-    CHECK_FAILS, /* from the call of that number on */
+    CHECK_FAILS, /* from call number `at` on */
     STATS_REFUSED,
     USED_PASSES_CAPACITY,
     USED_PASSES_PEAK,
@@ -32,7 +32,7 @@ typedef enum fault {
     OWNS_NOTHING,
 } fault;
 
-/* Hands its child's blocks on, but for its fault. */
+/* Forwards to its child, apart from its fault. */
 typedef struct faulty {
     hy_allocator child;
     size_t greatest;
@@ -42,7 +42,7 @@ typedef struct faulty {
     size_t live_bytes;
 } faulty;
 
-/* What the next instances do. */
+/* The fault of the next instances. */
 static struct {
     fault fault;
     uint64_t at;
@@ -97,7 +97,7 @@ static void destroy(const hy_row *row, void *instance) {
     hy_destroy(hy_libc(), (faulty *)instance);
 }
 
-/* Serves again, whatever is still live: nothing but counts is looked at afterwards. */
+/* Serves again without freeing live blocks: the checks that use this verify only counts afterwards. */
 static bool reset(void *instance, hy_reset_mode mode, size_t limit) {
     (void)mode, (void)limit;
     ((faulty *)instance)->served = 1;
@@ -121,7 +121,7 @@ static bool owns(void *instance, const void *ptr) {
     return false;
 }
 
-/* A row that keeps what it promises, but for the fault that is planned. */
+/* A row that keeps the contract, apart from the planned fault. */
 static hy_row row_with(hy_traits traits, const char *child) {
     return (hy_row){
         .name = "faulty",
@@ -148,8 +148,8 @@ static const hy_conformance_check *check_named(const char *name) {
     return NULL;
 }
 
-/* Runs the check with a fault; what it says, "" where it holds. */
-static const char *said_by(const char *name, const hy_row *row, fault kind, uint64_t at) {
+/* Runs the check with a fault; returns its message, "" where it passes. */
+static const char *message_of(const char *name, const hy_row *row, fault kind, uint64_t at) {
     static char why[HY_CONFORMANCE_WHY];
     plan.fault = kind;
     plan.at = at;
@@ -159,16 +159,16 @@ static const char *said_by(const char *name, const hy_row *row, fault kind, uint
     return why;
 }
 
-typedef struct moment {
+typedef struct call_range {
     const char *check;
     hy_traits traits;
-    unsigned calls;   /* a refusal of any of these first ones must be told */
-    unsigned changes; /* and a byte changed in one of these, counted from the second */
-} moment;
+    unsigned calls;   /* a refusal of any of this many first calls must be reported */
+    unsigned changes; /* and a byte changed in any of this many, counted from the second */
+} call_range;
 
 #define THROUGH_FREES (HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE)
 
-static const moment moments[] = {
+static const call_range call_ranges[] = {
     {"serves", 0, 20, 0},
     {"alignment", 0, 40, 40},
     {"overflow", 0, 1, 4},
@@ -186,89 +186,90 @@ static const moment moments[] = {
     {"typed_layer", 0, 4, 0},
 };
 
-#define MOMENTS (sizeof moments / sizeof moments[0])
+#define CALL_RANGES (sizeof call_ranges / sizeof call_ranges[0])
 
-/* Over a child that keeps what the row promises, in every build. */
-static hy_row row_of(const moment *m) {
+/* The row over a child that has the row's traits in every build. */
+static hy_row row_of(const call_range *m) {
     return row_with(m->traits, m->traits & HY_TRAIT_FREE_LAST ? "fixed_buffer" : "libc");
 }
 
-static void a_refusal_is_told_at_every_moment(void **state) {
+static void a_refusal_is_reported_at_every_call(void **state) {
     (void)state;
-    for (size_t i = 0; i < MOMENTS; i++) {
-        hy_row row = row_of(&moments[i]);
-        for (unsigned at = 0; at < moments[i].calls; at++) {
-            if (!said_by(moments[i].check, &row, REFUSES, at)[0])
-                fail_msg("%s does not tell that call %u is refused", moments[i].check, at);
+    for (size_t i = 0; i < CALL_RANGES; i++) {
+        hy_row row = row_of(&call_ranges[i]);
+        for (unsigned at = 0; at < call_ranges[i].calls; at++) {
+            if (!message_of(call_ranges[i].check, &row, REFUSES, at)[0])
+                fail_msg("%s does not report that call %u is refused", call_ranges[i].check, at);
         }
     }
 }
 
-static void a_changed_byte_is_told_at_every_moment(void **state) {
+static void a_changed_byte_is_reported_at_every_call(void **state) {
     (void)state;
-    for (size_t i = 0; i < MOMENTS; i++) {
-        hy_row row = row_of(&moments[i]);
-        for (unsigned at = 1; at <= moments[i].changes; at++) {
-            if (!strstr(said_by(moments[i].check, &row, CHANGES, at), "a block lost its contents"))
-                fail_msg("%s does not tell of the byte that call %u changes", moments[i].check, at);
+    for (size_t i = 0; i < CALL_RANGES; i++) {
+        hy_row row = row_of(&call_ranges[i]);
+        for (unsigned at = 1; at <= call_ranges[i].changes; at++) {
+            if (!strstr(message_of(call_ranges[i].check, &row, CHANGES, at), "a block lost its contents"))
+                fail_msg("%s does not report the byte that call %u changes", call_ranges[i].check, at);
         }
     }
 }
 
-/* All but the last blocks are freed before they are looked at. */
-static void a_changed_byte_of_what_stays_is_told(void **state) {
+/* The check verifies only the blocks that are still live at its end. */
+static void a_changed_byte_of_a_kept_block_is_reported(void **state) {
     (void)state;
     hy_row row = row_with(THROUGH_FREES, "libc");
-    assert_string_equal(said_by("freed_memory_serves", &row, CHANGES, 5995), "a block lost its contents");
+    assert_string_equal(message_of("freed_memory_serves", &row, CHANGES, 5995), "a block lost its contents");
 }
 
-static void a_structure_that_breaks_is_told(void **state) {
+static void a_failed_structure_check_is_reported(void **state) {
     (void)state;
     hy_row row = row_with(HY_TRAIT_FIXED_CAPACITY | HY_TRAIT_FREE_LAST, "fixed_buffer");
     row.default_capacity = (size_t)16 << 20; /* the child's own */
     row.check = check;
     assert_string_equal(
-        said_by("fixed_capacity", &row, CHECK_FAILS, 2), "the row's own check fails when it is full");
-    assert_non_null(strstr(said_by("full_then_freed", &row, CHECK_FAILS, 2), "own check of its structure"));
+        message_of("fixed_capacity", &row, CHECK_FAILS, 2), "the row's own check fails when it is full");
+    assert_non_null(
+        strstr(message_of("full_then_freed", &row, CHECK_FAILS, 2), "own check of its structure"));
     row.traits = 0;
     row.default_child = "libc";
-    assert_non_null(strstr(said_by("child_refuses", &row, CHECK_FAILS, 9), "own check of its structure"));
-    assert_string_equal(said_by("child_refuses", &row, NONE, 0), "");
+    assert_non_null(strstr(message_of("child_refuses", &row, CHECK_FAILS, 9), "own check of its structure"));
+    assert_string_equal(message_of("child_refuses", &row, NONE, 0), "");
 }
 
-static void a_leak_on_refusal_is_told_with_its_place(void **state) {
+static void a_leak_on_refusal_is_reported_with_its_call(void **state) {
     (void)state;
     hy_row row = row_with(0, "libc");
-    const char *said = said_by("child_refuses", &row, LEAKS_ON_REFUSAL, 0);
-    if (!strstr(said, "when allocation 2 of ")) fail_msg("said: %s", said);
+    const char *message = message_of("child_refuses", &row, LEAKS_ON_REFUSAL, 0);
+    if (!strstr(message, "when allocation 2 of ")) fail_msg("message: %s", message);
 }
 
-static void a_capacity_that_is_none_is_told(void **state) {
+static void a_wrong_capacity_is_reported(void **state) {
     (void)state;
     hy_row row = row_with(HY_TRAIT_FIXED_CAPACITY, "libc");
-    assert_string_equal(said_by("fixed_capacity", &row, SERVES_SO_MANY, 0), "nothing is served");
-    const char *said = said_by("fixed_capacity", &row, SERVES_SO_MANY, 100);
-    assert_string_equal(said, "409600 bytes are served of a capacity of 262144");
-    assert_string_equal(said_by("fixed_capacity", &row, SERVES_SO_MANY, 20), "");
+    assert_string_equal(message_of("fixed_capacity", &row, SERVES_SO_MANY, 0), "nothing is served");
+    const char *message = message_of("fixed_capacity", &row, SERVES_SO_MANY, 100);
+    assert_string_equal(message, "409600 bytes are served of a capacity of 262144");
+    assert_string_equal(message_of("fixed_capacity", &row, SERVES_SO_MANY, 20), "");
     row = row_with(HY_TRAIT_FIXED_CAPACITY | HY_TRAIT_BULK_RESET, "fixed_buffer");
-    said = said_by("fixed_capacity", &row, SERVES_SO_MANY, 20);
-    assert_string_equal(said, "77824 bytes are served after a reset, 81920 were before");
+    message = message_of("fixed_capacity", &row, SERVES_SO_MANY, 20);
+    assert_string_equal(message, "77824 bytes are served after a reset, 81920 were before");
     row = row_with(HY_TRAIT_FIXED_CAPACITY | HY_TRAIT_FREE_LAST, "libc");
-    assert_string_equal(
-        said_by("full_then_freed", &row, SERVES_SO_MANY, 20), "only 20 blocks of 4096 bytes fit in round 0");
-    /* Blocks too small to be linked with each other stay, and are missed. */
+    assert_string_equal(message_of("full_then_freed", &row, SERVES_SO_MANY, 20),
+        "only 20 blocks of 4096 bytes fit in round 0");
+    /* The check can't link blocks smaller than a pointer, so it leaks them, and the child reports that. */
     row = row_with(HY_TRAIT_FIXED_CAPACITY | HY_TRAIT_FIXED_BLOCK, "libc");
     row.default_block_size = 4;
-    assert_non_null(
-        strstr(said_by("fixed_capacity", &row, SERVES_SO_MANY, 5), "the child misses 20 bytes in 5 blocks"));
+    assert_non_null(strstr(
+        message_of("fixed_capacity", &row, SERVES_SO_MANY, 5), "the child misses 20 bytes in 5 blocks"));
 }
 
-static void accounts_that_do_not_agree_are_told(void **state) {
+static void inconsistent_statistics_are_reported(void **state) {
     (void)state;
     static const struct {
         const char *check;
         fault fault;
-        const char *says;
+        const char *message;
     } accounts[] = {
         {"accounts_agree", NONE, ""},
         {"accounts_agree", STATS_REFUSED, "stats are refused"},
@@ -281,54 +282,55 @@ static void accounts_that_do_not_agree_are_told(void **state) {
     for (size_t i = 0; i < sizeof accounts / sizeof accounts[0]; i++) {
         hy_row row = row_with(THROUGH_FREES | HY_TRAIT_BULK_RESET, "libc");
         row.stats = stats;
-        const char *said = said_by(accounts[i].check, &row, accounts[i].fault, 0);
-        if (!strstr(said, accounts[i].says) || (accounts[i].says[0] == 0) != (said[0] == 0))
-            fail_msg("%s says \"%s\", not \"%s\"", accounts[i].check, said, accounts[i].says);
+        const char *message = message_of(accounts[i].check, &row, accounts[i].fault, 0);
+        if (!strstr(message, accounts[i].message) || (accounts[i].message[0] == 0) != (message[0] == 0))
+            fail_msg("%s reports \"%s\", not \"%s\"", accounts[i].check, message, accounts[i].message);
     }
     hy_row row = row_with(THROUGH_FREES, "libc");
     row.owns = owns;
-    assert_string_equal(said_by("accounts_agree", &row, OWNS_NOTHING, 0), "it does not own a live block");
+    assert_string_equal(message_of("accounts_agree", &row, OWNS_NOTHING, 0), "it does not own a live block");
 }
 
-/* Sizes and alignments are asked for only as far as a row goes. */
-static void the_smallest_rows_are_not_asked_too_much(void **state) {
+/* Checks request only sizes and alignments that the row must serve. */
+static void the_smallest_rows_pass(void **state) {
     (void)state;
     static const char *const names[] = {"serves", "alignment", "overflow", "realloc_keeps_contents",
         "remap_keeps_alignment", "typed_layer", "no_overlap", "accounts_agree", "child_refuses"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         hy_row row = row_with(HY_TRAIT_FIXED_BLOCK, "libc");
         row.default_block_size = 3;
-        assert_string_equal(said_by(names[i], &row, NONE, 0), "");
+        assert_string_equal(message_of(names[i], &row, NONE, 0), "");
         row = row_with(0, "libc");
         row.greatest_align = (hy_align){2};
-        assert_string_equal(said_by(names[i], &row, NONE, 0), "");
+        assert_string_equal(message_of(names[i], &row, NONE, 0), "");
     }
 }
 
-static void what_can_not_be_made_is_told(void **state) {
+static void an_instance_that_can_not_be_made_is_reported(void **state) {
     (void)state;
     hy_row row = row_with(0, "libc");
-    assert_string_equal(said_by("serves", &row, NOT_MADE, 0), "it can't be made");
+    assert_string_equal(message_of("serves", &row, NOT_MADE, 0), "it can't be made");
     row.default_child = NULL;
-    assert_string_equal(said_by("serves", &row, NOT_MADE, 0), "it can't be made");
+    assert_string_equal(message_of("serves", &row, NOT_MADE, 0), "it can't be made");
     row.default_child = "nobody";
-    assert_string_equal(said_by("serves", &row, NONE, 0), "its default child nobody can't be made");
-    /* A row without a child is used as it is. */
+    assert_string_equal(message_of("serves", &row, NONE, 0), "its default child nobody can't be made");
+    /* A row without a child is used without the counter below it. */
     row.default_child = NULL;
-    assert_string_equal(said_by("serves", &row, NONE, 0), "");
+    assert_string_equal(message_of("serves", &row, NONE, 0), "");
     row = row_with(THROUGH_FREES, NULL);
-    assert_string_equal(said_by("freed_memory_serves", &row, NONE, 0), "");
+    assert_string_equal(message_of("freed_memory_serves", &row, NONE, 0), "");
 }
 
-typedef struct heard {
+typedef struct report_counts {
     unsigned good;
     unsigned bad;
     const char *last;
-} heard;
+} report_counts;
 
-static void listen(void *context, const hy_row *row, const hy_conformance_check *checked, const char *why) {
+static void count_report(
+    void *context, const hy_row *row, const hy_conformance_check *checked, const char *why) {
     (void)row;
-    heard *h = context;
+    report_counts *h = context;
     if (why)
         h->bad++;
     else
@@ -336,27 +338,27 @@ static void listen(void *context, const hy_row *row, const hy_conformance_check 
     h->last = checked->name;
 }
 
-static void a_row_is_told_of_up_to_its_first_fault(void **state) {
+static void a_row_is_reported_up_to_its_first_failure(void **state) {
     (void)state;
     hy_row row = *hy_registry_find("libc");
-    heard h = {0};
-    assert_true(hy_conformance_run_row(&row, listen, &h));
+    report_counts h = {0};
+    assert_true(hy_conformance_run_row(&row, count_report, &h));
     assert_true(h.good > 5 && h.bad == 0);
     assert_true(hy_conformance_run_row(&row, NULL, NULL));
     row = row_with(0, "libc");
-    h = (heard){0};
+    h = (report_counts){0};
     plan.fault = REFUSES;
     plan.at = 20;
-    assert_false(hy_conformance_run_row(&row, listen, &h));
+    assert_false(hy_conformance_run_row(&row, count_report, &h));
     assert_int_equal(h.bad, 1);
     assert_non_null(h.last);
     unsigned before = h.good;
     row.missing = "another system";
-    assert_false(hy_conformance_run_row(&row, listen, &h));
+    assert_false(hy_conformance_run_row(&row, count_report, &h));
     assert_int_equal(h.good + h.bad, before + 1);
 }
 
-static void blocks_are_no_more_than_their_table_holds(void **state) {
+static void the_table_of_blocks_is_bounded(void **state) {
     (void)state;
     hy_blocks *blocks = malloc(sizeof *blocks);
     assert_non_null(blocks);
@@ -371,20 +373,20 @@ static void blocks_are_no_more_than_their_table_holds(void **state) {
 
 int main(void) {
 #if HY_ASAN
-    __lsan_disable(); /* what a failed check held is left behind: it may be broken */
+    __lsan_disable(); /* a failed check's instance may be broken, so it is never freed */
 #endif
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_refusal_is_told_at_every_moment),
-        cmocka_unit_test(a_changed_byte_is_told_at_every_moment),
-        cmocka_unit_test(a_changed_byte_of_what_stays_is_told),
-        cmocka_unit_test(a_structure_that_breaks_is_told),
-        cmocka_unit_test(a_leak_on_refusal_is_told_with_its_place),
-        cmocka_unit_test(a_capacity_that_is_none_is_told),
-        cmocka_unit_test(accounts_that_do_not_agree_are_told),
-        cmocka_unit_test(the_smallest_rows_are_not_asked_too_much),
-        cmocka_unit_test(what_can_not_be_made_is_told),
-        cmocka_unit_test(a_row_is_told_of_up_to_its_first_fault),
-        cmocka_unit_test(blocks_are_no_more_than_their_table_holds),
+        cmocka_unit_test(a_refusal_is_reported_at_every_call),
+        cmocka_unit_test(a_changed_byte_is_reported_at_every_call),
+        cmocka_unit_test(a_changed_byte_of_a_kept_block_is_reported),
+        cmocka_unit_test(a_failed_structure_check_is_reported),
+        cmocka_unit_test(a_leak_on_refusal_is_reported_with_its_call),
+        cmocka_unit_test(a_wrong_capacity_is_reported),
+        cmocka_unit_test(inconsistent_statistics_are_reported),
+        cmocka_unit_test(the_smallest_rows_pass),
+        cmocka_unit_test(an_instance_that_can_not_be_made_is_reported),
+        cmocka_unit_test(a_row_is_reported_up_to_its_first_failure),
+        cmocka_unit_test(the_table_of_blocks_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

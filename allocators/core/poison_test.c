@@ -184,8 +184,8 @@ static void commit_all(void) {}
 static void the_tools_tell_each_misuse(void **state) {
     (void)state;
     for (size_t i = 0; i < MISUSE_COUNT; i++) {
-        char words[SAID_MAX];
-        int status = status_and_words(misuses[i].commit, words);
+        char words[OUTPUT_MAX];
+        int status = status_and_output(misuses[i].commit, words);
         if (!WIFEXITED(status) || WEXITSTATUS(status) == 0)
             fail_msg("%s: not told: wait status %d: %s", misuses[i].name, status, words);
         if (!strstr(words, "AddressSanitizer: use-after-poison"))

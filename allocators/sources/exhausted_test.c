@@ -82,8 +82,8 @@ static void making_a_row_is_refused_whole(void **state) {
     for (size_t i = 0; i < count; i++) {
         if (!needs_memory(rows[i])) continue;
         tested = rows[i];
-        char words[SAID_MAX];
-        int status = status_and_words(make_with_too_little, words);
+        char words[OUTPUT_MAX];
+        int status = status_and_output(make_with_too_little, words);
         if (!WIFEXITED(status) || WEXITSTATUS(status) > 1) {
             fail_msg("%s: wait status %d; it said: %s", tested->name, status, words);
         }
