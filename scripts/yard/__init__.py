@@ -1,1 +1,1 @@
-"""What the scripts share: one module a noun, its test beside it."""
+"""Modules that the scripts share, each with its test beside it."""

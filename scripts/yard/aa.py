@@ -1,8 +1,8 @@
-"""The control of all controls: libc against itself, over and over, through the whole machinery.
+"""The A/A check of the whole measurement: libc against itself, in many cells.
 
 Each cell is a full measurement (processes × rounds) of `libc` and `libc_again`, which are the same code
-under two names. Their ratio is 1; of the 95 % intervals about 95 in 100 must hold it, and half an
-interval's width says how small a difference can be seen at all.
+under two names. Their true ratio is 1, so about 95 of 100 intervals at 95 % must contain it; half an
+interval's width is the smallest difference that can be detected.
 """
 
 import itertools
@@ -16,14 +16,14 @@ from yard import common, context, run, stats
 
 PROCESSES = 30
 ROUNDS = 60
-# What is wanted of at least so many cells.
+# The criteria, which need at least this many cells.
 CELLS_MIN = 200
 HOLDING_LEAST, HOLDING_MOST = 0.92, 0.98
 HALF_WIDTH_MOST = 0.02
 
 
 def measure_cell(bench, cell, rounds):
-    """Per process, the median over rounds of log(libc_again / libc)."""
+    """The ratio libc_again / libc, from each process's median over rounds of its logarithm."""
     logs = []
     for process in range(PROCESSES):
         command = bench.command(
@@ -40,7 +40,7 @@ def measure_cell(bench, cell, rounds):
 
 
 def judge(holding, half_width, count):
-    """Whether it is as wanted; too few cells can't tell."""
+    """The exit status: whether the criteria are met; inconclusive where there are too few cells."""
     if count < CELLS_MIN:
         return common.Exit.INCONCLUSIVE
     good = HOLDING_LEAST <= holding <= HOLDING_MOST and half_width <= HALF_WIDTH_MOST

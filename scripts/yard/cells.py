@@ -1,8 +1,8 @@
 """Which cells a bench run measures, with which rows, rounds and processes, and how long that takes.
 
-The registry and the workloads say what there is (heapyard-bench list --json); a tier says which cells,
-filters say which rows. A cell's candidates share a process; where their live sets together would not
-fit into memory, they are dealt into several groups, each with the references in it.
+heapyard-bench list --json gives the rows and workloads; the tier chooses cells, filters choose rows and
+workloads. A cell's rows share a process; where their live sets together would not fit into memory, they
+are split into several groups, each including the references.
 """
 
 import difflib
@@ -16,13 +16,13 @@ REFERENCES = ("libc", "libc_again")
 HARNESS = "empty"
 TIERS = {"quick": 1, "standard": 2, "full": 3}
 TIER_NAMES = {"smoke": 0, **TIERS}
-# Processes whose samples also hold the harness's own cost.
+# The number of processes that also measure the harness's own cost.
 HARNESS_PROCESSES = 3
 ROUNDS_MIN = 5
-# Epochs from here on are whole programs: one round a process.
+# Epochs of at least this length are whole programs: one round per process.
 WHOLE_EPOCH_SECONDS = 0.005
 PROCESSES_MIN = 10
-# What an epoch of the cheapest cells takes, warm-up included: they get the tier's rounds, longer ones fewer.
+# The time of an epoch of the cheapest cells, warm-up included: they get the tier's rounds, longer ones fewer.
 SHORTEST_EPOCH_NS = 125_000
 START_SECONDS = 0.03
 FILL_SECONDS_PER_BLOCK = 300e-9
@@ -31,7 +31,7 @@ MEMORY_PROCESS_SECONDS = 0.1
 
 
 class Tier(NamedTuple):
-    """How much a run measures. Seconds bound the throughput part; None: however long it takes."""
+    """How much a run measures. `seconds` bounds the throughput part; None: no bound."""
 
     name: str
     processes: int
@@ -49,14 +49,14 @@ TIER_PLANS = {
 
 
 class Cell(NamedTuple):
-    """One workload with one set of parameters and threads. groups: rows that share a process."""
+    """One workload with one set of parameters and threads. groups: tuples of rows that share a process."""
 
     workload: str
     params: str
     threads: int
     rows: tuple
     groups: tuple
-    epoch_seconds: float  # of one candidate, warm-up included
+    epoch_seconds: float  # of one row, warm-up included
     live_blocks: int
     live_bytes: int
 
@@ -72,12 +72,12 @@ class Plan(NamedTuple):
     processes: int
     memory_processes: int
     seconds: float  # expected
-    rows: tuple  # chosen, missing ones not among them
+    rows: tuple  # chosen, without missing ones
 
 
 def matching(filters, names, what):
-    """The names that exact names or globs choose; None chooses all. A filter that matches nothing is a
-    usage error that tells the nearest name."""
+    """The names chosen by comma-separated names or globs; None chooses all. A filter that matches nothing is
+    a usage error that suggests the nearest name."""
     if not filters:
         return list(names)
     chosen = set()
@@ -91,8 +91,8 @@ def matching(filters, names, what):
 
 
 def choose_rows(listing, filters):
-    """The rows to measure, by name. A missing one that is named is a usage error, one that a glob or
-    no filter at all chooses is left out: the page lists it with what to install."""
+    """The names of the rows to measure. A missing row is a usage error where it is named exactly, and left out
+    where a glob or no filter chooses it: the page lists it with what to install."""
     missing = {row["name"]: row["missing"] for row in listing["rows"] if row.get("missing")}
     chosen = matching(filters, [row["name"] for row in listing["rows"]], "allocator")
     for name in (filters or "").split(","):
@@ -113,7 +113,7 @@ def choose_threads(listing, filters):
 
 
 def deal(rows, live_bytes, memory_bytes):
-    """Groups of rows whose live sets fit into half the memory together, references in each."""
+    """Splits rows into groups whose live sets together fit into half the memory, references in each."""
     fitting = max(len(REFERENCES) + 1, int(memory_bytes / 2 // max(live_bytes, 1)))
     references = [row for row in rows if row in REFERENCES]
     if len(rows) <= fitting or not references:
@@ -124,8 +124,8 @@ def deal(rows, live_bytes, memory_bytes):
 
 
 def rows_of(given, rows, stacks, tier):
-    """The rows that a cell is measured with. stacks: rows that are measured, below the full tier, only in the
-    cells that their workload has for them."""
+    """The rows that a cell is measured with. stacks: rows that are measured below the full tier only in cells
+    that their workload marks for compositions."""
     spared = () if tier == "full" or given["compositions"] else stacks
     return tuple(row for row in given["rows"] if row in rows and row not in spared)
 
@@ -152,7 +152,7 @@ def find_cells(listing, tier, rows, stacks, workloads, threads, memory_bytes):
 
 
 def process_seconds(cell, rows, rounds):
-    """What one process of a cell is expected to take."""
+    """The expected time of one process of a cell."""
     before = 1 if cell.epoch_seconds >= WHOLE_EPOCH_SECONDS else CALIBRATION_EPOCHS
     one = cell.epoch_seconds * (2 * rounds + before) + cell.live_blocks * FILL_SECONDS_PER_BLOCK
     return START_SECONDS + len(rows) * one
@@ -167,8 +167,8 @@ def throughput_seconds(cells, rounds, processes):
 
 
 def share_rounds(cells, tier):
-    """Rounds by cell and processes, so that the whole fits the tier's time. Long epochs get fewer rounds;
-    then all get fewer; then there are fewer processes."""
+    """(rounds by cell, processes), chosen so that the whole fits the tier's time. Long epochs get fewer rounds;
+    where that is not enough all get fewer, and then there are fewer processes."""
     full = {
         cell: rounds_of(cell, min(tier.rounds, tier.rounds * SHORTEST_EPOCH_NS / 1e9 / cell.epoch_seconds)) for cell in cells
     }
@@ -183,17 +183,18 @@ def share_rounds(cells, tier):
 
 
 def memory_replicate_seconds(cells):
-    """One process for each cell and row; their idle second overlaps, their work shares the cores."""
+    """The expected time of one process for each cell and row; their idle second overlaps, their work shares the
+    cores."""
     return 1.5 + sum(len(cell.rows) * (MEMORY_PROCESS_SECONDS + cell.live_blocks * 30 * 50e-9) for cell in cells) / 2
 
 
 def make(listing, tier_name="standard", allocators=None, workloads=None, threads=None, memory_bytes=1 << 34):
-    """The plan of a run. Filters are comma-separated names or globs, as make bench takes them."""
+    """The plan of a run. Filters are comma-separated names or globs, as for make bench."""
     tier = TIER_PLANS[tier_name]
     chosen = choose_rows(listing, allocators)
     rows = [row["name"] for row in listing["rows"] if row["name"] in chosen or row["name"] in REFERENCES]
     names = matching(workloads, [workload["name"] for workload in listing["workloads"]], "workload")
-    # Stacks that a filter asks for are wanted in every cell.
+    # With a filter, compositions are measured in every cell.
     stacks = () if allocators else {row["name"] for row in listing["rows"] if row["group"] == "composition"}
     cells = find_cells(listing, tier_name, rows, stacks, names, choose_threads(listing, threads), memory_bytes)
     if not cells:

@@ -1,4 +1,4 @@
-"""Exit codes, errors, paths and files as every script of the yard has them."""
+"""Exit codes, errors, paths and files, shared by all scripts of the yard."""
 
 import argparse
 import contextlib
@@ -17,7 +17,7 @@ OUT = ROOT / "reports" / "out"
 
 
 class Exit(enum.IntEnum):
-    """What a script's exit status says; where several apply, see worst()."""
+    """The exit statuses of all scripts; where several apply, see worst()."""
 
     GOOD = 0
     HARNESS = 1  # a crashed or hung cell, or the harness itself failed
@@ -28,7 +28,7 @@ class Exit(enum.IntEnum):
 
 
 def worst(codes):
-    """The one status that stands for several: 2 at once, then 3 before 1 before 5 before 4."""
+    """The one status to return where several apply: 2, then 3, 1, 5, 4, 0."""
     order = [Exit.USAGE, Exit.CONFIRMED, Exit.HARNESS, Exit.NOTHING_MEASURED, Exit.INCONCLUSIVE, Exit.GOOD]
     present = set(codes)
     return next((code for code in order if code in present), Exit.GOOD)
@@ -43,7 +43,7 @@ class Failure(Exception):
 
 
 def usage_error(message):
-    """For raise: a usage error (exit 2) that names the thing and the mend."""
+    """A usage error (exit 2) to raise; the message should name the object and the remedy."""
     return Failure(Exit.USAGE, message)
 
 
@@ -98,8 +98,8 @@ class Parser(argparse.ArgumentParser):
 
 
 def plugin(text):
-    """A --plugin argument, LABEL=PATH or PATH alone (whose name is then the label), with the whole path: what
-    loads it may run elsewhere. For argparse's `type`."""
+    """Parses a --plugin argument: LABEL=PATH, or PATH alone, whose name is then the label. The path is made
+    absolute, because the program that loads it may run in another folder. For argparse's `type`."""
     label, equals, path = text.rpartition("=")
     path = Path(path)
     if not equals:
@@ -126,7 +126,7 @@ def main_guard(main):
 
 @contextlib.contextmanager
 def atomic_write(path, mode="w"):
-    """A file that appears under `path` only when the block ends well; otherwise nothing changes."""
+    """Opens a temporary file that is renamed to `path` when the block succeeds; otherwise nothing changes."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = tempfile.NamedTemporaryFile(mode, dir=path.parent, prefix=path.name + ".", delete=False)
@@ -144,8 +144,8 @@ def atomic_write(path, mode="w"):
 
 
 def build(preset, *targets, quiet=True):
-    """Configures and builds a preset (all of it, or the targets named) and returns its folder.
-    What the build prints is shown only where it fails."""
+    """Configures and builds a preset (or only some of its targets) and returns its folder. The build's output
+    is printed only where it fails."""
     folder = ROOT / "build" / preset
     steps = []
     if not (folder / "build.ninja").exists():

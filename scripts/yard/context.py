@@ -1,4 +1,4 @@
-"""What a result depends on besides the code: machine, kernel, compiler, flags, versions, load, pressure."""
+"""The context of a result besides the code: machine, kernel, compiler, flags, versions, load, pressure."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from yard import common
 
 
 def first_match(path, pattern, default=None):
-    """The first group of the pattern in a text file; default where either isn't there."""
+    """The first group of the pattern's first match in a text file; `default` without a match or file."""
     try:
         found = re.search(pattern, Path(path).read_text(errors="replace"), re.MULTILINE)
     except OSError:
@@ -29,7 +29,8 @@ def load():
 
 
 def pressure():
-    """Share of the last minute in which something waited, in percent; None where the kernel can't tell."""
+    """Pressure stall information: percent of the last minute in which some task waited; None where the kernel
+    does not provide it."""
     return {
         name: float(share) if (share := first_match(f"/proc/pressure/{name}", r"^some .*avg60=([0-9.]+)")) else None
         for name in ("cpu", "memory", "io")
@@ -47,7 +48,7 @@ def memory_available_bytes():
 
 
 def machine():
-    """A name for the machine that stays the same between two runs on it."""
+    """A name for the machine that is the same for every run on it."""
     identity = first_match("/etc/machine-id", r"^(\w+)", platform.node())
     return f"{platform.node() or 'unnamed'} ({hashlib.sha256(identity.encode()).hexdigest()[:8]})"
 
@@ -72,14 +73,14 @@ def flags(cache):
 
 
 def versions(listing):
-    """Of the peers, as they tell it themselves, and of the C library."""
+    """The versions that the peers report, and that of the C library."""
     found = {row["name"]: row["version"] for row in listing["rows"] if row.get("version")}
     found["libc"] = os.confstr("CS_GNU_LIBC_VERSION")
     return found
 
 
 def describe(listing, build):
-    """The part of run.json that says where and with what; build: the folder of the build."""
+    """The part of run.json that describes machine and build; build: the folder of the build."""
     cache = Path(build) / "CMakeCache.txt"
     level = first_match(cache, r"^HY_CHECK_LEVEL:\w+=(\d)")
     return {

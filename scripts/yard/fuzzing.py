@@ -1,4 +1,4 @@
-"""Fuzzing as the scripts have it: builds, cells (property × row), one hunt, and what becomes of a finding."""
+"""What the fuzzing scripts share: builds, cells (property × row), one hunt, and keeping of findings."""
 
 import difflib
 import os
@@ -15,15 +15,15 @@ from . import common
 
 OUT = common.ROOT / "fuzz" / "out"
 CORPORA = [common.ROOT / "corpus" / "seeds", common.ROOT / "corpus" / "regressions"]
-MAX_LENGTH = 512  # bytes of an input: some hundred operations
+MAX_LENGTH = 512  # bytes of an input: a few hundred operations
 HANG_SECONDS = 10
 SANITIZER_OPTIONS = "quarantine_size_mb=1:malloc_context_size=4:allocator_may_return_null=1:detect_stack_use_after_return=0"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A property over a row ("-" where it needs none), the build that can run it, and the plugin that brings
-    the row, as LABEL=PATH."""
+    """A property over a row ("-" where it needs none), the fuzzer that can run it, and the plugin that has the
+    row, as LABEL=PATH."""
 
     prop: str
     row: str
@@ -45,7 +45,7 @@ class Cell:
 
 @dataclass
 class Listing:
-    """What a build of the fuzzer knows."""
+    """The rows, properties and cells of a build of the fuzzer."""
 
     rows: dict = field(default_factory=dict)  # name -> what to install, or ""
     properties: dict = field(default_factory=dict)  # name -> rows, once or must_fail
@@ -54,7 +54,7 @@ class Listing:
 
 @dataclass
 class Hunt:
-    """What came of one cell's time."""
+    """The result of fuzzing one cell."""
 
     cell: Cell
     executions: int = 0
@@ -66,12 +66,13 @@ class Hunt:
 @dataclass(frozen=True)
 class Finding:
     cell: Cell
-    line: str  # what told it
-    folder: Path  # input, seed.txt, reproducer.c
+    line: str  # the message that reported it
+    folder: Path  # with input, seed.txt and reproducer.c
 
 
 def environment(**extra):
-    """For a run of any engine; jemalloc needs more static TLS than a program loaded late may have."""
+    """The environment of all engines. The tunable reserves static thread-local storage, of which jemalloc needs
+    more than a library loaded by dlopen gets by default."""
     return os.environ | {
         "ASAN_OPTIONS": SANITIZER_OPTIONS + ":symbolize=0",
         "UBSAN_OPTIONS": "print_stacktrace=0",
@@ -80,7 +81,7 @@ def environment(**extra):
 
 
 def read_listing(binary, plugin=None):
-    """What the build knows; with a plugin, only what that brings."""
+    """The listing of a build; with a plugin, only the plugin's rows."""
     listing = Listing()
     command = [binary, "list", *([f"--plugin={plugin}"] if plugin else [])]
     done = subprocess.run(command, capture_output=True, text=True, env=environment())
@@ -89,13 +90,13 @@ def read_listing(binary, plugin=None):
     if done.returncode != 0:
         raise common.Failure(common.Exit.HARNESS, f"{binary} list failed: {done.stderr.strip()}")
     for line in done.stdout.splitlines():
-        kind, *words = line.split("\t")
+        kind, *fields = line.split("\t")
         if kind == "row":
-            listing.rows[words[0]] = words[2]
+            listing.rows[fields[0]] = fields[2]
         elif kind == "property":
-            listing.properties[words[0]] = words[1]
+            listing.properties[fields[0]] = fields[1]
         elif kind == "cell":
-            listing.cells.append(tuple(words))
+            listing.cells.append(tuple(fields))
     return listing
 
 
@@ -104,7 +105,7 @@ def fuzzer(preset="fuzz"):
 
 
 def replayer(preset="fuzz"):
-    """What runs single inputs: the fuzzer itself, or, where there is no clang to build it with, the replayer."""
+    """The program that runs single inputs: the fuzzer, or the replayer where clang is not installed."""
     if shutil.which("clang-14"):
         return fuzzer(preset)
     preset = preset.replace("fuzz", "replay")
@@ -125,9 +126,9 @@ def _known(wanted, known, kind):
 
 
 def choose_cells(allocators=None, properties=None, sanitized=False, plugin=None, binary=None, build=None):
-    """The cells that the filters leave. Rows that a build with sanitizers leaves out are taken from one
-    without, unless only `sanitized` ones are wanted; a must-fail property only where it is named. With a
-    plugin (LABEL=PATH), only its rows. build: fuzzer or replayer."""
+    """The cells that the filters choose. Rows that the build with sanitizers lacks are run by the one without,
+    unless `sanitized`; a must-fail property is chosen only by name. With a plugin (LABEL=PATH), only its rows.
+    build: fuzzer or replayer."""
     build = build or fuzzer
     binary = binary or build()
     listing = read_listing(binary, plugin)
@@ -163,7 +164,7 @@ def choose_cells(allocators=None, properties=None, sanitized=False, plugin=None,
 
 
 def assemble_seeds(binary):
-    """The committed corpus as bytes, in fuzz/out/seeds; returns the folder."""
+    """Assembles the committed corpus to inputs in fuzz/out/seeds; returns the folder."""
     folder = OUT / "seeds"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -191,7 +192,7 @@ def read_counts(path):
 
 
 class Processes:
-    """What this run has started, to be ended when it is interrupted."""
+    """The processes that this run has started, so that an interrupt can end them."""
 
     def __init__(self):
         self._lock = threading.Lock()
@@ -236,7 +237,7 @@ class Processes:
 
 
 def libfuzzer_command(cell, seconds, artifacts, seeds, corpus, chance=0):
-    """chance: the seed of the fuzzer's choices; 0: another each time."""
+    """chance: the seed of the fuzzer's choices; 0: a random one."""
     return [
         cell.binary, *cell.arguments(), f"-max_total_time={max(1, round(seconds))}", f"-max_len={MAX_LENGTH}",
         f"-seed={chance}", f"-timeout={HANG_SECONDS}", "-rss_limit_mb=1024", "-detect_leaks=0", "-print_final_stats=1", "-reload=1",
@@ -245,7 +246,7 @@ def libfuzzer_command(cell, seconds, artifacts, seeds, corpus, chance=0):
 
 
 def hunt(cell, seconds, seeds, processes, log_folder=None, chance=0):
-    """One libFuzzer run over a cell; a crash ends it early."""
+    """Runs libFuzzer on a cell; a crash ends it early."""
     work = OUT / "work" / cell.folder
     shutil.rmtree(work, ignore_errors=True)
     artifacts = work / "artifacts"
@@ -268,16 +269,15 @@ def _slug(text):
 
 
 def kind_of(line):
-    """The part of a finding's line that is equal for equal bugs: the oracle and what is wrong, without
-    numbers."""
+    """A name for the kind of bug: the finding's line without numbers, so that equal bugs have equal names."""
     line = re.sub(r"==\d+==", "", line)
     line = re.sub(r" \(row .*", "", line)
     line = re.sub(r"0x[0-9a-f]+|\d+|\(nil\)", "", line)
     return _slug(line.replace("finding: ", "").replace("ERROR: ", "")) or "crash"
 
 
-def told_in(log):
-    """The line of a fuzzer's log that says what went wrong, where the input alone does not show it."""
+def error_in_log(log):
+    """The first error line of a fuzzer's log, for an input that does not fail by itself."""
     for line in Path(log).read_text(errors="replace").splitlines():
         if re.search(r"finding: |ERROR: AddressSanitizer|AddressSanitizer: CHECK failed|runtime error: |heapyard: .*must be|ERROR: libFuzzer: (timeout|out-of-memory)", line):
             return line.strip()
@@ -285,19 +285,19 @@ def told_in(log):
 
 
 def minimise(cell, path, folder):
-    """Minimises an input into folder/seed.txt and folder/reproducer.c. Returns (status, what it said)."""
+    """Minimises an input into folder/seed.txt and folder/reproducer.c. Returns (status, standard error)."""
     command = [cell.binary, "minimise", *cell.arguments(), f"--c={folder}/reproducer.c", f"--seed={folder}/seed.txt", path]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment())
     return done.returncode, done.stderr.strip()
 
 
 def keep_finding(cell, artifact, log):
-    """Minimises an artifact and keeps it under a name made of cell and kind; equal ones share it."""
+    """Minimises an artifact and stores it in a folder named by cell and kind, so that equal bugs share one."""
     scratch = OUT / "work" / cell.folder / "minimised"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    status, said = minimise(cell, artifact, scratch)
-    line = said.splitlines()[0] if status == 3 and said else told_in(log)
+    status, output = minimise(cell, artifact, scratch)
+    line = output.splitlines()[0] if status == 3 and output else error_in_log(log)
     folder = OUT / "findings" / f"{_slug(cell.name)}-{kind_of(line)}"
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("seed.txt", "reproducer.c"):
@@ -309,7 +309,7 @@ def keep_finding(cell, artifact, log):
 
 
 def print_reproducer(finding):
-    """The finding as people need it: what, the calls, and where the whole program is."""
+    """Prints the finding, its calls as a seed and as C, and the command that reproduces it."""
     print(f"\nFOUND by {finding.cell.name}: {finding.line}")
     seed, program = finding.folder / "seed.txt", finding.folder / "reproducer.c"
     if seed.exists():

@@ -1,4 +1,4 @@
-"""What the fuzzing scripts make of names, logs, counters and findings."""
+"""How the fuzzing scripts choose cells, and parse logs, counters and findings."""
 
 import json
 import struct
@@ -31,7 +31,7 @@ def test_a_hunt_can_be_repeated(tmp_path):
 
 @pytest.fixture
 def fuzzers(tmp_path, monkeypatch):
-    """A build with sanitizers that has no peer, and one without that has it."""
+    """Two fake fuzzers: one with sanitizers, which lacks the peer, and one without, which has it."""
     for preset, missing in (("fuzz", "install libjemalloc2"), ("fuzz-plain", "")):
         path = tmp_path / preset
         path.write_text(FUZZER.replace("$MISSING", missing))
@@ -58,7 +58,7 @@ def test_sanitized_rows_alone_leave_the_peers_out(fuzzers):
     assert ("conform arena", "fuzz") in names(fuzzing.choose_cells(sanitized=True))
 
 
-def test_a_filter_of_allocators_leaves_out_what_needs_none(fuzzers):
+def test_a_filter_of_allocators_leaves_out_properties_without_a_row(fuzzers):
     assert names(fuzzing.choose_cells("arena")) == [("conform arena", "fuzz")]
 
 
@@ -84,14 +84,14 @@ def test_with_a_plugin_its_rows_and_no_others(tmp_path):
     (cell,) = fuzzing.choose_cells(plugin="mine=/x.so", binary=binary)
     assert cell.name == "conform shelf@mine"
     assert cell.arguments() == ["--plugin=mine=/x.so", "--property=conform", "--row=shelf@mine"]
-    with pytest.raises(common.Failure, match="no plugin") as told:
+    with pytest.raises(common.Failure, match="no plugin") as caught:
         fuzzing.choose_cells(plugin="mine=/y.so", binary=binary)
-    assert told.value.code == common.Exit.USAGE
+    assert caught.value.code == common.Exit.USAGE
     with pytest.raises(common.Failure, match="install it"):
         fuzzing.choose_cells("other@mine", plugin="mine=/x.so", binary=binary)
 
 
-def test_a_plugin_is_called_by_its_file_where_no_label_is_given(tmp_path):
+def test_a_plugin_without_a_label_is_named_by_its_file(tmp_path):
     (tmp_path / "libMy-heap.so").touch()
     assert common.plugin(str(tmp_path / "libMy-heap.so")) == f"my_heap={tmp_path}/libMy-heap.so"
     assert common.plugin(f"mine={tmp_path}/libMy-heap.so") == f"mine={tmp_path}/libMy-heap.so"
@@ -104,13 +104,13 @@ def test_the_canary_runs_only_when_it_is_named(fuzzers):
 
 
 @pytest.mark.parametrize(
-    ("allocators", "properties", "said"),
+    ("allocators", "properties", "message"),
     [("arean", None, "did you mean arena"), (None, "conforms", "did you mean conform")],
 )
-def test_unknown_names_are_usage_errors_with_the_nearest(fuzzers, allocators, properties, said):
+def test_unknown_names_are_usage_errors_with_the_nearest(fuzzers, allocators, properties, message):
     with pytest.raises(common.Failure) as failure:
         fuzzing.choose_cells(allocators, properties)
-    assert failure.value.code == common.Exit.USAGE and said in str(failure.value)
+    assert failure.value.code == common.Exit.USAGE and message in str(failure.value)
 
 
 def test_a_row_missing_everywhere_says_what_to_install(fuzzers):
@@ -127,13 +127,13 @@ def test_equal_bugs_have_equal_kinds():
     assert fuzzing.kind_of(one) == fuzzing.kind_of(two) != fuzzing.kind_of(other)
 
 
-def test_counts_of_a_run_that_never_began_are_zero(tmp_path):
+def test_missing_counts_are_zero(tmp_path):
     assert fuzzing.read_counts(tmp_path / "none") == (0, 0)
     (tmp_path / "counts").write_bytes(struct.pack("QQ", 7, 70))
     assert fuzzing.read_counts(tmp_path / "counts") == (7, 70)
 
 
-def test_an_unfinished_night_goes_on_and_a_finished_one_does_not(tmp_path, monkeypatch):
+def test_an_unfinished_run_is_resumed_and_a_finished_one_is_not(tmp_path, monkeypatch):
     monkeypatch.setattr(overnight, "STATE", tmp_path / "state.json")
     assert overnight.load_state(8) == overnight.fresh_state(8)
     state = overnight.fresh_state(8) | {"used_seconds": 100.0, "next": 3}
@@ -144,7 +144,7 @@ def test_an_unfinished_night_goes_on_and_a_finished_one_does_not(tmp_path, monke
     assert json.loads((tmp_path / "state.json").read_text())["finished"]
 
 
-def test_a_finding_met_again_is_kept_once(capsys):
+def test_a_repeated_finding_is_kept_once(capsys):
     total, more = overnight.new_tally(), overnight.new_tally()
     more["findings"] = [["fuzz/out/findings/x", "finding: overlap"], ["fuzz/out/findings/x", "finding: overlap again"]]
     more["executions"] = 5
@@ -154,7 +154,7 @@ def test_a_finding_met_again_is_kept_once(capsys):
     assert capsys.readouterr().out.count("FOUND") == 1
 
 
-def test_what_an_interrupted_slice_found_counts(tmp_path, monkeypatch):
+def test_findings_of_an_interrupted_slice_are_kept(tmp_path, monkeypatch):
     tally = overnight.new_tally() | {"executions": 7, "findings": [["folder", "finding: overlap"]]}
 
     def interrupted(_):

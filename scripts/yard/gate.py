@@ -1,13 +1,13 @@
-"""The gate: base and head in one process, verdicts that tell a regression from noise.
+"""The gate: compares base and head in one process, and tells regressions from noise.
 
-Base and head are two commits of this project, or (--base-plugin, --head-plugin) two builds of somebody's
-allocator, of which the gate knows nothing but their rows.
+Base and head are two commits of this project, or (--base-plugin, --head-plugin) two builds of another
+allocator, of which the gate uses only the rows.
 
     base, head -> plugins -> plan of cells -> tiers -> findings -> verdict, Markdown, JUnit, exit status
 
 Tiers: exact (counts, tolerance 0), instructions (callgrind), time (interleaved pairs), memory (peak
-RSS of fresh processes). Rules and figures stand in gate_judge.py, the measuring in gate_tiers.py and
-gate_time.py, which cells in gate_cells.py, what is built in gate_build.py.
+RSS of fresh processes). The rules and thresholds are in gate_judge.py, measuring in gate_tiers.py and
+gate_time.py, the choice of cells in gate_cells.py, the builds in gate_build.py.
 """
 
 import os
@@ -30,12 +30,12 @@ TIERS = ("exact", "instructions", "time", "memory")
 class Form(NamedTuple):
     """How much a run does."""
 
-    cells: str  # the tier of cells, as on the workloads' rows
-    every: bool  # time every cell, not only those that decide (gate_cells.py)
+    cells: str  # the tier of cells, as in the workloads' tables
+    every: bool  # time every cell, not only the decisive ones (gate_cells.py)
     microseconds: int  # of each side, in each cell, in each process
-    looks: tuple  # processes in all after each look
-    slowest_ms: int  # rows whose first cell takes longer are left to the counts; 0: none is
-    memory_processes: int  # of each side, where the first of them differ
+    looks: tuple  # interim analyses: the total number of processes at each
+    slowest_ms: int  # rows whose first cell takes longer are timed only there; 0: no such limit
+    memory_processes: int  # of each side, for cells that fail with the first few
 
 
 FORMS = {
@@ -43,14 +43,14 @@ FORMS = {
     "standard": Form("quick", False, 6000, (12, 40, 160), 80, 5),
     "full": Form("standard", True, 12000, (12, 40, 160), 0, 8),
 }
-# Processes of the memory tier for each that computes: they idle for a second.
+# Processes of the memory tier per job: they are idle for a second, so many run at once.
 MEMORY_JOBS = 12
 
 
 class Progress:
-    """One line on the terminal: what runs, how far it is, how long it will take."""
+    """One line on the terminal: the tier, its progress and the time left."""
 
-    INTERVAL_S = 15  # where standard error is no terminal
+    INTERVAL_S = 15  # where standard error is not a terminal
 
     def __init__(self, stream=sys.stderr):
         self.stream = stream
@@ -82,7 +82,7 @@ class Progress:
 
 class Outcome(NamedTuple):
     findings: list
-    not_run: list  # tiers that couldn't run
+    not_run: list  # tiers that could not run
     notes: list
 
 
@@ -91,9 +91,9 @@ def measure(plan, meters, tiers, form, relinked, seed, progress, jobs, valgrind)
     findings = [missing(cell, "cells", "base has it, head doesn't") for cell in plan.gone]
     not_run, notes, slow = [], [], []
     if "exact" in tiers:
-        findings += gate_tiers.exact_tier(plan.countable, meters, progress, jobs)
+        findings += gate_tiers.exact_tier(plan.single_threaded, meters, progress, jobs)
     if "instructions" in tiers and valgrind:
-        findings += gate_tiers.instruction_tier(plan.countable, meters, progress, jobs)
+        findings += gate_tiers.instruction_tier(plan.single_threaded, meters, progress, jobs)
     elif "instructions" in tiers:
         not_run.append("instructions")
         notes.append("The instruction tier did not run: install valgrind. The verdict is inconclusive at best.")
@@ -108,7 +108,7 @@ def measure(plan, meters, tiers, form, relinked, seed, progress, jobs, valgrind)
         if time_tier.control_failed:
             notes.append("Head differed from its own copy: no time verdict of this run counts.")
     if "memory" in tiers:
-        quick = [cell for cell in plan.memorable if cell.row not in slow]
+        quick = [cell for cell in plan.large if cell.row not in slow]
         findings += gate_tiers.memory_tier(quick, meters, form.memory_processes, progress, MEMORY_JOBS * jobs)
     if plan.new:
         notes.append(f"New in head, nothing to compare: {', '.join(plan.new)}.")
@@ -116,7 +116,7 @@ def measure(plan, meters, tiers, form, relinked, seed, progress, jobs, valgrind)
 
 
 def judge(outcome, entries):
-    """The findings with what was accepted, the exit status, and notes on entries that nothing needed."""
+    """The findings after accepted ones are excused, the exit status, and notes on unused entries."""
     findings = [settle_accepted(finding, entries) for finding in outcome.findings]
     used = {finding.note.removeprefix("accepted: ") for finding in findings if finding.verdict is Verdict.ACCEPTED}
     notes = [f"Not needed any more in accepted.toml: {entry.row}, {entry.metric} ({entry.reason})"
@@ -198,7 +198,7 @@ def parse_arguments(arguments):
 
 
 class Sides(NamedTuple):
-    """What is compared, by what, and how people call it."""
+    """The two sides of a comparison, and its title and notes for the report."""
 
     base: gate_build.Tree
     head: gate_build.Tree
@@ -207,7 +207,7 @@ class Sides(NamedTuple):
 
 
 def commits(options):
-    """A commit and the working tree, built here."""
+    """Builds the base commit and the working tree."""
     name = options.base or gate_build.default_base()
     commit = gate_build.find_commit(name)
     print(f"gate: building base {commit[:12]} ({name}) and head", file=sys.stderr)
@@ -218,7 +218,7 @@ def commits(options):
 
 
 def libraries(options):
-    """Two plugins as they are."""
+    """Takes two plugins that are already built."""
     bench = options.bench or common.build("release", gate_build.BENCH) / gate_build.BENCH_FILE
     base = gate_build.library("base", options.base_plugin, bench)
     head = gate_build.library("head", options.head_plugin, bench)
@@ -227,20 +227,20 @@ def libraries(options):
 
 
 def relinker(base, head, meters, folder):
-    """(number) -> the harness over both sides, each linked in another order; a library that was not built
-    here, from another copy of its file."""
+    """A function of a number that returns meters for both sides, each linked in another order; a library that
+    was not built here is only copied."""
     def relinked(number):
-        room = folder / f"relinked-{number}"
+        work = folder / f"relinked-{number}"
         return meters.with_plugins({
-            "base": gate_build.relink(base, 2 * number, room),
-            "head": gate_build.relink(head, 2 * number + 1, room),
+            "base": gate_build.relink(base, 2 * number, work),
+            "head": gate_build.relink(head, 2 * number + 1, work),
         })
 
     return relinked
 
 
 def run(options):
-    """The whole run: its exit status."""
+    """The whole run; returns its exit status."""
     began = time.monotonic()
     entries = gate_accepted.load(options.accepted)
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 31)
@@ -248,19 +248,19 @@ def run(options):
     out = common.Path(options.out) if options.out else common.OUT / f"gate-{stamp}-{os.getpid()}"
     sides = libraries(options) if options.base_plugin else commits(options)
     base, head = sides.base, sides.head
-    room = gate_build.ROOM / "runs" / f"{stamp}-{os.getpid()}"
+    work = gate_build.CACHE / "runs" / f"{stamp}-{os.getpid()}"
     try:
         plugins = {"base": base.plugin, "head": head.plugin, "again": head.plugin}
-        plugins = {label: gate_build.place(file, label, room) for label, file in plugins.items()}
+        plugins = {label: gate_build.place(file, label, work) for label, file in plugins.items()}
         form = FORMS[options.form]
         meters = Meters(head.bench, plugins, form.cells)
         plan = make_plan(meters.cells(), options.allocators, options.workloads, options.threads, form.every)
         if not plan.cells and not plan.gone:
             raise Failure(Exit.NOTHING_MEASURED, "no workload applies to a row that both sides have: see heapyard-bench list")
-        outcome = measure(plan, meters, options.tiers, form, relinker(base, head, meters, room), seed,
+        outcome = measure(plan, meters, options.tiers, form, relinker(base, head, meters, work), seed,
                           Progress(), options.jobs, have_valgrind())
     finally:
-        shutil.rmtree(room, ignore_errors=True)
+        shutil.rmtree(work, ignore_errors=True)
     findings, code, notes = judge(outcome, entries)
     notes = sides.notes + notes
     context = {"title": sides.title, "notes": notes,

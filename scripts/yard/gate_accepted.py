@@ -1,15 +1,15 @@
-"""reports/accepted.toml: regressions that a reviewer has let pass, each with its bound and its reason.
+"""reports/accepted.toml: regressions that a reviewer has accepted, each with its bound and its reason.
 
     [[accepted]]
     row = "arena"                # the allocator
-    workload = "request"         # optional: any workload where it is left out
-    params = "size=16-512"       # optional: any parameters where it is left out
+    workload = "request"         # optional; default: any workload
+    params = "size=16-512"       # optional; default: any parameters
     metric = "instructions"      # time, instructions, peak_rss, removed, or an exact metric's name
     bound = 1.03                 # head / base may reach this; or, in the metric's unit:
     # more = 4096                # head - base may reach this
     reason = "Bounds are checked now; measured at 2.4 %."
 
-An entry excuses a regression only up to its bound, so that a second one on top of it fails again.
+An entry excuses a regression only up to its bound, so that a further regression fails again.
 """
 
 import tomllib
@@ -39,7 +39,7 @@ class Accepted(NamedTuple):
     reason: str
 
     def covers(self, cell, metric):
-        """Whether the entry is about this cell's metric."""
+        """Whether the entry applies to this cell's metric."""
         return (
             self.row == cell.row
             and self.workload in (None, cell.workload)
@@ -57,7 +57,7 @@ class Accepted(NamedTuple):
 
 
 def load(path=PATH):
-    """The entries of the file; none where there is no file. A file that is wrong is a usage error."""
+    """The entries of the file; none where there is no file. An invalid file is a usage error."""
     if not Path(path).exists():
         return []
     try:

@@ -1,14 +1,14 @@
-"""Base and head, each built in a tree of its own by the same compiler with the same flags.
+"""Builds base and head, each in a tree of its own, by the same compiler with the same flags.
 
-    build/gate/<side>/<name>/src     what is built: the commit's files, or a copy of the working tree
-    build/gate/<side>/<name>/build   its plugin (and, for head, the harness)
+    build/gate/<side>/<name>/src     the sources: the commit's files, or a copy of the working tree
+    build/gate/<side>/<name>/build   the plugin (and, for head, the harness)
 
 Base is named by its commit and built once; head is copied from the working tree, uncommitted changes
-included, so that an edit during a run changes nothing. Paths are mapped away, functions and loops begin
-at round addresses, so that what differs between the two libraries is what differs in the code.
+included, so that an edit during a run has no effect on it. Source paths are removed from the binaries, and
+functions and loops are aligned, so that the two libraries differ only where the code differs.
 
-A relinked plugin is the same objects in another order with padding between: a time that depends on
-where the linker put things changes from one to the next.
+A relinked plugin has the same objects in another order with padding between: a time that depends on
+the layout changes from one to the next.
 """
 
 import filecmp
@@ -25,7 +25,7 @@ from typing import NamedTuple, Optional
 from yard import common
 from yard.common import Exit, Failure
 
-ROOM = common.ROOT / "build" / "gate"
+CACHE = common.ROOT / "build" / "gate"
 PLUGIN = "heapyard_plugin"
 PLUGIN_FILE = Path("allocators") / "libheapyard-plugin.so"
 PLUGIN_SOURCE = "allocators/plugin.c"
@@ -39,7 +39,7 @@ class Tree(NamedTuple):
     """One side, built."""
 
     label: str
-    commit: str  # of a library that was not built here: what tells its contents from others
+    commit: str  # of a library that was not built here: a hash of its contents
     dirty: bool  # head only: uncommitted changes are in it
     build: Optional[Path]  # None: the library was not built here
     plugin: Path
@@ -53,7 +53,7 @@ def git(*arguments, root=common.ROOT):
 
 
 def find_commit(name):
-    """The hash of what the user called the base. A usage error where it is no commit."""
+    """The hash of the commit that the user named as base. A usage error where there is none."""
     if name.startswith("-"):
         raise common.usage_error(f"--base {name}: no such commit; give a branch, a tag or a hash")
     commit = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
@@ -63,14 +63,14 @@ def find_commit(name):
 
 
 def default_base():
-    """origin/main where there is one; else the user must say."""
+    """origin/main; a usage error where that does not exist."""
     if git("rev-parse", "--verify", "--quiet", "origin/main^{commit}"):
         return "origin/main"
     raise common.usage_error("there is no origin/main here: name the base, e.g. --base HEAD~1")
 
 
 def unpack_commit(commit, folder):
-    """The commit's files, in a folder that appears only when it is whole."""
+    """Unpacks the commit's files to a folder that appears only when it is complete."""
     if folder.exists():
         return
     part = folder.with_name(folder.name + ".part")
@@ -85,8 +85,8 @@ def unpack_commit(commit, folder):
 
 
 def copy_working_tree(folder):
-    """Makes the folder equal to the working tree's tracked and unignored files. A file that didn't
-    change is left alone, so that a rebuild is a small one."""
+    """Makes the folder equal to the working tree's tracked and unignored files. Unchanged files are not
+    touched, so that only changed ones are rebuilt."""
     listing = git("ls-files", "--cached", "--others", "--exclude-standard", "-z")
     if listing is None:
         raise Failure(Exit.HARNESS, "git ls-files failed: the gate needs a git checkout")
@@ -128,29 +128,29 @@ def compile_tree(folder, label, targets):
     return build
 
 
-def forget_old_bases(keep):
-    """Bases are a cache: the newest few stay."""
-    folders = sorted((ROOM / "base").glob("*"), key=lambda folder: folder.stat().st_mtime, reverse=True)
+def remove_old_bases(keep):
+    """Removes all but the newest few built bases, which are a cache."""
+    folders = sorted((CACHE / "base").glob("*"), key=lambda folder: folder.stat().st_mtime, reverse=True)
     for folder in folders[BASES_KEPT:]:
         if folder != keep:
             shutil.rmtree(folder)
 
 
 def build_base(commit):
-    """The base's plugin. Where the commit has none, nothing can be compared: exit 5."""
+    """Builds the base's plugin. Where the commit has none, nothing can be compared: exit 5."""
     if git("cat-file", "-e", f"{commit}:{PLUGIN_SOURCE}") is None:
         raise Failure(Exit.NOTHING_MEASURED, f"base {commit[:12]} has no plugin ({PLUGIN_SOURCE}): nothing to compare")
-    folder = ROOM / "base" / commit
+    folder = CACHE / "base" / commit
     unpack_commit(commit, folder / "src")
     os.utime(folder)
     build = compile_tree(folder, f"base {commit[:12]}", [PLUGIN])
-    forget_old_bases(folder)
+    remove_old_bases(folder)
     return Tree("base", commit, False, build, build / PLUGIN_FILE, None)
 
 
 def build_head():
-    """The working tree's plugin and harness."""
-    folder = ROOM / "head" / "tree"
+    """Builds the working tree's plugin and harness."""
+    folder = CACHE / "head" / "tree"
     (folder / "src").mkdir(parents=True, exist_ok=True)
     copy_working_tree(folder / "src")
     build = compile_tree(folder, "head", [PLUGIN, BENCH])
@@ -159,17 +159,17 @@ def build_head():
 
 
 def library(label, path, bench):
-    """A side that somebody else built. What the harness can't load as a plugin is a usage error."""
-    asked = subprocess.run([bench, "exact", "--list", f"--plugin={label}={Path(path).resolve()}"], capture_output=True, text=True)
-    if asked.returncode == Exit.USAGE:
-        raise common.usage_error(f"--{label}-plugin: {asked.stderr.strip().rpartition(f'{label}=')[2].partition(': ')[2]}")
+    """A side that was built elsewhere. A file that the harness can't load as a plugin is a usage error."""
+    listed = subprocess.run([bench, "exact", "--list", f"--plugin={label}={Path(path).resolve()}"], capture_output=True, text=True)
+    if listed.returncode == Exit.USAGE:
+        raise common.usage_error(f"--{label}-plugin: {listed.stderr.strip().rpartition(f'{label}=')[2].partition(': ')[2]}")
     contents = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     return Tree(label, contents[:12], False, None, Path(path).resolve(), Path(bench).resolve())
 
 
 def place(plugin, label, folder):
-    """A copy of the library for this run. All paths are equally long, so that nothing on any stack
-    moves with a label, and two copies of one file are two mappings."""
+    """Copies the library for this run. All paths have the same length, so that the label does not shift stack
+    addresses, and two copies of one file are two mappings."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{label:_<5}.so"
     shutil.copy(plugin, target)
@@ -185,8 +185,8 @@ def _link_command(tree):
 
 
 def _objects(word, tree):
-    """What stands for a word of the command line: the objects behind an archive of ours, else itself.
-    (They are taken from where the compiler put them: an archive may hold one name twice.)"""
+    """The object files that a word of the link command names: those of an archive of this build, or the word
+    itself. (The objects are taken from the build folder, because an archive may have one name twice.)"""
     archive = tree.build / word
     folder = archive.parent / "CMakeFiles" / (archive.stem.removeprefix("lib") + ".dir")
     if word.endswith(".a") and not Path(word).is_absolute() and folder.is_dir():
@@ -195,7 +195,7 @@ def _objects(word, tree):
 
 
 def _padding(chooser, folder, number):
-    """An object of a random number of bytes of code that nobody calls."""
+    """An object file with a random number of bytes of code that is never called."""
     source = folder / f"padding-{number}.s"
     source.write_text(f".text\n.skip {chooser.randrange(16, PADDING_MAX, 16)}, 0x90\n.section .note.GNU-stack\n")
     target = source.with_suffix(".o")
@@ -204,8 +204,8 @@ def _padding(chooser, folder, number):
 
 
 def relink(tree, seed, folder):
-    """The tree's plugin with its objects in another order and padding between some of them; one that was not
-    built here, as it is."""
+    """Links the tree's plugin again, with its objects in another order and padding between some of them; one
+    that was not built here is only copied."""
     if not tree.build:
         return place(tree.plugin, tree.label, folder)
     chooser = random.Random(seed)

@@ -1,4 +1,4 @@
-"""Trees, bases and relinked plugins."""
+"""Building of base and head, and relinking of plugins."""
 
 import ctypes
 import os
@@ -17,11 +17,11 @@ BUILD = Path(os.environ.get("HEAPYARD_BUILD", common.ROOT / "build" / "release")
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """A small checkout with one commit, in place of this one."""
+    """A small checkout with one commit, used instead of this one."""
     root = tmp_path / "checkout"
     root.mkdir()
     monkeypatch.setattr(common, "ROOT", root)
-    monkeypatch.setattr(gate_build, "ROOM", root / "build" / "gate")
+    monkeypatch.setattr(gate_build, "CACHE", root / "build" / "gate")
     (root / ".gitignore").write_text("build/\n")
     (root / "kept.c").write_text("kept\n")
     (root / "gone.c").write_text("gone\n")
@@ -40,7 +40,7 @@ def test_a_base_without_a_plugin_is_nothing_measured(checkout):
     assert commit[:12] in str(caught.value)
 
 
-def test_a_base_that_does_not_build_is_the_harness(checkout):
+def test_a_base_that_does_not_build_is_a_harness_failure(checkout):
     (checkout / "allocators").mkdir()
     (checkout / "allocators" / "plugin.c").write_text("this is no C\n")
     (checkout / "CMakeLists.txt").write_text("this is no CMake\n")
@@ -53,7 +53,7 @@ def test_a_base_that_does_not_build_is_the_harness(checkout):
 
 
 @pytest.mark.parametrize("name", ["no-such-branch", "", "-x", "HEAD:kept.c", "0000000000"])
-def test_what_is_no_commit_is_a_usage_error(checkout, name):
+def test_an_unknown_commit_is_a_usage_error(checkout, name):
     with pytest.raises(Failure) as caught:
         gate_build.find_commit(name)
     assert caught.value.code == Exit.USAGE
@@ -80,7 +80,7 @@ def test_the_copy_follows_the_working_tree(checkout, tmp_path):
     assert (copy / "kept.c").stat().st_mtime_ns == before
 
 
-def test_an_unpacked_commit_is_what_was_committed(checkout, tmp_path):
+def test_an_unpacked_commit_has_the_committed_contents(checkout, tmp_path):
     (checkout / "kept.c").write_text("changed since\n")
     gate_build.unpack_commit(gate_build.find_commit("HEAD"), tmp_path / "base")
     assert (tmp_path / "base" / "kept.c").read_text() == "kept\n"
@@ -95,7 +95,7 @@ def test_placed_copies_have_paths_of_one_length(tmp_path):
 
 
 @pytest.mark.skipif(not (BUILD / "build.ninja").exists(), reason="needs a build by ninja")
-def test_a_relinked_plugin_is_another_layout_of_the_same(tmp_path):
+def test_a_relinked_plugin_has_the_same_symbols_at_other_addresses(tmp_path):
     tree = gate_build.Tree("head", "0" * 40, False, BUILD, BUILD / gate_build.PLUGIN_FILE, None)
     files = [gate_build.relink(tree, seed, tmp_path / str(seed)) for seed in (1, 2)]
     places = []

@@ -1,8 +1,9 @@
-"""Which cells a comparison has, and which of them are timed.
+"""The cells of a comparison, and which of them are timed.
 
-Every cell in base and head is counted. Timing is what takes a run's time, so the standard forms time what
-decides: of each row and workload (and number of threads) the middle cell, and of a composition, whose
-code is timed as the rows it is made of, one cell alone. Who names rows or workloads gets all of theirs.
+Every cell that base and head have is counted. Timing takes most of a run, so the standard forms time only
+decisive cells: the middle cell of each row, workload and number of threads, and one cell of each
+composition, because its code is also timed in the rows that it is made of. Filters by rows or workloads
+select all of their cells.
 """
 
 import difflib
@@ -11,9 +12,9 @@ from typing import NamedTuple
 from yard import common
 from yard.gate_meters import cell_of
 
-# Rows that nobody regresses: foreign allocators, and the floors that are only measured against.
+# Rows that this project can't regress: foreign allocators, and the floors that only serve as reference.
 GROUPS_LEFT_OUT = ("peer", "floor")
-# Under this much live at once, resident memory says nothing about an allocator.
+# Below this much live memory, resident memory depends more on the process than on the allocator.
 MEMORY_LIVE_MIN = 1 << 20
 
 
@@ -31,17 +32,17 @@ class Plan(NamedTuple):
         return [cell for _, cell in self.numbered]
 
     @property
-    def countable(self):
-        """Cells of one thread: only they give the same count twice."""
+    def single_threaded(self):
+        """Cells of one thread: only their counts are reproducible."""
         return [cell for cell in self.cells if cell.threads == 1]
 
     @property
-    def memorable(self):
+    def large(self):
         return [cell for cell in self.cells if self.live_bytes[cell] >= MEMORY_LIVE_MIN]
 
 
 def _wanted(filters, known, kind):
-    """The names to keep. A name that fits nothing is a usage error."""
+    """The names that the filters keep. An unknown name is a usage error."""
     if not filters:
         return known
     for name in filters:
@@ -52,7 +53,7 @@ def _wanted(filters, known, kind):
 
 
 def decisive(records):
-    """The records of the cells that decide: see above."""
+    """The records of the decisive cells (see above)."""
     groups = {}
     for record in records:
         key = (record["row"], record["workload"], record["threads"])
@@ -67,7 +68,7 @@ def decisive(records):
 
 
 def make_plan(records, allocators, workloads, threads=(), every=True):
-    """From the harness's list of cells, and the filters. every: time every cell, decisive or not."""
+    """The plan from the harness's list of cells and the filters. every: time every cell, decisive or not."""
     records = [record for record in records if record["group"] not in GROUPS_LEFT_OUT]
     rows = _wanted(allocators, {record["row"] for record in records}, "allocator")
     names = _wanted(workloads, {record["workload"] for record in records}, "workload")

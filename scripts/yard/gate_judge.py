@@ -1,11 +1,11 @@
-"""From measurements to verdicts. Nothing here runs anything, so every rule can be tested with numbers.
+"""From measurements to verdicts. Nothing here runs a process, so every rule can be tested with numbers.
 
 A finding is one metric of one cell, base against head. Time is judged by one-sided order-statistic
 bounds on the median log ratio over processes. A FAIL takes two steps: a lower bound above the margin,
-then the same in fresh processes of relinked builds, which owe nothing to the first. The family's error
-is the product of both steps' errors, summed over every comparison and every look at it. A PASS takes one:
-its error is what a slowdown of exactly TIME_PASS has of going unseen in its cell, and is shared out over
-the looks. Counts are compared as they are.
+then the same in fresh processes of relinked builds, which are independent of the first. The familywise
+error is the product of both steps' errors, summed over every comparison and every look at it. A PASS takes
+one step: its error is the probability that a slowdown of exactly TIME_PASS is missed in its cell, and is
+divided among the looks. Counts are compared exactly.
 """
 
 import enum
@@ -15,9 +15,9 @@ from typing import NamedTuple, Optional
 from yard import stats
 from yard.common import Exit, worst
 
-TIME_FAIL = 1.02  # FAIL: the slowdown's lower bound is above this
+TIME_FAIL = 1.02  # FAIL: the lower bound of head / base is above this
 TIME_PASS = 1.05  # PASS: its upper bound is below this
-FAMILY_ALPHA = 0.01  # of a false alarm in a whole run
+FAMILY_ALPHA = 0.01  # probability of a false alarm in a whole run
 CELL_ALPHA = 0.01  # of a false pass of one cell, and of a false first step, over all looks
 CONFIRM_ALPHA = 0.01  # of the confirmation alone
 INSTRUCTIONS_REPORT = 1.001
@@ -39,12 +39,12 @@ class Cell(NamedTuple):
 
 class Verdict(enum.Enum):
     PASS = "pass"
-    CHANGED = "changed"  # beyond noise, and no failure: better, or worse by less than what fails
+    CHANGED = "changed"  # beyond noise but no failure: better, or worse by less than the margin
     ACCEPTED = "accepted"
     FAIL = "FAIL"
     INCONCLUSIVE = "inconclusive"
     MISSING = "missing"
-    BROKEN = "broken"  # crashed, hung, or told nonsense: the harness's failure
+    BROKEN = "broken"  # crashed, hung, or gave invalid output: a failure of the harness
 
 
 class Finding(NamedTuple):
@@ -60,7 +60,7 @@ class Finding(NamedTuple):
 
     @property
     def ratio(self):
-        """head / base; None where there is none."""
+        """head / base; None where it is undefined."""
         if not self.base:
             return 1.0 if self.base == 0 and self.head == 0 else None
         return None if self.head is None else self.head / self.base
@@ -76,7 +76,7 @@ class Finding(NamedTuple):
 
 
 def settle_accepted(finding, entries):
-    """The finding, excused where an accepted entry covers it."""
+    """The finding, as accepted where an entry covers it."""
     if finding.verdict not in (Verdict.FAIL, Verdict.MISSING):
         return finding
     metric = "removed" if finding.verdict is Verdict.MISSING else finding.metric
@@ -94,11 +94,11 @@ def broken(cell, tier, note):
     return Finding(cell, tier, tier, Verdict.BROKEN, note=note)
 
 
-# Exact and instruction tiers: numbers as they are.
+# Exact and instruction tiers: compared without statistics.
 
 
 def judge_exact(cell, base, head):
-    """base, head: records of the exact meter. One finding a metric that both have."""
+    """base, head: records of the exact meter. One finding for each metric of base."""
     if base["checksum"] != head["checksum"] or base["operations"] != head["operations"]:
         return [broken(cell, "exact", "base and head did different work: their checksums disagree")]
     findings = []
@@ -113,7 +113,7 @@ def judge_exact(cell, base, head):
 
 
 def judge_instructions(cell, base, head):
-    """base, head: records with `instructions` per region."""
+    """base, head: records with the `instructions` of their region."""
     if base["checksum"] != head["checksum"] or base["operations"] != head["operations"]:
         return broken(cell, "instructions", "base and head did different work: their checksums disagree")
     before, after = base["instructions"], head["instructions"]
@@ -130,8 +130,8 @@ def judge_instructions(cell, base, head):
 
 
 def judge_rss(cell, base, head):
-    """base, head: peak RSS in bytes of several processes each. Pages come in modes, so the least of
-    each side is compared: what the allocator needs, without what chance added."""
+    """base, head: peak RSS in bytes of several processes each. Peak RSS has several modes, so the least of each
+    side is compared: what the allocator needs, without random additions."""
     if not base or not head:
         return missing(cell, "memory", "no process was measured")
     before, after = min(base), min(head)
@@ -161,19 +161,19 @@ def bounds(log_ratios, alpha):
 
 
 def share_of_alpha(comparisons, looks):
-    """What one look at one comparison may spend, so that by itself the family stays under FAMILY_ALPHA."""
+    """The alpha of one look at one comparison that keeps the familywise error below FAMILY_ALPHA."""
     return FAMILY_ALPHA / max(1, comparisons * looks)
 
 
 def look_alpha(comparisons, looks):
-    """What one look at one comparison may spend on each bound: CELL_ALPHA over all its looks, or less
-    where the family has so many comparisons that false first steps times false confirmations would
-    come to more than FAMILY_ALPHA."""
+    """The alpha of each bound of one look at one comparison: CELL_ALPHA divided among its looks, or less where
+    there are so many comparisons that the errors of first step and confirmation together would exceed
+    FAMILY_ALPHA."""
     return min(CELL_ALPHA / looks, share_of_alpha(comparisons, looks) / CONFIRM_ALPHA)
 
 
 def judge_time(bound):
-    """Whether the bounds settle it: FAIL (to be confirmed), PASS, or INCONCLUSIVE (sample more)."""
+    """The verdict of the bounds: FAIL (to be confirmed), PASS or CHANGED, or INCONCLUSIVE (sample more)."""
     if bound.lo is not None and bound.lo > TIME_FAIL:
         return Verdict.FAIL
     if bound.hi is not None and bound.hi < TIME_PASS:
@@ -182,9 +182,9 @@ def judge_time(bound):
 
 
 def confirm_time(first, relinked):
-    """The verdict on a FAIL after fresh processes of relinked builds, one number for each of these,
-    because a build shifts all of its processes alike: a slowdown that stays is the
-    code's; one that goes is where the linker happened to put it."""
+    """The verdict on a FAIL after fresh processes of relinked builds. `relinked` has one number for each build,
+    because a build's layout shifts all of its processes alike: a slowdown that stays is due to the code, one
+    that disappears was due to the layout."""
     bound = bounds(relinked, CONFIRM_ALPHA)
     if bound.lo is not None and bound.lo > TIME_FAIL:
         return Verdict.FAIL, bound, "confirmed with relinked builds"
@@ -210,7 +210,7 @@ class Sums(NamedTuple):
     broken: int
 
     def line(self):
-        """The summary that a run ends with."""
+        """The summary at the end of a run."""
         text = (
             f"compared {self.compared}, failed {self.failed}, inconclusive {self.inconclusive}, "
             f"missing {self.missing}"
@@ -227,7 +227,7 @@ def sums(findings):
 
 
 def exit_code(findings, not_run=()):
-    """The run's status. not_run: tiers that were asked for and couldn't run."""
+    """The run's status. not_run: requested tiers that could not run."""
     total = sums(findings)
     codes = []
     if total.failed:

@@ -1,8 +1,8 @@
-"""Runs heapyard-bench for the gate, one process after another, and reads what it prints.
+"""Runs heapyard-bench for the gate, one process after another, and parses its output.
 
-Counting processes see an environment of nothing but what is set here, and a processor model that is
-pinned, so that a count is the same on every machine. Timing processes see an environment of random
-size, so that no comparison hangs on one stack address.
+Counting processes get a fixed environment and a fixed processor model, so that a count is the same on every
+machine. Timing processes get an environment of random size, so that no comparison depends on one stack
+address.
 """
 
 import json
@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from yard.gate_judge import Cell
 
-# What glibc may choose memcpy and friends by; and room for the peers' thread-local state, without
-# which the harness would start itself anew.
+# The processor features by which glibc selects memcpy and other functions; and space for the peers'
+# thread-local storage, without which the harness would re-execute itself.
 HWCAPS = "-AVX512F,-AVX512VL,-AVX512BW,-AVX2,-AVX,-ERMS,-FSRM,-RTM,-AVX_Fast_Unaligned_Load"
 TUNABLES = f"glibc.cpu.hwcaps={HWCAPS}:glibc.rtld.optional_static_tls=8192"
 CALLGRIND = [
@@ -31,7 +31,7 @@ MEMORY_TIMEOUT_S = 120
 
 
 class Crash(NamedTuple):
-    """A process that didn't end by itself, or told of a failure: what of, and the command."""
+    """A process that crashed, hung or failed: the reason, and the command."""
 
     why: str
     command: str
@@ -49,7 +49,7 @@ def _fixed_environment():
     return {"PATH": "/usr/bin:/bin", "GLIBC_TUNABLES": TUNABLES}
 
 
-def _shaken_environment(chooser):
+def _random_environment(chooser):
     return {
         "PATH": "/usr/bin:/bin",
         "GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=8192",
@@ -58,7 +58,7 @@ def _shaken_environment(chooser):
 
 
 def _lines(text):
-    """The JSON lines; one that was cut off by a crash is left out."""
+    """The records of JSON lines; one that was truncated by a crash is left out."""
     records = []
     for line in text.splitlines():
         try:
@@ -69,7 +69,7 @@ def _lines(text):
 
 
 def _run(command, environment, timeout, cwd=None):
-    """The records printed, and the Crash or None."""
+    """Runs the command; returns the records that it printed, and the Crash or None."""
     words = [str(word) for word in command]
     try:
         done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=timeout, cwd=cwd)
@@ -112,7 +112,7 @@ class Meters:
 
     def instructions(self, label, rows):
         """The instruction meter on these rows: {cell: record with `instructions`}, and the Crash or None.
-        The plugin goes by one label on both sides, so that no argument is longer on one of them."""
+        The plugin has the same label on both sides, so that their arguments have the same length."""
         with tempfile.TemporaryDirectory(prefix="gate-") as folder:
             command = [*CALLGRIND, f"--callgrind-out-file={folder}/profile", self.bench, "instructions"]
             command += ["--tier", self.tier, "--rows", ",".join(f"{row}@side" for row in rows)]
@@ -126,8 +126,8 @@ class Meters:
         return regions, crash
 
     def peak_rss(self, label, cell):
-        """The peak of resident memory of one fresh process, in bytes above where it started, or None;
-        and the Crash or None."""
+        """The peak of resident memory of one fresh process, in bytes above its start, or None; and the Crash
+        or None."""
         command = [self.bench, "memory", "--row", f"{cell.row}@{label}", "--workload", cell.workload]
         command += ["--params", cell.params, "--threads", cell.threads, *self._loads(label)]
         records, crash = _run(command, _fixed_environment(), MEMORY_TIMEOUT_S)
@@ -136,8 +136,8 @@ class Meters:
         return records[0]["peak_rss"] - records[0]["start_rss"], None
 
     def pairs(self, numbers, control, seed, microseconds, core=None):
-        """One process over the cells of these numbers, on that core alone where one is given: its
-        records, and the Crash or None."""
+        """Times the cells of these numbers in one process, pinned to `core` where one is given: its records, and
+        the Crash or None."""
         chooser = random.Random(seed)
         command = [self.bench, "pairs", "--tier", self.tier, "--seed", seed, "--microseconds", microseconds]
         command += ["--only", ",".join(map(str, numbers)), *self._loads(*self.plugins)]
@@ -145,10 +145,10 @@ class Meters:
             command += ["--control", ",".join(map(str, control))]
         if core is not None:
             command = ["taskset", "--cpu-list", core, *command]
-        return _run(command, _shaken_environment(chooser), 60 + CELL_TIMEOUT_S * len(numbers))
+        return _run(command, _random_environment(chooser), 60 + CELL_TIMEOUT_S * len(numbers))
 
     def with_plugins(self, plugins):
-        """The same harness with other libraries."""
+        """The same harness with other plugins."""
         return Meters(self.bench, plugins, self.tier)
 
 

@@ -1,4 +1,4 @@
-"""What the gate writes: Markdown for a pull request, JUnit for CI, findings as NDJSON."""
+"""The gate's reports: Markdown for a pull request, JUnit for CI, findings as NDJSON."""
 
 import json
 from xml.sax.saxutils import quoteattr
@@ -14,7 +14,7 @@ HEADLINES = {
     Exit.INCONCLUSIVE: "INCONCLUSIVE: not everything could be decided",
     Exit.NOTHING_MEASURED: "NOTHING MEASURED: cells are missing",
 }
-# The order in which a reader wants them.
+# Most important first.
 NOTEWORTHY = (Verdict.FAIL, Verdict.BROKEN, Verdict.MISSING, Verdict.INCONCLUSIVE, Verdict.ACCEPTED, Verdict.CHANGED)
 
 
@@ -26,7 +26,7 @@ def interval(finding):
 
 
 def by_weight(findings):
-    """Noteworthy findings, the worst kind first and the greatest effect first within it."""
+    """Noteworthy findings, by verdict and then by size of the effect, both descending."""
     def effect(finding):
         return -abs((finding.ratio or float("inf")) - 1)
 
@@ -57,7 +57,7 @@ HEAD_ROW = (
 
 
 def markdown(context, findings, code):
-    """The verdict, then what changed beyond noise, then the rest folded away."""
+    """The verdict, then changes beyond noise, then the rest in a collapsed section."""
     lines = [f"## {HEADLINES[code]}", "", f"{sums(findings).line()}. {context['title']}.", ""]
     lines += [f"- {note}" for note in context["notes"]] + [""] * bool(context["notes"])
     noteworthy = by_weight(findings)
@@ -96,7 +96,7 @@ def junit(findings):
 
 
 def write(folder, context, findings, code):
-    """gate.md, gate.xml, gate.json and findings.ndjson in the folder."""
+    """Writes gate.md, gate.xml, gate.json and findings.ndjson to the folder."""
     with common.atomic_write(folder / "findings.ndjson") as file:
         for finding in findings:
             record = finding._asdict() | {"cell": finding.cell._asdict(), "verdict": finding.verdict.value}
@@ -110,7 +110,7 @@ def write(folder, context, findings, code):
 
 
 def terminal(findings, code):
-    """What is printed at the end: noteworthy findings in short, the headline, the summary line."""
+    """The text printed at the end: noteworthy findings in short, the headline, the summary line."""
     lines = []
     for finding in by_weight(findings):
         line = f"  {finding.verdict.value:12} {finding.cell}  {finding.metric} {finding.effect} {interval(finding)}"

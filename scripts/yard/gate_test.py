@@ -1,4 +1,4 @@
-"""The gate with harnesses that tell the truth, that are slower, and that lie."""
+"""The gate with fake harnesses: correct ones, with slower rows, and faulty ones."""
 
 import json
 import math
@@ -19,22 +19,21 @@ from yard.gate_meters import Crash, Meters, read_profiles  # noqa: E402
 ROWS = ("arena", "pool", "libc")
 WORKLOADS = (("pair", "size=64"), ("window", "size=64;window=1000"))
 FORM = gate.Form("quick", True, 1000, (30, 60), 0, 2)
-# Like a shared machine: a process shifts both sides, a round shifts both sides, and each has its own.
+# As on a shared machine: noise common to a process, noise common to a round, and noise of each side.
 NOISE_OF_A_ROUND = 0.02
 ROUNDS = 16
 
 
 class Quiet(gate.Progress):
-    """Shows nothing."""
+    """Prints nothing."""
 
     def _show(self):
         return
 
 
 class FakeMeters:
-    """A harness without noise in its counts, and with plausible noise in its times. `slower` is
-    {(row, workload): factor} of head's time; `spoil(record)` plants a fault in a record of time (None
-    drops it)."""
+    """A harness with exact counts, and realistic noise in its times. `slower` is {(row, workload): factor} of
+    head's time; `spoil(record)` injects a fault into a record of time (None drops it)."""
 
     def __init__(self, slower=None, spoil=None, counts=None, absent=(), rss=None, crash_at=None, layout=None):
         self.plugins = {label: f"/plugins/{label}.so" for label in ("base", "head", "again")}
@@ -43,8 +42,8 @@ class FakeMeters:
         self.counts = counts or {}  # {(label, row): instructions per operation}
         self.absent = absent  # (label, row): rows that this side doesn't have
         self.rss = rss or {}
-        self.crash_at = crash_at  # number of the cell at which a process dies
-        self.layout = layout or {}  # {row: factor} that only the first link has
+        self.crash_at = crash_at  # number of the cell at which a process crashes
+        self.layout = layout or {}  # {row: factor} of head's time that disappears when relinked
         self.relinked = False
 
     def cells(self):
@@ -127,7 +126,7 @@ def verdicts(findings, *wanted):
     return {(finding.cell.row, finding.tier) for finding in findings if finding.verdict in wanted}
 
 
-# Truth.
+# Correct harnesses.
 
 
 def test_equal_sides_pass():
@@ -151,13 +150,13 @@ def test_a_slower_row_fails_and_is_named():
     assert failed.ratio == pytest.approx(1.06, abs=0.01)
 
 
-def test_a_faster_row_is_told_and_passes():
+def test_a_faster_row_is_reported_and_passes():
     findings, code, _ = run_gate(FakeMeters(slower={("arena", "pair"): 0.8}))
     assert code == Exit.GOOD
     assert verdicts(findings, Verdict.CHANGED) == {("arena", "time")}
 
 
-def test_what_goes_when_relinked_is_no_regression():
+def test_a_slowdown_that_disappears_when_relinked_is_no_regression():
     findings, code, _ = run_gate(FakeMeters(layout={"pool": 1.10}), tiers=("time",))
     assert code == Exit.GOOD
     notes = [finding.note for finding in findings if finding.cell.row == "pool"]
@@ -218,7 +217,7 @@ def test_a_control_that_differs_voids_the_times():
     assert any("own copy" in note for note in notes)
 
 
-# Faults of the harness, each with its status.
+# Faulty harnesses, each with its exit status.
 
 
 def sides_swapped(record):
@@ -305,7 +304,7 @@ def test_faults_of_the_sampler(fault, status):
     assert verdicts(findings, Verdict.BROKEN, Verdict.MISSING)
 
 
-def test_a_crash_costs_its_own_cell():
+def test_a_crash_breaks_only_its_own_cell():
     findings, code, _ = run_gate(FakeMeters(crash_at=3), tiers=("time",))
     assert code == Exit.HARNESS
     broken = [finding for finding in findings if finding.verdict is Verdict.BROKEN]
@@ -313,7 +312,7 @@ def test_a_crash_costs_its_own_cell():
     assert len([finding for finding in findings if finding.verdict is Verdict.PASS]) == len(findings) - 1
 
 
-def test_a_row_that_is_gone_from_head_is_missing():
+def test_a_row_that_head_lacks_is_missing():
     meters = FakeMeters(absent=(("head", "pool"),))
     findings, code, _ = run_gate(meters)
     assert code == Exit.NOTHING_MEASURED
@@ -322,7 +321,7 @@ def test_a_row_that_is_gone_from_head_is_missing():
     assert run_gate(meters, [removed])[1] == Exit.GOOD
 
 
-def test_a_row_that_is_new_in_head_is_told():
+def test_a_row_that_is_new_in_head_is_reported():
     findings, code, notes = run_gate(FakeMeters(absent=(("base", "pool"),)))
     assert code == Exit.GOOD
     assert not [finding for finding in findings if finding.cell.row == "pool"]
@@ -342,7 +341,7 @@ def test_a_meter_that_loses_a_side_is_missing():
     assert run_gate(meters, tiers=("exact",))[1] == Exit.HARNESS
 
 
-def test_a_filter_that_fits_nothing_is_a_usage_error():
+def test_a_filter_that_matches_nothing_is_a_usage_error():
     with pytest.raises(Failure) as caught:
         run_gate(FakeMeters(), filters=(["areina"], ()))
     assert caught.value.code == Exit.USAGE
@@ -397,11 +396,11 @@ def test_wrong_accepted_files_are_usage_errors(tmp_path, text, complaint):
     assert complaint in str(caught.value)
 
 
-def test_the_projects_own_accepted_file_is_right():
+def test_the_projects_own_accepted_file_is_valid():
     assert isinstance(gate_accepted.load(), list)
 
 
-def test_alpha_is_shared_out():
+def test_alpha_is_divided_among_comparisons_and_looks():
     assert gate_judge.share_of_alpha(60, 1) == pytest.approx(gate_judge.FAMILY_ALPHA / 60)
     assert gate_judge.share_of_alpha(60, 3) == pytest.approx(gate_judge.FAMILY_ALPHA / 180)
 
@@ -420,7 +419,7 @@ def test_callgrind_profiles_are_read_by_their_names(tmp_path):
     assert read_profiles(tmp_path) == {"cell-3": 123}
 
 
-def test_reports_tell_the_verdict_first(tmp_path):
+def test_reports_begin_with_the_verdict(tmp_path):
     findings, code, notes = run_gate(FakeMeters(slower={("arena", "pair"): 1.2}))
     context = {"title": "Base x, head y", "notes": notes, "facts": {"base": "x"}}
     gate_report.write(tmp_path, context, findings, code)
@@ -466,13 +465,13 @@ def test_wrong_arguments_are_usage_errors(arguments, complaint):
     assert complaint in done.stderr
 
 
-def test_help_tells_the_exit_codes():
+def test_help_lists_the_exit_codes():
     done = subprocess.run([GATE, "--help"], capture_output=True, text=True)
     assert done.returncode == 0
     assert "3 a confirmed regression" in " ".join(done.stdout.split())
 
 
-def test_a_process_that_dies_is_a_crash(tmp_path):
+def test_a_killed_process_is_a_crash(tmp_path):
     bench = tmp_path / "bench"
     bench.write_text('#!/bin/sh\necho \'{"kind":"pairs","number":1}\'\necho \'{"cut\'\nkill -SEGV $$\n')
     bench.chmod(0o755)

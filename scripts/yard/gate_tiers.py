@@ -1,8 +1,7 @@
-"""The gate's tiers that count: exact, instructions, memory. Each measures the cells of a plan on both
-sides and gives its findings. (The one that times is in gate_time.py.)
+"""The gate's counting tiers: exact, instructions, memory. Each measures the cells of a plan on both sides and
+returns findings. (The tier that times is in gate_time.py.)
 
-They know of the harness only what Meters (gate_meters.py) tells, so that the tests can put a harness
-in its place that swaps, drops or invents.
+They use the harness only through Meters (gate_meters.py), so that the tests can replace it by a faulty one.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from yard.gate_judge import Verdict, broken, judge_exact, judge_instructions, judge_rss, missing
 
 SIDES = ("base", "head")
-# Rows that one process under valgrind counts: its start takes as long as counting a row does.
+# Rows per process under valgrind, whose start takes as long as counting a row does.
 ROWS_A_BATCH = 6
-# Processes of each side, of which the least peaks are compared, before more are asked for.
+# Processes of each side at first; only cells that fail with them get more.
 MEMORY_FIRST = 2
 
 
@@ -22,14 +21,14 @@ def rows_of(cells):
 
 
 def _batches(rows, size):
-    """The rows dealt out to as few batches of up to that size as there can be: neighbours, which are
-    often equally slow, come into different ones."""
+    """Splits the rows into as few batches of at most `size` as possible. Neighbours, which are often equally
+    slow, go to different batches."""
     count = -(-len(rows) // size)
     return [tuple(rows[start::count]) for start in range(count)]
 
 
-def _side_by_side(tasks, run, tier, progress, jobs):
-    """run(*task) for each task, several at a time: the results, in order."""
+def _concurrently(tasks, run, tier, progress, jobs):
+    """Runs run(*task) for each task, `jobs` at a time; returns the results in order."""
     progress.start(tier, len(tasks))
 
     def one(task):
@@ -42,15 +41,15 @@ def _side_by_side(tasks, run, tier, progress, jobs):
 
 
 def _count_both_sides(cells, batches, count, tier, progress, jobs):
-    """Runs count(label, rows) for every batch and side; gives (cell, base record, head record) for the
-    cells that both told, and findings for those that one didn't."""
+    """Runs count(label, rows) for every batch and side; returns (cell, base record, head record) for cells
+    that both sides reported, and findings for the others."""
     tasks = [(label, batch) for batch in batches for label in SIDES]
-    told = {}
-    for (label, batch), result in zip(tasks, _side_by_side(tasks, count, tier, progress, jobs)):
-        told |= {(label, row): result for row in batch}
+    results_by_row = {}
+    for (label, batch), result in zip(tasks, _concurrently(tasks, count, tier, progress, jobs)):
+        results_by_row |= {(label, row): result for row in batch}
     both, findings = [], []
     for cell in cells:
-        results = {label: told[label, cell.row] for label in SIDES}
+        results = {label: results_by_row[label, cell.row] for label in SIDES}
         absent = [label for label in SIDES if cell not in results[label][0]]
         crashes = [results[label][1] for label in absent if results[label][1]]
         if crashes:
@@ -79,9 +78,8 @@ def _instructions(cells, rows_a_batch, meters, progress, jobs):
 
 
 def instruction_tier(cells, meters, progress, jobs):
-    """Rows share processes at first. A row that isn't the same on both sides is counted again in a process
-    of its own, and that count is the one that is judged: what another row left in the heap, or its
-    crash, is not its affair."""
+    """Rows share processes at first. A row that does not pass is counted again in a process of its own, and
+    only that count is judged, so that neither another row's crash nor what it left in the heap matters."""
     together = _instructions(cells, ROWS_A_BATCH, meters, progress, jobs)
     differing = {finding.cell.row for finding in together if finding.verdict is not Verdict.PASS}
     settled = [finding for finding in together if finding.cell.row not in differing]
@@ -92,7 +90,7 @@ def instruction_tier(cells, meters, progress, jobs):
 
 def _memory(cells, meters, processes, progress, jobs):
     tasks = [(label, cell) for cell in cells for _ in range(processes) for label in SIDES]
-    results = list(zip(tasks, _side_by_side(tasks, meters.peak_rss, "memory", progress, jobs)))
+    results = list(zip(tasks, _concurrently(tasks, meters.peak_rss, "memory", progress, jobs)))
     findings = []
     for cell in cells:
         peaks = {label: [] for label in SIDES}
@@ -109,8 +107,8 @@ def _memory(cells, meters, processes, progress, jobs):
 
 
 def memory_tier(cells, meters, processes, progress, jobs):
-    """Peak RSS of fresh processes, the sides in turns. A cell that fails by the first few is measured
-    again with `processes` fresh ones of each side, and those alone are judged."""
+    """Peak RSS of fresh processes, the sides in turns. A cell that fails in the first few is measured again
+    with `processes` fresh ones of each side, and only those are judged."""
     first = _memory(cells, meters, min(processes, MEMORY_FIRST), progress, jobs)
     failed = [finding.cell for finding in first if finding.verdict is Verdict.FAIL]
     settled = [finding for finding in first if finding.verdict is not Verdict.FAIL]

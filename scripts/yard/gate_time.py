@@ -1,17 +1,16 @@
-"""The gate's tier that times: base against head, epoch against epoch in one process, many processes.
+"""The gate's tier that times: base against head, in adjacent epochs of one process, in many processes.
 
-Looks at all cells, then again and longer at those that are still open. What looks slower is confirmed
-in fresh processes of builds that are linked in another order.
+A look measures a number of processes and judges; cells that are still inconclusive get further looks with
+more processes. Slowdowns are confirmed in fresh processes of builds that are linked in another order.
 
-A cell of one thread is timed by its thread's own processor time, and its ratio is that of epochs that
-lie next to each other in one process; so a process on the core beside it takes nothing from it, and
-as many processes run at once as there are cores, each kept on its own. Cells of several threads
-need the cores for themselves: their processes run one after another.
+A cell of one thread is timed by its thread's processor time, as the ratio of adjacent epochs of one process.
+A process on another core hardly affects that, so as many processes run at once as there are cores, each
+pinned to one. Cells of several threads need all cores: their processes run one after another.
 
 Measured with head against its copy, ten cells, twelve processes each way, twice, on two cores that
 other work kept at a load of eight: half of the distance between the bounds was 2.5 and 2.0 % (median)
-one process at a time, 1.6 and 1.0 % side by side, and 4.6 and 4.0 % against 8.8 and 8.5 % in the one
-worst cell, which then takes more looks.
+one process at a time, 1.6 and 1.0 % concurrently, and 4.6 and 4.0 % against 8.8 and 8.5 % in the one
+worst cell, which then gets more looks.
 """
 
 import math
@@ -31,22 +30,22 @@ from yard.gate_judge import (
 )
 
 SIDES = ("base", "head")
-# A fair coin for which side goes first fails this once in a thousand million.
+# A random order of the sides fails the test of fairness with this probability.
 ORDER_ALPHA = 1e-9
-# Relinked builds of each side, and processes of each pair of them, that confirm a slowdown.
+# To confirm a slowdown: the number of relinked builds of each side, and of processes for each pair of them.
 RELINKS = 8
 PROCESSES_A_RELINK = 3
-# A row is slow by the quickest of so many processes.
+# A row is slow where the fastest of this many processes is.
 PROBES = 2
 
 
 def cores(count):
-    """Up to that many of the processors that this process may use."""
+    """At most `count` of the processors that this process may use."""
     return tuple(sorted(os.sched_getaffinity(0))[:count])
 
 
-class Doubt(Exception):
-    """A record of the sampler that can't be right; `finding` is missing or broken."""
+class InvalidRecord(Exception):
+    """A record of the sampler is invalid; the verdict of `finding` is missing or broken."""
 
     def __init__(self, finding):
         super().__init__(finding.note)
@@ -54,29 +53,29 @@ class Doubt(Exception):
 
 
 def check_record(cell, record, plugins, labels):
-    """Whether a record of `pairs` proves what it claims. Raises Doubt."""
+    """Verifies a record of `pairs`: samples, files, work and order. Raises InvalidRecord."""
     for label in labels:
         row = record.get("rows", {}).get(label)
         if row is None:
-            raise Doubt(missing(cell, "time", f"the sampler left out {label}"))
+            raise InvalidRecord(missing(cell, "time", f"the sampler left out {label}"))
         if not row["ns_per_op"]:
-            raise Doubt(missing(cell, "time", f"no samples of {label}"))
+            raise InvalidRecord(missing(cell, "time", f"no samples of {label}"))
         if not all(math.isfinite(value) and value > 0 for value in row["ns_per_op"]):
-            raise Doubt(broken(cell, "time", f"{label} has a time that is no time"))
+            raise InvalidRecord(broken(cell, "time", f"{label} has a time that is no time"))
         if Path(row["file"]).resolve() != Path(plugins[label]).resolve():
-            raise Doubt(broken(cell, "time", f"what is called {label} ran from {row['file']}"))
+            raise InvalidRecord(broken(cell, "time", f"what is called {label} ran from {row['file']}"))
     rows = [record["rows"][label] for label in labels]
     for what in ("operations", "checksum"):
         if len({row[what] for row in rows}) != 1:
-            raise Doubt(broken(cell, "time", f"the sides did different work: their {what} disagree"))
+            raise InvalidRecord(broken(cell, "time", f"the sides did different work: their {what} disagree"))
     if len({len(row["ns_per_op"]) for row in rows}) != 1:
-        raise Doubt(missing(cell, "time", "one side has fewer samples than the other"))
+        raise InvalidRecord(missing(cell, "time", "one side has fewer samples than the other"))
     if not _interleaved(record["order"], len(labels), len(rows[0]["ns_per_op"])):
-        raise Doubt(broken(cell, "time", "the epochs were not interleaved: a permutation, then its reverse"))
+        raise InvalidRecord(broken(cell, "time", "the epochs were not interleaved: a permutation, then its reverse"))
 
 
 def _interleaved(order, count, rounds):
-    """Every round runs each candidate once, in any order, and then in the reverse of that order."""
+    """Whether every round runs each candidate once, in any order, and then in the reverse of that order."""
     letters = sorted("abc"[:count])
     if len(order) != 2 * count * rounds:
         return False
@@ -88,30 +87,30 @@ def _interleaved(order, count, rounds):
 
 
 def first_places(order, count):
-    """(rounds, how many of them the first candidate began before the second)."""
+    """(number of rounds, number of those in which the first candidate ran before the second)."""
     rounds = [order[at : at + count] for at in range(0, len(order), 2 * count)]
     return len(rounds), sum(one.index("a") < one.index("b") for one in rounds)
 
 
 class Samples:
-    """What is known of one cell's time so far."""
+    """The samples of one cell so far."""
 
     def __init__(self, cell, number, in_control):
         self.cell = cell
         self.number = number
         self.in_control = in_control
-        self.log_ratios = []  # head / base, one a process
-        self.control = []  # a copy of head / head
+        self.log_ratios = []  # of head / base, one per process
+        self.control = []  # of a copy of head / head
         self.elapsed_ns = math.inf
         self.rounds = 0
         self.base_first = 0
         self.base_ns = []
         self.head_ns = []
-        self.finding = None  # when it is settled
+        self.finding = None  # set when the cell is settled
         self._lock = threading.Lock()
 
     def add(self, record, labels):
-        """One process's record. Processes that run side by side may add theirs at once."""
+        """Adds one process's record. Thread-safe, because processes run concurrently."""
         with self._lock:
             self._add(record, labels)
 
@@ -128,19 +127,20 @@ class Samples:
         self.base_first += first
 
     def fair(self):
-        """Whether chance chose which side went first."""
+        """Whether the order of the sides is plausible as random."""
         return binomtest(self.base_first, self.rounds, 0.5).pvalue > ORDER_ALPHA
 
     def settle(self, verdict, bound, note=""):
-        """Writes the finding. base and head are in ns per operation, head scaled so that their ratio is
-        the one that was judged (the median over processes of each side alone is noisier)."""
+        """Sets the finding. base and head are in ns per operation; head is computed from the judged ratio,
+        because the median over processes of each side alone is noisier."""
         base = sorted(self.base_ns)[len(self.base_ns) // 2]
         self.finding = Finding(self.cell, "time", "time", verdict, base, base * bound.median, bound.lo, bound.hi, note)
 
 
 def run_process(samples, meters, control, seed, microseconds, core=None):
-    """One process over the cells in `samples`, on that core where one is given. Where it crashes, the cell at which it did is settled as
-    broken and the others go on in another process. Cells whose record is in doubt are settled."""
+    """Measures the cells in `samples` in one process, pinned to `core` where one is given. Where it crashes, the
+    cell at which it did is settled as broken, and the remaining ones run in another process. Cells with an
+    invalid record are settled too."""
     waiting = {one.number: one for one in samples if one.finding is None}
     while waiting:
         chosen = [number for number in waiting if number in control]
@@ -149,10 +149,10 @@ def run_process(samples, meters, control, seed, microseconds, core=None):
             one = waiting.pop(record["number"], None)
             if one is not None:
                 _take(one, record, meters.plugins, one.number in chosen)
-        unheard = sorted(waiting)
-        if not unheard:
+        unreported = sorted(waiting)
+        if not unreported:
             return
-        first = waiting.pop(unheard[0])
+        first = waiting.pop(unreported[0])
         if crash is None:
             first.finding = missing(first.cell, "time", "the sampler left it out")
         else:
@@ -166,30 +166,30 @@ def _take(one, record, plugins, with_control):
         return
     try:
         check_record(one.cell, record, plugins, labels)
-    except Doubt as doubt:
-        one.finding = doubt.finding
+    except InvalidRecord as error:
+        one.finding = error.finding
         return
     one.add(record, labels)
 
 
 class TimeTier:
-    """Looks, judges, confirms."""
+    """Measures, judges and confirms the time of all cells."""
 
     def __init__(self, meters, relinked, seed, microseconds, looks, progress, slowest_ns=0, lanes=(None,)):
         self.meters = meters
         self.relinked = relinked  # (number) -> Meters over the number-th pair of relinked builds
         self.seed = seed
         self.microseconds = microseconds
-        self.looks = looks  # processes in all after each look
+        self.looks = looks  # the total number of processes after each look
         self.progress = progress
-        self.slowest_ns = slowest_ns  # a row whose first cell takes longer is timed there alone; 0: none is
-        self.lanes = lanes  # cores, each of which runs a process at a time
+        self.slowest_ns = slowest_ns  # a row whose first cell takes longer is timed only there; 0: no limit
+        self.lanes = lanes  # cores, each of which runs one process at a time
         self.slow_rows = []
         self.samples = []
         self.control_failed = []
 
     def run(self, numbered_cells):
-        """numbered_cells: (number, cell). The findings, one a cell."""
+        """numbered_cells: (number, cell). Returns the findings, one per cell."""
         numbered_cells = self._without_slow(numbered_cells)
         control = control_numbers(numbered_cells)
         self.samples = [Samples(cell, number, number in control) for number, cell in numbered_cells]
@@ -222,7 +222,7 @@ class TimeTier:
             self.progress.step()
 
     def _run(self, tasks):
-        """A process for each (samples, meters, control, seed): one at a time on each lane."""
+        """Runs a process for each (samples, meters, control, seed): one at a time on each lane."""
         free = queue.SimpleQueue()
         for lane in self.lanes:
             free.put(lane)
@@ -239,8 +239,8 @@ class TimeTier:
             list(pool.map(one, tasks))
 
     def _without_slow(self, numbered_cells):
-        """The cells without those of slow rows, such as one of a system call an operation, which would
-        take most of the time: what they can lose shows in their first cell and in the counts."""
+        """The cells without those of slow rows (such as one system call per operation), which would take most of
+        the time: a regression of theirs shows in their first cell and in the counts."""
         if not self.slowest_ns:
             return numbered_cells
         first = {}
@@ -257,7 +257,7 @@ class TimeTier:
         return [(number, cell) for number, cell in numbered_cells if cell.row not in slow or number in kept]
 
     def _judge(self, alpha, last):
-        """Settles what can be settled; gives those that look slower, with their bounds."""
+        """Settles the cells that the bounds decide; returns the slower ones, with their bounds."""
         suspects = []
         for one in self._open():
             if not one.fair():
@@ -272,7 +272,7 @@ class TimeTier:
         return suspects
 
     def _confirm(self, suspects):
-        """Fresh processes of relinked builds, for the cells that failed."""
+        """Measures the slower cells again, in fresh processes of relinked builds, and settles them."""
         again = {one.number: Samples(one.cell, one.number, False) for one, _ in suspects}
         self.progress.start(f"time, confirming {len(again)} relinked", RELINKS * PROCESSES_A_RELINK)
         medians = {number: [] for number in again}
@@ -293,7 +293,7 @@ class TimeTier:
             one.settle(verdict, shown, note)
 
     def _confirm_with(self, meters, fresh, seed):
-        """The processes of one relinked pair of builds."""
+        """Runs the processes of one relinked pair of builds."""
         seeds = range(seed, seed + PROCESSES_A_RELINK)
         alone = [one for one in fresh.values() if one.cell.threads == 1]
         crowded = [one for one in fresh.values() if one.cell.threads > 1]
@@ -303,7 +303,7 @@ class TimeTier:
             run_process(crowded, meters, set(), number, self.microseconds)
 
     def _judge_control(self, comparisons):
-        """Where head differs from its own copy, this machine could not tell, and no time verdict counts."""
+        """Where head differs from its own copy, the machine is too noisy, and no time verdict counts."""
         alpha = share_of_alpha(comparisons, 1)
         self.control_failed = [
             one.cell for one in self.samples if one.control and not control_holds(one.control, alpha)
@@ -317,8 +317,8 @@ class TimeTier:
 
 
 def control_numbers(numbered_cells):
-    """One cell of each workload and parameters, and of a different row each time: those in which head
-    is compared with a copy of itself too."""
+    """The numbers of the cells in which head is also compared with a copy of itself: one for each workload,
+    parameters and threads, of a different row each time."""
     groups = {}
     for number, cell in numbered_cells:
         groups.setdefault((cell.workload, cell.params, cell.threads), []).append(number)

@@ -1,9 +1,9 @@
-"""The long hunt: libFuzzer and AFL++ side by side over every cell, in rounds, resumable.
+"""The long hunt: libFuzzer and AFL++ concurrently over every cell, in rounds, resumable.
 
-Each cell gets a slice at a time. In a slice both engines run at once on the cell's one corpus: libFuzzer
-reads its folder again as it grows, AFL++ reads the same folder as a foreign one, and what AFL++ finds is
-copied into it. State is written after every slice, so that whatever ends the run (its hours, Ctrl-C, a
-power cut), the next one goes on where it was; findings are kept apart by what went wrong.
+Each cell gets one slice of time per round. In a slice both engines run at once on the cell's corpus:
+libFuzzer rereads its folder as it grows, AFL++ reads the same folder as a foreign corpus, and inputs that
+AFL++ finds are copied into it. State is written after every slice, so that the next run resumes there
+however this one ends (its hours, Ctrl-C, a power failure). Findings are stored by kind of bug.
 """
 
 import hashlib
@@ -61,7 +61,7 @@ def new_tally():
 
 
 def copy_queue(afl_folder, corpus):
-    """What AFL++ found so far, into the shared corpus under names by content."""
+    """Copies AFL++'s inputs to the shared corpus, named by a hash of their contents."""
     for item in afl_folder.glob("main/queue/id:*"):
         try:
             data = item.read_bytes()
@@ -83,7 +83,7 @@ def read_afl_stats(folder):
 
 
 class AflSlice:
-    """AFL++ over one cell for one slice, and the copying that keeps the corpus one."""
+    """Runs AFL++ on one cell for one slice, while a thread copies its inputs to the shared corpus."""
 
     def __init__(self, cell, binary, seeds, processes):
         self.cell, self.binary, self.seeds, self.processes = cell, binary, seeds, processes
@@ -135,7 +135,7 @@ class AflSlice:
 
 
 def run_slice(cell, seconds, seeds, afl_binary, processes):
-    """Both engines at once; returns what they add to the cell's tally."""
+    """Runs both engines at once; returns the tally of the slice, and errors."""
     start = time.monotonic()
     tally, errors = new_tally(), []
     afl, outcome = None, []
@@ -174,7 +174,7 @@ def add_tally(total, more):
 
 
 def find_afl():
-    """The AFL++ build, or None with the reason said."""
+    """The fuzzer built for AFL++; None, with the reason printed, where AFL++ is not installed."""
     if not shutil.which("afl-fuzz") or not shutil.which("afl-clang-fast"):
         print("AFL++ is not in this run: install afl++ (scripts/bootstrap fuzz-overnight)", flush=True)
         return None
@@ -182,7 +182,7 @@ def find_afl():
 
 
 def drive(cells, state, jobs, processes):
-    """Slices in turn until the hours are used."""
+    """Runs slices of all cells in turn until the hours are used up."""
     afl_binary = find_afl()
     seeds = fuzzing.assemble_seeds(cells[0].binary)
     plain = [cell for cell in cells if cell.binary != cells[0].binary]
@@ -201,7 +201,7 @@ def drive(cells, state, jobs, processes):
                 wait(runs)
             except KeyboardInterrupt:
                 processes.stop()
-            # What an interrupted slice found counts like any other.
+            # The results of an interrupted slice are kept too.
             for cell, run in zip(batch, runs):
                 tally, errors = run.result()
                 add_tally(state["cells"].setdefault(cell.name, new_tally()), tally)
@@ -223,7 +223,7 @@ HEADINGS = ["cell", "seconds", "libFuzzer executions", "operations", "AFL++ exec
 
 
 def write_summary(state, findings):
-    """summary.md, and the same as a page."""
+    """Writes summary.md, and the same as a page."""
     hours = f"{state['used_seconds'] / 3600:.2f} of {state['hours']:g} h" + ("" if state["finished"] else ", unfinished: the next run goes on")
     lines = ["# The overnight hunt", "", hours, "", "## Findings", ""]
     lines += [f"- `{folder}`: {line}" for folder, line in findings] or ["None."]

@@ -1,6 +1,6 @@
-"""What a run measured, from its raw samples to every format that is read elsewhere.
+"""Converts the raw samples of a run to all other formats.
 
-A run folder (reports/out/<time>/) is written by scripts/bench and derived from by this module:
+A run folder (reports/out/<time>/) is written by scripts/bench; this module derives the other files in it:
 
     run.json         context, rows and workloads; rewritten when the run ends (below)
     samples.ndjson   raw samples, one JSON object a line, appended process by process
@@ -28,13 +28,13 @@ run.json:
                     "cells": [{"params": "size=64", "threads": 1,
                                "rows": ["libc", "libc_again", "arena", …]}]}]}
 
-A cell's "rows" are those it applies to by traits, among the rows chosen for the run; with that, a
-number that isn't there is told apart: "not applicable", "not in this build", "failed", "not measured
-(yet)". Fields that can't be known are null. Intervals need at least six processes.
+A cell's "rows" are those of the run's rows that it applies to by traits, so that a missing number can be
+explained: "not applicable", "not in this build", "failed", "not measured (yet)". Unknown fields are null.
+Intervals need at least six processes.
 
-samples.ndjson has lines of kind "samples" (one process of one cell: rows → ns_per_op, one number a
-round, all rows of the line interleaved round by round, so they pair), "memory" (one process of one
-cell and row), "failed" and "harness". The last line may be cut by a kill: it is left out.
+samples.ndjson has lines of kind "samples" (one process of one cell: rows → ns_per_op, one number per
+round; all rows of the line are interleaved round by round, so they pair), "memory" (one process of one
+cell and row), "failed" and "harness". A last line that was truncated by a kill is left out.
 """
 
 import csv
@@ -48,7 +48,7 @@ SCHEMA_VERSION = 1
 COLUMNS = (
     "suite,allocator,workload,params,threads,metric,unit,median,lo95,hi95,n,ratio_vs_libc,ratio_lo95,ratio_hi95".split(",")
 )
-# What every record repeats of the run, so that a line alone still says where it comes from.
+# The fields of the run that every record repeats, so that a line is meaningful on its own.
 CONTEXT = (
     "started command commit dirty machine system kernel cpu cores memory_bytes compiler flags check_level versions load "
     "pressure tier finished"
@@ -56,7 +56,7 @@ CONTEXT = (
 
 
 def _metric(name, unit, estimate, ratio):
-    """One metric of a cell, its statistics beside the ratio to libc."""
+    """One metric of a cell: its statistics and the ratio to libc."""
     ratio = ratio or stats.Estimate(None, None, None, 0)
     return {
         "metric": name, "unit": unit, "median": estimate.median, "lo95": estimate.lo, "hi95": estimate.hi, "n": estimate.n,
@@ -78,7 +78,7 @@ def _memory_metrics(cell, row):
 
 
 def _raw(cell, suite, row):
-    """The samples as they were taken, failed cells' included."""
+    """The raw samples, including those of failed cells."""
     if suite == "memory":
         return [{key: value for key, value in record.items() if key != "kind"} for record in cell.memory.get(row, [])]
     return [
@@ -89,7 +89,7 @@ def _raw(cell, suite, row):
 
 
 def record(run, cell, suite, row, context):
-    """The record of one cell: what was measured, or why nothing was."""
+    """The record of one cell and row: the metrics, or why there are none."""
     status = run.status(cell, suite, row.name)
     failure = cell.failures.get((suite, row.name), {})
     metrics = []
@@ -105,7 +105,7 @@ def record(run, cell, suite, row, context):
 
 
 def records(run):
-    """One record for each suite, cell and row, chosen rows before those that aren't in this build."""
+    """One record for each suite, cell and row; rows that are not in this build come last."""
     context = {name: run.context.get(name) for name in CONTEXT}
     rows = run.chosen()
     rows += [row for row in run.missing() if row not in rows]
@@ -116,15 +116,15 @@ def records(run):
 
 
 def number(value):
-    """A number as the flat formats write it: six significant digits, whole numbers whole."""
+    """A number as text for the flat formats: six significant digits, integers exact."""
     if value is None:
         return ""
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:.6g}"
 
 
 def csv_lines(record):
-    """A record's lines in the flat view: one a metric. A cell that has no number because it failed or
-    wasn't reached has one line with n = 0; one that does not apply has none."""
+    """A record's lines in the flat view: one per metric. A cell that failed or was not measured has one line
+    with n = 0; one that does not apply has none."""
     head = [record[name] for name in ("suite", "allocator", "workload", "params", "threads")]
     if record["status"] in (samples.FAILED, samples.NOT_MEASURED):
         metric = ["time", "ns/op"] if record["suite"] == "throughput" else ["peak_rss", "bytes"]
@@ -133,7 +133,7 @@ def csv_lines(record):
 
 
 def name_of(record):
-    """One name for a cell, as other tools key their histories by."""
+    """The name of a cell and row, by which other tools key their histories."""
     parts = [record["workload"], record["params"], f"threads={record['threads']}", record["allocator"]]
     return "/".join(part for part in parts if part)
 
@@ -166,7 +166,7 @@ def github_action(found):
 
 
 def junit(found):
-    """A test case a cell: failed cells are failures, what wasn't measured is skipped."""
+    """One test case per record: failed cells are failures, unmeasured ones are skipped."""
     lines = ['<?xml version="1.0" encoding="UTF-8"?>']
     failures = sum(record["status"] == samples.FAILED for record in found)
     skipped = sum(record["status"] not in (samples.FAILED, samples.OK) for record in found)
@@ -192,8 +192,8 @@ def csv_text(found):
 
 
 def derive(run_dir):
-    """Writes every derived format of a run folder except the page; each file appears whole or not at
-    all. Returns the Run, for the page and the terminal."""
+    """Writes every derived format of a run folder except the page; each file is written atomically. Returns the
+    Run, for the page and the terminal."""
     run = samples.load(run_dir)
     found = list(records(run))
     texts = {

@@ -1,4 +1,4 @@
-"""From raw samples to every format: nothing is lost, nothing invented, nothing half written."""
+"""From raw samples to every format: no record is lost, added or partly written."""
 
 import csv
 import json
@@ -29,7 +29,7 @@ def records(folder):
 
 
 def small(tmp_path, *lines, rows=("libc", "arena"), finished=True):
-    """A run folder of one cell with the samples given."""
+    """A run folder of one cell with the given lines of samples."""
     cell = {"params": "size=64", "threads": 1, "rows": list(rows)}
     table = [{"name": name, "group": "strategy", "summary": "", "traits": [], "missing": None} for name in rows]
     context = {"finished": finished, "rows": table, "workloads": [{"name": "pair", "summary": "", "operation": "", "cells": [cell]}]}
@@ -104,7 +104,7 @@ def test_pairing_is_by_round(tmp_path):
     assert ratio.median == pytest.approx(0.5) and ratio.lo == pytest.approx(0.5) and ratio.n == 6
 
 
-def test_last_line_cut_by_a_kill_is_left_out(tmp_path):
+def test_a_truncated_last_line_is_left_out(tmp_path):
     cut = json.dumps(process(1, libc=[1.0], arena=[0.5]))[:40]
     run = results.derive(small(tmp_path, process(0, libc=[1.0], arena=[0.5]), cut, finished=False))
     assert run.unreadable == 1 and not run.finished
@@ -117,7 +117,7 @@ def test_too_few_processes_leave_the_bounds_empty(tmp_path):
     assert (line["median"], line["lo95"], line["hi95"], line["n"]) == ("1.05", "", "", "1")
 
 
-def test_failed_and_unreached_cells_keep_their_place(tmp_path):
+def test_failed_and_unmeasured_cells_have_records(tmp_path):
     crash = {"kind": "failed", "suite": "throughput", "workload": "pair", "params": "size=64", "threads": 1, "row": "arena",
              "process": 0, "why": "signal 11 (SIGSEGV)", "command": "again --please"}  # fmt: skip
     folder = small(tmp_path, process(0, libc=[1.0]), crash, rows=("libc", "arena", "pool"))
@@ -128,14 +128,14 @@ def test_failed_and_unreached_cells_keep_their_place(tmp_path):
     assert found["libc"]["status"] == "ok"
 
 
-def test_other_work_is_a_failure(tmp_path):
+def test_a_different_checksum_is_a_failure(tmp_path):
     run = results.derive(small(tmp_path, process(0, checksum="b", libc=[1.0], arena=[0.1])))
     cell = next(iter(run.cells.values()))
     assert run.status(cell, "throughput", "arena") == samples.FAILED
     assert cell.failures["throughput", "arena"]["why"] == "checksum a where libc has b"
 
 
-def test_memory_above_the_start_is_what_the_allocator_took(tmp_path):
+def test_memory_ratios_are_of_the_peak_above_the_start(tmp_path):
     line = {"kind": "memory", "workload": "pair", "params": "size=64", "threads": 1, "process": 0, "start_rss": 1000, "live_peak": 10}
     run = results.derive(small(tmp_path, line | {"row": "libc", "peak_rss": 3000}, line | {"row": "arena", "peak_rss": 2000}))
     cell = next(iter(run.cells.values()))
@@ -143,7 +143,7 @@ def test_memory_above_the_start_is_what_the_allocator_took(tmp_path):
     assert cell.memory_ratio("arena", "libc").lo is None
 
 
-def test_what_is_no_run_is_a_usage_error(tmp_path):
+def test_a_folder_without_a_run_is_a_usage_error(tmp_path):
     with pytest.raises(common.Failure, match="no run.json") as caught:
         samples.load(tmp_path)
     assert caught.value.code == common.Exit.USAGE

@@ -1,9 +1,9 @@
 """Runs a plan: process by process, each result on disk before the next begins.
 
-Replicates are the outer loop and cells the inner one, so that a run that is interrupted has something
-of everything. samples.ndjson is at once the raw data and the state to go on from: what stands in it is
-not measured again. A process that crashes or hangs costs the row that was under way, which the sampler
-names in a file, and nothing else: the others are measured in a fresh process without it.
+Replicates are the outer loop and cells the inner one, so that an interrupted run has results for every cell.
+samples.ndjson is both the raw data and the state from which a run is resumed: what it has is not measured
+again. A process that crashes or hangs fails only the row that was being measured, which the sampler names in
+a file: the others are measured in a fresh process without it.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from yard import cells as cell_plans
 from yard import common, context
 
 RUN, SAMPLES = "run.json", "samples.ndjson"
-# A process may take so many times what was expected, and so many seconds more, before it counts as hung.
+# A process counts as hung after this many times the expected time plus this many seconds.
 HANG_FACTOR, HANG_SECONDS = 10, 30
 MEMORY_HANG_SECONDS = 60
 MEMORY_AT_ONCE = 16
@@ -33,7 +33,7 @@ ENVIRONMENT_BYTES_MAX = 4096
 
 
 class Bench:
-    """The executable, and how it is called."""
+    """The executable heapyard-bench and its command lines."""
 
     def __init__(self, executable, plugins=()):
         self.executable = Path(executable)
@@ -58,12 +58,12 @@ class Bench:
 
 
 def shown(command):
-    """A command as it can be pasted, relative to the project's root."""
+    """A command as text that can be pasted in the project's root."""
     return shlex.join(command).replace(f"{common.ROOT}/", "")
 
 
 def reason(status, seconds):
-    """What ended a process, in words."""
+    """Why a process failed, as text."""
     if status is None:
         return f"hung: no result after {seconds:.0f} s"
     if status < 0:
@@ -86,13 +86,13 @@ def call(command, seconds):
 
 
 class Folder:
-    """A run folder: run.json, and samples.ndjson with what it says has been done."""
+    """A run folder: run.json, and samples.ndjson with the index of what has been measured."""
 
     def __init__(self, path, description):
         self.path = Path(path)
         self.description = description
         self.measured = defaultdict(set)  # (cell key, process) → rows with a time
-        self.remembered = set()  # (cell key, row, process) with memory
+        self.memory_measured = set()  # (cell key, row, process)
         self.failed = {}  # (suite, cell key, row) → record
         self.harness = set()
         self.log = None
@@ -110,7 +110,7 @@ class Folder:
         self.log.close()
 
     def _read(self, samples):
-        """Takes up what an earlier run left, and drops a last line that a kill has cut."""
+        """Reads what an earlier run measured, and drops a last line that was truncated by a kill."""
         good = 0
         with open(samples, "rb") as lines:
             for line in lines:
@@ -126,7 +126,7 @@ class Folder:
         if record["kind"] == "samples":
             self.measured[key, record["process"]] |= set(record["rows"])
         elif record["kind"] == "memory":
-            self.remembered.add((key, record["row"], record["process"]))
+            self.memory_measured.add((key, record["row"], record["process"]))
         elif record["kind"] == "failed":
             self.failed[record["suite"], key, record["row"]] = record
         elif record["kind"] == "harness":
@@ -145,12 +145,12 @@ class Folder:
 
     @property
     def empty(self):
-        return not self.measured and not self.remembered
+        return not self.measured and not self.memory_measured
 
 
 def describe(plan, listing, bench, arguments, seed):
-    """run.json of a run that begins. `arguments` are scripts/bench's own, without those that do not
-    change what is measured."""
+    """The contents of run.json for a new run. `arguments` are those of scripts/bench that affect what is
+    measured."""
     chosen = set(plan.rows)
     workloads = []
     for workload in listing["workloads"]:
@@ -181,7 +181,7 @@ def resume_key(description, bench):
 
 
 def unfinished(out, key):
-    """The newest folder that began with this key and did not end; None."""
+    """The folder of the newest unfinished run with this key, or None."""
     for path in sorted(Path(out).glob(f"*/{RUN}"), reverse=True):
         if path.parent.is_symlink():
             continue
@@ -205,7 +205,7 @@ def fresh_folder(out):
 
 
 class Progress:
-    """One line with the time left: rewritten on a terminal, now and then elsewhere."""
+    """One line with the time left: rewritten on a terminal, printed every 20 seconds elsewhere."""
 
     def __init__(self, expected_seconds, out=sys.stderr):
         self.expected = max(expected_seconds, 1)
@@ -216,7 +216,7 @@ class Progress:
         self.last = 0.0
 
     def step(self, seconds, label, measured=True):
-        """Something that was expected to take so long is over (or was found done)."""
+        """A step with this expected time has been measured (or was skipped as already done)."""
         self.done += seconds
         if not measured:
             self.skipped += seconds
@@ -241,12 +241,12 @@ class Progress:
 
 
 class Pace:
-    """Keeps the throughput part within its tier's time on machines slower or busier than the plan assumes:
-    once a few processes have told how much slower, the rest get fewer rounds each. Every process still
-    measures every row. Where the fewest rounds take too long as well, there are fewer processes, as few as a
-    useful interval allows."""
+    """Keeps the throughput part within its tier's time on machines that are slower or busier than the plan
+    assumes: after a few processes have shown the speed, the remaining ones get fewer rounds each. Every process
+    still measures every row. Where even the fewest rounds take too long, there are fewer processes, down to the
+    least that gives a useful interval."""
 
-    TELLING_SECONDS = 10
+    CALIBRATION_SECONDS = 10
 
     def __init__(self, plan):
         self.budget = plan.tier.seconds
@@ -257,29 +257,29 @@ class Pace:
         self.fewest = min(cell_plans.PROCESSES_MIN, plan.processes * 3 // 4)
 
     def is_over(self, processes):
-        """Whether the time is up, and so many processes of every cell are enough."""
+        """Whether the time is used up, and this number of processes is enough."""
         return self.budget is not None and self.spent >= self.budget and processes >= self.fewest
 
     def rounds(self, cell, rounds):
-        """How many of the planned rounds the cell's next process gets."""
-        if self.budget is None or self.spent < self.TELLING_SECONDS:
+        """The number of rounds for the cell's next process, at most the planned ones."""
+        if self.budget is None or self.spent < self.CALIBRATION_SECONDS:
             return rounds
         slowness = self.spent / self.planned
         scale = max(0.0, self.budget - self.spent) / max(self.left * slowness, 1e-9)
         return rounds if scale >= 1 else min(rounds, cell_plans.rounds_of(cell, rounds * scale))
 
     def took(self, planned, seconds):
-        """A process with `planned` seconds' worth of rounds took so long."""
+        """A process whose rounds were expected to take `planned` seconds took `seconds`."""
         self.planned += planned
         self.spent += seconds
 
     def over(self, expected):
-        """Another process of the plan is over, measured now or found done."""
+        """A process of the plan is done, measured now or by an earlier run."""
         self.left -= expected
 
 
 class Runner:
-    """Carries out a plan into a folder."""
+    """Runs a plan and writes its results to a folder."""
 
     def __init__(self, plan, bench, folder, seed, progress):
         self.plan, self.bench, self.folder, self.seed, self.progress = plan, bench, folder, seed, progress
@@ -287,7 +287,7 @@ class Runner:
         self.scratch = tempfile.TemporaryDirectory(prefix="heapyard-bench-")
 
     def run(self):
-        """Throughput and memory, replicate by replicate; memory's replicates are spread among the others."""
+        """Throughput and memory, replicate by replicate; memory's replicates are spread evenly over the run."""
         with self.scratch:
             spread = [round(index * self.plan.processes / self.plan.memory_processes) for index in range(self.plan.memory_processes)]
             for process in range(self.plan.processes):
@@ -325,7 +325,7 @@ class Runner:
         return {"workload": cell.workload, "params": cell.params, "threads": cell.threads, "seed": self.process_seed(cell, process)}
 
     def sample(self, cell, process, rows, expected, rounds):
-        """One process; again without its culprit for as long as there is one."""
+        """Measures the rows in one process; where it fails, repeats it without the rows that are to blame."""
         while rows:
             measured = list(rows)
             if process < cell_plans.HARNESS_PROCESSES and (self.key(cell), process) not in self.folder.harness:
@@ -347,7 +347,7 @@ class Runner:
             rows = [row for row in rows if row not in culprits]
 
     def culprits(self, where, rows, cell, process):
-        """The row that the sampler was in; where it can't tell, those that fail alone; else all."""
+        """The row that the sampler was measuring; where that is unknown, those that fail alone, or else all."""
         try:
             named = where.read_bytes().split(b"\0")[0].decode(errors="replace")
         except OSError:
@@ -362,7 +362,7 @@ class Runner:
         return alone or list(rows)
 
     def take(self, cell, process, record):
-        """A line of samples: what is wrong with single rows becomes a failure, the rest is kept."""
+        """Stores a record of samples; rows with an error or a wrong checksum become failures."""
         harness = record["rows"].pop(cell_plans.HARNESS, None)
         record["epoch_operations"].pop(cell_plans.HARNESS, None)
         for row, result in list(record["rows"].items()):
@@ -378,7 +378,7 @@ class Runner:
             self.folder.add({"kind": "harness", "name": cell_plans.HARNESS, **place, "ns_per_op": cost})
 
     def disagreement(self, rows, row):
-        """Why a row's checksum is wrong; None. The majority is right."""
+        """Why a row's checksum is wrong, or None. The majority's is taken as correct."""
         sums = [result["checksum"] for result in rows.values() if "checksum" in result]
         usual = statistics.mode(sums)
         mine = rows[row].get("checksum")
@@ -395,12 +395,12 @@ class Runner:
         })  # fmt: skip
 
     def memory(self, process):
-        """One replicate: a fresh process for each cell and row, several at once, since most of their time
-        is idle."""
+        """One replicate: a fresh process for each cell and row, several at once, because they are idle most of
+        the time."""
         jobs = []
         for cell in self.plan.cells:
             for row in cell.rows:
-                known = (self.key(cell), row, process) in self.folder.remembered
+                known = (self.key(cell), row, process) in self.folder.memory_measured
                 if not known and ("memory", self.key(cell), row) not in self.folder.failed:
                     jobs.append((cell, row))
         at_once = self.memory_at_once()
@@ -410,7 +410,7 @@ class Runner:
             try:
                 while waiting or running:
                     while waiting and len(running) < at_once:
-                        running.add(pool.submit(self.remember, *waiting.pop(), process))
+                        running.add(pool.submit(self.measure_memory, *waiting.pop(), process))
                     finished, running = wait(running, return_when=FIRST_COMPLETED)
                     for job in finished:
                         self.folder.add(job.result())
@@ -425,7 +425,7 @@ class Runner:
         greatest = max(cell.live_bytes for cell in self.plan.cells)
         return max(1, min(MEMORY_AT_ONCE, int(context.memory_available_bytes() / 2 // max(greatest, 1))))
 
-    def remember(self, cell, row, process):
+    def measure_memory(self, cell, row, process):
         """The record of one memory process, or of its failure."""
         command = self.bench.command("memory", row=row, **self.options(cell, process), process=process)
         status, output, errors = call(command, MEMORY_HANG_SECONDS)
@@ -440,7 +440,7 @@ class Runner:
 
 
 def point_latest(folder):
-    """reports/out/latest names the newest run that has results."""
+    """Points the link reports/out/latest to this run, the newest one with results."""
     link = folder.parent / "latest"
     temporary = folder.parent / f".latest.{os.getpid()}"
     temporary.unlink(missing_ok=True)

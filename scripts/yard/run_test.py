@@ -1,4 +1,4 @@
-"""Planning, resuming, and what a run does with allocators that crash, hang, refuse or forget."""
+"""Planning, resuming, and runs of allocators that crash, hang, refuse or lose contents."""
 
 import json
 import os
@@ -46,14 +46,14 @@ def test_tiers_choose_cells():
     assert len(cells.make(listing(), "full").cells) == 4
 
 
-def test_libc_and_its_twin_always_take_part():
+def test_libc_and_its_twin_are_always_included():
     plan = cells.make(listing(), "quick", allocators="arena")
     assert plan.rows == ("libc", "libc_again", "arena")
     assert labels(plan) == [("pair", "size=16", 1)]
 
 
 def with_stacks():
-    """The listing with a composition that applies to every cell, and one cell that has a place for it."""
+    """The listing with a composition that applies to every cell, and one cell marked for compositions."""
     given = listing()
     given["rows"].append({"name": "arena_over_pool", "group": "composition"})
     for workload in given["workloads"]:
@@ -62,7 +62,7 @@ def with_stacks():
     return given
 
 
-def test_stacks_are_measured_in_the_cells_that_have_a_place_for_them():
+def test_compositions_are_measured_only_in_cells_marked_for_them():
     def holding(tier, allocators=None):
         plan = cells.make(with_stacks(), tier, allocators)
         return sum("arena_over_pool" in one.rows for one in plan.cells)
@@ -79,7 +79,7 @@ def test_filters_take_globs():
 
 
 @pytest.mark.parametrize(
-    "filters, words",
+    "filters, message",
     [
         ({"allocators": "aren"}, "no allocator 'aren'; did you mean 'arena'"),
         ({"workloads": "windw"}, "no workload 'windw'; did you mean 'window'"),
@@ -88,13 +88,13 @@ def test_filters_take_globs():
         ({"allocators": "arena", "workloads": "window"}, "leave no cell"),
     ],
 )
-def test_filters_that_match_nothing_are_usage_errors(filters, words):
-    with pytest.raises(common.Failure, match=words) as caught:
+def test_filters_that_match_nothing_are_usage_errors(filters, message):
+    with pytest.raises(common.Failure, match=message) as caught:
         cells.make(listing(), "quick", **filters)
     assert caught.value.code == common.Exit.USAGE
 
 
-def test_large_live_sets_are_dealt_into_groups_with_the_references_in_each():
+def test_large_live_sets_are_split_into_groups_with_the_references_in_each():
     rows = ["libc", "libc_again", "a", "b", "c"]
     assert cells.deal(rows, 100, 1 << 30) == (tuple(rows),)
     groups = cells.deal(rows, 100, 600)
@@ -139,7 +139,7 @@ def measured(lines):
     return {(line["process"], row) for line in lines if line["kind"] == "samples" for row in line["rows"]}
 
 
-def test_a_crash_costs_only_its_own_row(tmp_path):
+def test_a_crash_fails_only_its_own_row(tmp_path):
     _, lines = execute(small_plan(tmp_path, "segfault@crash,sound@crash"), tmp_path / "run")
     failed = failures(lines)
     assert set(failed) == {"segfault@crash"}
@@ -149,7 +149,7 @@ def test_a_crash_costs_only_its_own_row(tmp_path):
     assert {line["row"] for line in lines if line["kind"] == "memory"} == {"libc", "libc_again", "sound@crash"}
 
 
-def test_the_command_of_a_failure_shows_it_again(tmp_path):
+def test_the_command_of_a_failure_reproduces_it(tmp_path):
     _, lines = execute(small_plan(tmp_path, "segfault@crash", processes=1), tmp_path / "run")
     for suite in ("throughput", "memory"):
         command = failures(lines, suite)["segfault@crash"]["command"]
@@ -157,7 +157,7 @@ def test_the_command_of_a_failure_shows_it_again(tmp_path):
         assert again.returncode in (-signal.SIGSEGV, 128 + signal.SIGSEGV)
 
 
-def test_a_hang_costs_only_its_own_row(tmp_path, monkeypatch):
+def test_a_hang_fails_only_its_own_row(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "HANG_SECONDS", 2)
     monkeypatch.setattr(run, "HANG_FACTOR", 0)
     monkeypatch.setattr(run, "MEMORY_HANG_SECONDS", 4)
@@ -179,13 +179,13 @@ def test_refusals_and_wrong_contents_are_failures(tmp_path):
     assert set(failures(lines)) == {"forget@crash"} and "checksum" in failures(lines)["forget@crash"]["why"]
 
 
-def test_a_run_goes_on_where_it_stopped(tmp_path):
+def test_a_run_is_resumed_where_it_stopped(tmp_path):
     plan = small_plan(tmp_path, "sound@crash")
     path = tmp_path / "run"
     _, whole = execute(plan, path)
     kept = [line for line in whole if line.get("process") == 0 and line["kind"] == "samples"]
     text = "".join(json.dumps(line) + "\n" for line in kept)
-    (path / run.SAMPLES).write_text(text + '{"kind":"samples","workl')  # a kill cuts the last line
+    (path / run.SAMPLES).write_text(text + '{"kind":"samples","workl')  # as truncated by a kill
     _, again = execute(plan, path)
     assert again[: len(kept)] == kept
     assert measured(again) == measured(whole)
@@ -194,7 +194,7 @@ def test_a_run_goes_on_where_it_stopped(tmp_path):
     assert third == again
 
 
-def test_an_unfinished_run_is_found_by_what_it_measures(tmp_path):
+def test_an_unfinished_run_is_found_by_its_resume_key(tmp_path):
     for name, key, finished in (("2026-01-01", "a", False), ("2026-01-02", "a", True), ("2026-01-03", "b", False)):
         (tmp_path / name).mkdir()
         (tmp_path / name / run.RUN).write_text(json.dumps({"resume_key": key, "finished": finished}))
@@ -210,8 +210,8 @@ def script(*arguments, **options):
     )
 
 
-def test_the_script_names_what_is_wrong(tmp_path):
-    for arguments, words in (
+def test_the_script_reports_wrong_arguments(tmp_path):
+    for arguments, message in (
         (["--allocators", "aren"], "did you mean 'arena'"),
         (["--workloads", "x"], "no workload 'x'"),
         (["--nonsense"], "--nonsense"),
@@ -219,7 +219,7 @@ def test_the_script_names_what_is_wrong(tmp_path):
     ):
         done = script("--out", str(tmp_path), *arguments)
         assert done.returncode == 2, done.stderr
-        assert words in done.stderr
+        assert message in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -233,7 +233,7 @@ def test_a_script_run_with_a_crash_ends_with_1_and_a_page(tmp_path):
     assert "sound@crash" in (latest / "results.csv").read_text()
 
 
-def test_an_interrupted_script_keeps_what_it_has_and_goes_on(tmp_path):
+def test_an_interrupted_script_keeps_its_results_and_is_resumed(tmp_path):
     command = ["--quick", "--out", str(tmp_path), "--allocators", "raw_libc", "--workloads", "pair"]
     process = subprocess.Popen(
         [str(common.ROOT / "scripts" / "bench"), "--bench", str(BENCH), *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -251,7 +251,7 @@ def test_an_interrupted_script_keeps_what_it_has_and_goes_on(tmp_path):
 
 
 def wait_for_line(out, seconds=60):
-    """Until the first result is on disk."""
+    """Waits until the first result is on disk."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if any(path.stat().st_size for path in out.glob(f"*/{run.SAMPLES}")):
@@ -260,7 +260,7 @@ def wait_for_line(out, seconds=60):
     raise AssertionError("no result appeared")
 
 
-def test_targets_file_is_legal():
+def test_the_targets_file_is_valid():
     found = targets.read()
     assert len(found) > 10
     names = {row["name"] for row in bench().listing()["rows"]} | {"empty"}
@@ -278,7 +278,7 @@ def test_targets_are_judged_by_median_and_interval():
     assert verdict(1.3, 1.2, 1.4) == "short"
 
 
-def test_a_target_over_a_row_takes_that_row_off():
+def test_a_target_over_a_row_subtracts_that_row():
     cell, floor = targets.Cell("window", "x"), targets.Cell("pair", "y")
     target = targets.Target("ours", cell, "floor", floor, 1.5, "", "child")
     assert targets.rows_by_cell([target]) == {cell: {"ours", "child"}, floor: {"floor"}}
@@ -307,7 +307,7 @@ def test_a_slow_machine_gets_fewer_rounds_and_then_fewer_processes():
     planned = plan.rounds[chosen]
     assert pace.rounds(chosen, planned) == planned
     pace.took(10.0, 20.0)
-    pace.left = pace.budget  # as slow as this, the rest would take twice what is left
+    pace.left = pace.budget  # at this speed the rest would take twice the time left
     assert cells.ROUNDS_MIN <= pace.rounds(chosen, planned) <= planned / 2
     pace.left = pace.budget / 4
     assert pace.rounds(chosen, planned) == planned

@@ -1,9 +1,9 @@
-"""A run as it was measured: run.json and samples.ndjson of a run folder, joined and made answerable.
+"""Reads run.json and samples.ndjson of a run folder.
 
-A Run has cells (workload, parameters, threads) in the order of the run; a Cell answers for any row
-of the registry what was measured, against any other row, and if nothing was, why not. The folder's
-format is described in results.py. Reading is tolerant: a run may be unfinished, its last line cut by
-a kill, its rows unknown to today's registry.
+A Run has cells (workload, parameters, threads) in the order of the run; a Cell has the measurements of every
+row, ratios of any row to any other, and the reason where there are none. The folder's format is described in
+results.py. Reading is tolerant: a run may be unfinished, its last line truncated by a kill, its rows unknown
+to the current registry.
 """
 
 import difflib
@@ -17,10 +17,10 @@ from yard import common, stats
 OK, FAILED, NOT_MEASURED = "ok", "failed", "not measured"
 NOT_APPLICABLE, NOT_IN_BUILD = "not applicable", "not in this build"
 REFERENCE = "libc"
-# Below this much live memory, what a process needs anyway outweighs what its allocator does.
+# Below this much live memory, resident memory depends more on the process than on its allocator.
 LEAST_LIVE_BYTES = 1 << 20
 
-# What a memory record's fields are called in the results.
+# The names and units in the results of a memory record's fields.
 MEMORY_METRICS = {
     "peak_rss": ("peak_rss", "bytes"),
     "peak_rss_above_start": ("peak_rss_above_start", "bytes"),
@@ -34,7 +34,7 @@ MEMORY_METRICS = {
 
 
 class Row:
-    """An allocator as the run's registry described it."""
+    """An allocator as described by the run's registry."""
 
     def __init__(self, given):
         self.name = given["name"]
@@ -42,7 +42,7 @@ class Row:
         self.summary = given.get("summary") or ""
         self.traits = [trait.replace("-", " ").replace("_", " ") for trait in given.get("traits") or []]
         self.missing = given.get("missing") or None
-        # The row that this one is another form of, where that stands in the registry too; see kin().
+        # The row that this one is a variant of, where the registry has it; see kin().
         self.base = None
 
     def has(self, *traits):
@@ -58,7 +58,7 @@ class Row:
 
     @property
     def twin(self):
-        """The name of the row that this one is once more, for the A/A check; else None."""
+        """The name of the row that this one repeats for the A/A check, or None."""
         return self.name[: -len("_again")] if self.name.endswith("_again") else None
 
     @property
@@ -68,7 +68,7 @@ class Row:
 
     @property
     def general(self):
-        """Fit for any program: any thread, any order, any size, and freed memory serves again."""
+        """Usable by any program: thread-safe, frees in any order, serves any size and reuses freed memory."""
         return (
             self.has("thread safe", "free any", "real free")
             and not self.has("fixed capacity")
@@ -79,8 +79,8 @@ class Row:
 
 
 def kin(rows):
-    """Sets each row's base, by the way rows are named: a sized or shared API, the twin for A/A, a
-    composition named from its top (arena_over_page is an arena, counting_over_arena a counter)."""
+    """Sets each row's base from its name: a sized or shared variant, the twin for the A/A check, or a
+    composition, which is named from its top (arena_over_page is an arena, counting_over_arena a counter)."""
     for row in rows.values():
         top = row.name.partition("_over_")[0] if "_over_" in row.name else row.name
         if row.name.endswith(("_sized", "_again", "_shared")):
@@ -112,7 +112,7 @@ class Process:
         return self._medians[key]
 
     def disagrees(self, row, reference):
-        """Whether the row's checksum of the same operations is another than the reference's."""
+        """Whether the row's checksum differs from the reference's for the same number of operations."""
         if row == reference or self.operations.get(row) != self.operations.get(reference):
             return False
         pair = self.checksums.get(row), self.checksums.get(reference)
@@ -136,11 +136,11 @@ class Cell:
 
     @property
     def label(self):
-        """Parameters and threads, as people read them."""
+        """Parameters and threads as text for display."""
         return self.label_of(self.values())
 
     def label_of(self, names):
-        """The label with some of the parameters only."""
+        """The label with only these parameters."""
         shown = {name: value for name, value in self.values().items() if name in names}
         threads = shown.pop("threads", 1)
         parts = [str(value) if name == "file" else f"{name}={value}" for name, value in shown.items()]
@@ -164,28 +164,28 @@ class Cell:
         return [process for process in self.processes.values() if row in process.rows]
 
     def measured(self, suite):
-        """The rows that have numbers and did not fail, in no order."""
+        """The set of rows that have numbers and did not fail."""
         seen = set(self.memory)
         if suite == "throughput":
             seen = {name for process in self.processes.values() for name in process.rows}
         return {name for name in seen if (suite, name) not in self.failures}
 
     def log_ratios(self, row, reference):
-        """By process, for those processes that ran both."""
+        """The log ratios of the processes that ran both rows."""
         if not {row, reference} <= self.measured("throughput"):
             return []
         both = [process for process in self.runs(row) if reference in process.rows]
         return [process.log_ratio(row, reference) for process in both]
 
     def ratio(self, row, reference):
-        """Time of the row over that of the reference; None where they share no process."""
+        """The ratio of the row's time to the reference's; None where they share no process."""
         if (row, reference) not in self._ratios:
             logs = self.log_ratios(row, reference)
             self._ratios[row, reference] = stats.ratio(logs) if logs else None
         return self._ratios[row, reference]
 
     def time(self, row):
-        """Nanoseconds per operation; None where there are none."""
+        """Nanoseconds per operation; None where it was not measured."""
         if row not in self._times:
             runs = self.runs(row) if row in self.measured("throughput") else []
             medians = [float(numpy.median(process.rows[row])) for process in runs]
@@ -193,7 +193,7 @@ class Cell:
         return self._times[row]
 
     def memory_values(self, row, field):
-        """One number a process; None is left out."""
+        """One number per process that has one."""
         if row not in self.measured("memory"):
             return []
         found = [memory_value(record, field) for record in self.memory[row]]
@@ -208,7 +208,7 @@ class Cell:
 
     @property
     def live_peak(self):
-        """The most bytes that the workload itself holds, the same for all rows."""
+        """The peak of the workload's live bytes, the same for all rows."""
         peaks = [record.get("live_peak") or 0 for records in self.memory.values() for record in records]
         return max(peaks, default=0)
 
@@ -227,7 +227,7 @@ def memory_value(record, field):
 
 
 class Run:
-    """A run folder, read. `unreadable` counts lines that were no JSON (a kill cuts the last one)."""
+    """The contents of a run folder. `unreadable` counts invalid lines (a kill truncates the last one)."""
 
     def __init__(self, folder, context):
         self.folder = Path(folder)
@@ -251,7 +251,7 @@ class Run:
         return self.cells[key]
 
     def take(self, line):
-        """One line of samples.ndjson."""
+        """Adds one line of samples.ndjson."""
         kind = line["kind"]
         if kind == "harness":
             self.harness.append(line)
@@ -261,7 +261,7 @@ class Run:
         for name in names:
             self.rows.setdefault(name, Row({"name": name}))
         if kind == "samples":
-            # A process that had to be repeated without a row that crashed is another memory layout.
+            # A process that was repeated without a crashed row has another memory layout, so both are kept.
             cell.processes[(line.get("process", 0), tuple(sorted(names)))] = Process(line)
         elif kind == "memory":
             cell.memory.setdefault(line["row"], []).append(line)
@@ -269,7 +269,7 @@ class Run:
             cell.failures[(line.get("suite", "throughput"), line["row"])] = line
 
     def check_sums(self):
-        """A row that did other work than the reference has failed, however fast it was."""
+        """Marks rows whose checksum differs from the reference's as failed: they did different work."""
         for cell in self.cells.values():
             for process in cell.processes.values():
                 anchor = REFERENCE if REFERENCE in process.rows else next(iter(process.rows), None)
@@ -280,7 +280,7 @@ class Run:
                         cell.failures.setdefault(("throughput", row), {"why": why, "process": process.index})
 
     def chosen(self):
-        """The rows that take part in this run, in the registry's order; missing ones not among them."""
+        """The rows that take part in this run, in the registry's order, without missing ones."""
         named = {name for cell in self.cells.values() for name in cell.rows or []}
         for cell in self.cells.values():
             named |= cell.measured("throughput") | cell.measured("memory") | {row for _, row in cell.failures}
@@ -301,7 +301,7 @@ class Run:
         return NOT_APPLICABLE
 
     def suites(self):
-        """The suites that this run has anything of."""
+        """The suites that this run has results or failures of."""
         cells = self.cells.values()
         found = {suite for cell in cells for suite, _ in cell.failures}
         found |= {"throughput" for cell in cells if cell.processes}
@@ -309,14 +309,14 @@ class Run:
         return [suite for suite in ("throughput", "memory") if suite in found]
 
     def command(self, cell, *names):
-        """What measures these rows of this cell again."""
+        """The command that measures these rows of this cell again."""
         tier = {"quick": " QUICK=1", "full": " FULL=1"}.get(self.context.get("tier"), "")
         rows = list(dict.fromkeys((REFERENCE, *names)))
         filters = f"WORKLOADS={cell.workload} THREADS={cell.threads} ALLOCATORS={','.join(rows)}"
         return f"make bench FRESH=1{tier} {filters}"
 
     def control(self):
-        """How the A/A twin did against its original, over all cells of this run."""
+        """The A/A check: the twin against its original, over all cells of this run."""
         ratios = []
         for twin in (row for row in self.rows.values() if row.twin in self.rows):
             ratios += [cell.ratio(twin.name, twin.twin) for cell in self.cells.values()]
@@ -324,7 +324,7 @@ class Run:
 
 
 def load(folder):
-    """Reads a run folder; a usage error where it is none."""
+    """Reads a run folder; a usage error where it is not one."""
     folder = Path(folder)
     try:
         context = json.loads((folder / "run.json").read_text(encoding="utf-8"))
@@ -347,13 +347,13 @@ def load(folder):
 
 
 def nearest(word, names):
-    """The name closest to what somebody typed, for "did you mean"."""
+    """The name closest to `word`, for "did you mean"."""
     close = difflib.get_close_matches(word, list(names), n=1, cutoff=0.0)
     return close[0] if close else None
 
 
 def find_run(named):
-    """The folder of a run by path or by its name below reports/out; without one, the latest."""
+    """The folder of a run, by path or by name below reports/out; None names the latest."""
     if named is None:
         latest = common.OUT / "latest"
         if not latest.exists():

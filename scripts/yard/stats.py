@@ -1,15 +1,14 @@
-"""Inference over processes, without a model of the noise.
+"""Non-parametric inference over processes.
 
-Timings on a shared machine are skewed, heavy-tailed and correlated within a process: where code and
-heap happen to lie shifts all rounds of a process together. So the unit of inference is the process.
-Within one, the median over rounds of log(candidate / reference), paired by round, is one number;
-over processes, the median of those numbers is the estimate, and order statistics (the inverted sign
-test) bound it. Their coverage is exact for any continuous distribution; the two-sided interval is
-interpolated between neighbouring ranks (Hettmansperger and Sheather, 1986), because whole ranks jump
-from 93 to 98 % where processes are few. Below six processes no such 95 % interval exists, and the
-functions say so with None instead of a guess.
+Timings on a shared machine are skewed, heavy-tailed and correlated within a process: the memory layout of
+code and heap shifts all rounds of a process together. So the unit of inference is the process. Each process
+gives one number, the median over rounds of log(candidate / reference), paired by round; the median of those
+numbers is the estimate, and order statistics (the inverted sign test) bound it. Their coverage is exact for
+any continuous distribution; the two-sided interval is interpolated between neighbouring ranks
+(Hettmansperger and Sheather, 1986), because with few processes the coverage of whole ranks jumps from 93 to
+98 %. With fewer than six processes no 95 % interval exists, and the functions return None.
 
-Everything here works on logarithms of ratios, or on plain values; `Estimate.exp` goes back.
+All functions work on logarithms of ratios, or on plain values; `Estimate.exp` converts back.
 """
 
 import math
@@ -24,7 +23,7 @@ FEWEST = 6
 
 
 class Estimate(NamedTuple):
-    """A median, its interval (None where there are too few values) and how many values there were."""
+    """A median, its interval (None where there are too few values) and the number of values."""
 
     median: float
     lo: Optional[float]
@@ -36,12 +35,12 @@ class Estimate(NamedTuple):
         return Estimate(math.exp(self.median), *(None if x is None else math.exp(x) for x in (self.lo, self.hi)), self.n)
 
     def contains(self, value):
-        """Whether the interval holds the value; None where there is no interval."""
+        """Whether the interval contains the value; None where there is no interval."""
         return None if self.lo is None else self.lo <= value <= self.hi
 
 
 def coverage(n, depth):
-    """How surely the median lies between the depth-th smallest and the depth-th largest of n values."""
+    """The probability that the median is between the depth-th smallest and the depth-th largest of n values."""
     return 1.0 - 2.0 * float(binom.cdf(depth - 1, n, 0.5))
 
 
@@ -49,8 +48,8 @@ _ranks = {}
 
 
 def _interpolation(n, confidence):
-    """(depth, weight): the interval's ends lie `weight` of the way from the depth-th value to the next
-    inner one. None where even the range of all values covers too little."""
+    """(depth, weight): the interval's ends are `weight` of the way from the depth-th value to the next inner
+    one. None where even the range of all values has too little coverage."""
     key = (n, confidence)
     if key not in _ranks:
         depth = 0
@@ -93,15 +92,15 @@ def bound_rank(n, alpha):
 
 
 def lower_bound(values, alpha):
-    """A value that the median exceeds, but for a probability of at most alpha (exact order statistic,
-    never interpolated). None where there are too few values for that alpha."""
+    """A lower bound of the median with an error of at most alpha (an exact order statistic, not interpolated).
+    None where there are too few values for that alpha."""
     ordered = sorted(float(value) for value in values)
     rank = bound_rank(len(ordered), alpha)
     return ordered[rank - 1] if rank else None
 
 
 def upper_bound(values, alpha):
-    """A value that the median stays below, but for a probability of at most alpha; None as above."""
+    """An upper bound of the median with an error of at most alpha; None as above."""
     below = lower_bound([-value for value in values], alpha)
     return None if below is None else -below
 
@@ -112,7 +111,7 @@ def fewest_for(alpha):
 
 
 def paired_log_ratio(candidate, reference):
-    """One process in one number: the median over rounds of log(candidate / reference)."""
+    """The number that a process gives: the median over rounds of log(candidate / reference)."""
     rounds = min(len(candidate), len(reference))
     if rounds == 0:
         raise ValueError("a process without rounds")
@@ -132,16 +131,16 @@ def geometric_mean(values):
 
 
 def joint_log_ratios(cells):
-    """Of several cells, each a list of log ratios by process, the log of the geometric mean over
-    cells, by process. Processes of different cells are independent and interchangeable, so the i-th
-    of each make one joint draw; the shortest list says how many there are."""
+    """cells: lists of log ratios by process. Returns, by process, the log of the geometric mean over cells.
+    Processes of different cells are independent and exchangeable, so the i-th of each form one joint draw; there
+    are as many as in the shortest list."""
     count = min(len(cell) for cell in cells)
     return [sum(cell[i] for cell in cells) / len(cells) for i in range(count)]
 
 
 def unpaired_ratio(candidate, reference):
-    """The ratio of two estimates of positive values that can't be paired (a process of its own each, as
-    memory is measured). The interval joins the worst ends of both, which covers more than either."""
+    """The ratio of two estimates of positive values that can't be paired (each from processes of its own, as
+    memory is measured). The interval combines the worst ends of both, which is conservative."""
     n = min(candidate.n, reference.n)
     middle = candidate.median / reference.median
     if None in (candidate.lo, reference.lo):
@@ -150,7 +149,7 @@ def unpaired_ratio(candidate, reference):
 
 
 class Control(NamedTuple):
-    """What comparing a thing with itself showed: of `cells` intervals, `containing` held 1."""
+    """The result of an A/A check: of `cells` intervals, `containing` contain 1."""
 
     cells: int
     containing: int
@@ -162,7 +161,7 @@ class Control(NamedTuple):
 
 
 def control(ratios):
-    """The A/A check over estimates of ratios that are 1 in truth; those without interval don't count."""
+    """The A/A check over estimates of ratios whose true value is 1; those without interval are ignored."""
     bounded = [ratio for ratio in ratios if ratio.lo is not None]
     if not bounded:
         return Control(0, 0, None)
@@ -171,7 +170,7 @@ def control(ratios):
 
 
 def clearly_apart(one, other):
-    """Whether two estimates differ beyond doubt: both have intervals, and those don't touch."""
+    """Whether both estimates have intervals, and these do not overlap."""
     if one.lo is None or other.lo is None:
         return False
     return one.hi < other.lo or other.hi < one.lo

@@ -1,4 +1,4 @@
-"""The intervals cover what they claim to, on the kinds of noise that a shared machine makes."""
+"""The intervals have their nominal coverage, for the kinds of noise of a shared machine."""
 
 import math
 import sys
@@ -14,37 +14,37 @@ TRIALS = 3000
 
 
 def skewed(generator, shape):
-    """Log-normal, moved so that its median is 0."""
+    """Log-normal, shifted so that its median is 0."""
     return numpy.exp(generator.normal(0, 1.0, shape)) - 1.0
 
 
 def heavy(generator, shape):
-    """Student's t with two degrees of freedom: no variance at all."""
+    """Student's t with two degrees of freedom: its variance is infinite."""
     return generator.standard_t(2, shape)
 
 
-def two_modes(generator, shape):
-    """Most processes fast, a third of them on another page layout; the median is 0 by symmetry."""
+def three_modes(generator, shape):
+    """Three modes, as of three page layouts; the median is 0 by symmetry."""
     return generator.normal(0, 0.2, shape) + generator.choice([-2.0, 0.0, 2.0], shape)
 
 
-@pytest.mark.parametrize("noise", [skewed, heavy, two_modes])
+@pytest.mark.parametrize("noise", [skewed, heavy, three_modes])
 @pytest.mark.parametrize("n", [6, 7, 8, 10, 12, 20, 30])
 def test_interval_covers_the_median(noise, n):
     draws = noise(numpy.random.default_rng(n), (TRIALS, n))
-    held = sum(stats.median_interval(draw).contains(0.0) for draw in draws) / TRIALS
+    covered = sum(stats.median_interval(draw).contains(0.0) for draw in draws) / TRIALS
     # Three standard errors of a share of 95 % in 3,000 trials are 1.2 points; six processes can't do
     # better than the whole range (96.9 %) without interpolation.
-    assert 0.935 <= held <= 0.975
+    assert 0.935 <= covered <= 0.975
 
 
 def test_joint_ratio_over_cells_covers():
     generator = numpy.random.default_rng(5)
-    held = 0
+    covered = 0
     for _ in range(1000):
         cells = [list(generator.standard_t(3, 12)) for _ in range(4)]
-        held += stats.median_interval(stats.joint_log_ratios(cells)).contains(0.0)
-    assert 0.93 <= held / 1000 <= 0.975
+        covered += stats.median_interval(stats.joint_log_ratios(cells)).contains(0.0)
+    assert 0.93 <= covered / 1000 <= 0.975
 
 
 def test_paired_rounds_cancel_common_noise():
@@ -69,14 +69,14 @@ def test_too_few_processes_have_no_interval(n):
     assert estimate.contains(0) is None
 
 
-def test_six_values_give_the_range_pulled_in():
+def test_six_values_give_an_interval_within_their_range():
     estimate = stats.median_interval([1, 2, 3, 4, 5, 6])
     assert estimate.median == 3.5
     assert 1.0 < estimate.lo < 2.0 and 5.0 < estimate.hi < 6.0
     assert stats.coverage(6, 1) == pytest.approx(1 - 2 / 64)
 
 
-def test_interval_equals_published_interpolation():
+def test_interval_equals_the_published_interpolation():
     # n = 10: depth 2 covers 97.85 %, depth 3 covers 89.06 %.
     estimate = stats.median_interval(range(1, 11))
     share = (0.978515625 - 0.95) / (0.978515625 - 0.890625)
@@ -112,16 +112,16 @@ def test_one_sided_bounds_fail_no_more_often_than_alpha(alpha):
 
 def test_unpaired_ratio_covers():
     generator = numpy.random.default_rng(8)
-    held = 0
+    covered = 0
     for _ in range(500):
         sides = numpy.exp(generator.normal(0, 0.1, (2, 12)))
-        held += stats.unpaired_ratio(stats.median_interval(2.0 * sides[0]), stats.median_interval(sides[1])).contains(2.0)
-    assert held / 500 >= 0.95
+        covered += stats.unpaired_ratio(stats.median_interval(2.0 * sides[0]), stats.median_interval(sides[1])).contains(2.0)
+    assert covered / 500 >= 0.95
     single = stats.unpaired_ratio(stats.median_interval([3]), stats.median_interval([1.5, 1.5]))
     assert (single.median, single.lo, single.n) == (2.0, None, 1)
 
 
-def test_control_counts_and_skips_what_has_no_interval():
+def test_control_ignores_estimates_without_interval():
     ratios = [stats.Estimate(1.0, 0.98, 1.02, 9), stats.Estimate(1.1, 1.05, 1.15, 9), stats.Estimate(1.0, None, None, 3)]
     control = stats.control(ratios)
     assert (control.cells, control.containing, control.share) == (2, 1, 0.5)
@@ -129,7 +129,7 @@ def test_control_counts_and_skips_what_has_no_interval():
     assert stats.control([]).share is None
 
 
-def test_same_against_same_holds_one_in_95_percent_of_cells():
+def test_95_percent_of_same_against_same_intervals_contain_one():
     generator = numpy.random.default_rng(20)
     ratios = []
     for _ in range(600):

@@ -1,4 +1,4 @@
-"""The project's own targets: read, measured in one interleaved run, judged, and kept for the report."""
+"""The project's own targets: reads, measures (in one interleaved run), judges and stores them for the report."""
 
 import json
 import random
@@ -27,7 +27,8 @@ class Cell(NamedTuple):
 
 
 class Target(NamedTuple):
-    """row in cell, or what it takes beyond `over` there: at most bound × reference in reference_cell."""
+    """The time of row in cell (minus that of `over`, where given) is at most bound × that of reference in
+    reference_cell."""
 
     row: str
     cell: Cell
@@ -44,14 +45,14 @@ class Outcome(NamedTuple):
 
     @property
     def verdict(self):
-        """held: the median is within the bound; short: even the interval's lower end is not."""
+        """held: the median is within the bound; short: even the interval's lower end is not; else unclear."""
         if self.ratio.median <= self.target.bound:
             return "held"
         return "short" if self.ratio.lo is not None and self.ratio.lo > self.target.bound else "unclear"
 
 
 def expand(given, number):
-    """The targets of one entry: each of its rows with each of its parameters."""
+    """The targets of one entry: one for each of its rows and each of its parameters."""
     unknown, lacking = set(given) - NAMES, NEEDED - set(given)
     if unknown or lacking:
         what = f"has unknown {sorted(unknown)}" if unknown else f"lacks {sorted(lacking)}"
@@ -72,7 +73,7 @@ def read(path=FILE):
 
 
 def rows_by_cell(targets):
-    """What must be measured: for each cell, the rows in it."""
+    """The rows that must be measured, by cell."""
     found = {}
     for target in targets:
         found.setdefault(target.cell, set()).update(row for row in (target.row, target.over) if row)
@@ -98,12 +99,12 @@ def sample(bench, cell, rows, process, rounds):
 
 
 def measure(bench, targets, processes=PROCESSES, rounds=ROUNDS, progress=None):
-    """Samples by cell: one dictionary of rows a process."""
+    """Samples by cell: for each process, a dictionary of rows."""
     wanted = rows_by_cell(targets)
     samples = {cell: [] for cell in wanted}
     for process in range(processes):
         for cell, rows in wanted.items():
-            # Large windows have long epochs: a few rounds of them hold as many operations.
+            # Large windows have long epochs, so that fewer rounds have as many operations.
             samples[cell].append(sample(bench, cell, rows, process, rounds if "100000" not in cell.params else max(3, rounds // 10)))
             if progress:
                 progress.step(1, f"{cell} (process {process + 1} of {processes})")
@@ -111,15 +112,15 @@ def measure(bench, targets, processes=PROCESSES, rounds=ROUNDS, progress=None):
 
 
 def log_ratio(target, ours, theirs):
-    """Of one process: round by round within a cell, median against median across cells."""
+    """The log ratio of one process: paired by round within a cell, of medians across cells."""
     if target.cell == target.reference_cell:
         return stats.paired_log_ratio(ours[target.row], theirs[target.reference])
     return float(numpy.log(numpy.median(ours[target.row]) / numpy.median(theirs[target.reference])))
 
 
 def added_ratio(target, ours, theirs):
-    """Of one process: what row takes beyond `over`, round by round, in medians of reference. It may be
-    below zero, and so has no logarithm."""
+    """For one process, the median over rounds of row minus `over`, divided by the reference's median. It may be
+    negative, so it has no logarithm."""
     added = numpy.median(ours[target.row] - ours[target.over])
     return float(added / numpy.median(theirs[target.reference]))
 
@@ -147,7 +148,7 @@ def line(outcome):
 
 
 def keep(outcomes):
-    """Writes what was found, for the report of the same commit."""
+    """Writes the outcomes, for the report of the same commit."""
     entries = [
         {
             "row": target.row, "over": target.over, "cell": str(target.cell), "verdict": outcome.verdict,
@@ -161,7 +162,7 @@ def keep(outcomes):
 
 
 def kept(commit):
-    """What `keep` wrote at this commit; nothing where it wrote at another or not at all."""
+    """The entries that `keep` wrote at this commit; an empty list where there are none."""
     try:
         record = json.loads(RECORD.read_text())
     except (OSError, ValueError):

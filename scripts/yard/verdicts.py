@@ -1,8 +1,8 @@
-"""What the numbers let one say: which allocator for which use, in sentences made from the data.
+"""Derives from the measurements which allocator is best for which use.
 
-A verdict names a winner only where its interval touches nobody else's. Floors, twins and decorators
-are measured, but are no answer to "which allocator": a floor is no allocator, a twin is one that is
-there already, a decorator costs on top of what it wraps.
+A verdict names a single winner only where its interval overlaps no other's. Floors, twins and decorators are
+measured, but not recommended: a floor is not an allocator, a twin repeats another row, a decorator adds its
+cost to that of the allocator it wraps.
 
 Settings of one workload with the same thread count are one use, which has one answer.
 """
@@ -13,7 +13,7 @@ from yard import samples, stats
 
 
 class Standing(NamedTuple):
-    """A row's ratio to the reference over some cells (their geometric mean where they are several)."""
+    """A row's ratio to the reference, as the geometric mean over some cells."""
 
     row: samples.Row
     ratio: stats.Estimate
@@ -21,7 +21,8 @@ class Standing(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The best, and all that can't be told from it: of all candidates, of ours, of the general-purpose."""
+    """The best row and all that do not differ from it significantly: of all candidates, of ours, and of the
+    general-purpose ones. partial: candidates that were not measured in all cells."""
 
     leaders: list
     ours: list
@@ -39,7 +40,7 @@ def mean_ratio(cells, row, reference):
 
 
 def partial_mean(cells, row, reference, ratio_of):
-    """The geometric mean of medians over those cells that the row can run, and how many they are."""
+    """The geometric mean of medians over the cells in which the row was measured, and their number."""
     ratios = [ratio_of(cell, row, reference) for cell in cells]
     medians = [ratio.median for ratio in ratios if ratio is not None and ratio.median > 0]
     return (stats.geometric_mean(medians), len(medians)) if medians else (None, 0)
@@ -50,12 +51,12 @@ def time_ratio(cell, row, reference):
 
 
 def memory_ratio(cell, row, reference):
-    """The ratio of memory taken, where the workload holds enough for that to mean something."""
+    """The ratio of memory, where the workload has enough live memory for it to be meaningful."""
     return cell.memory_ratio(row, reference) if cell.live_peak >= samples.LEAST_LIVE_BYTES else None
 
 
 def standings(run, cells, reference=samples.REFERENCE):
-    """All rows that ran every one of the cells, fastest first."""
+    """All rows that were measured in every cell, fastest first."""
     found = []
     for row in run.chosen():
         ratio = mean_ratio(cells, row.name, reference)
@@ -65,15 +66,15 @@ def standings(run, cells, reference=samples.REFERENCE):
 
 
 def candidate(row):
-    """Whether the row is an answer to "which allocator": a composition of one that stands there itself
-    (an arena over another child) is a way to use that one, told in its section."""
+    """Whether the row may be recommended. A composition of an allocator that has a row of its own (an arena over
+    another child) is a way to use that one, and shown in its section."""
     if row.floor or row.twin or row.group == "decorator":
         return False
     return row.group != "composition" or row.base is None
 
 
 def leaders(found):
-    """The fastest, then those whose intervals touch its own; empty where none has an interval."""
+    """The fastest, then those whose intervals overlap its own; empty where none has an interval."""
     bounded = [standing for standing in found if standing.ratio.lo is not None]
     if not bounded:
         return []
@@ -89,7 +90,7 @@ def incomplete(run, cells, found, reference):
 
 
 def verdict(run, cells, reference=samples.REFERENCE):
-    """Who leads over these cells together."""
+    """The verdict over these cells together."""
     cells = [cell for cell in cells if reference in cell.measured("throughput")]
     if not cells:
         why = f"{reference} was not measured here, so there is nothing to compare with"
@@ -115,14 +116,14 @@ def uses(run):
 
 
 def figure(value):
-    """A ratio as people read it: three significant digits, never more than three decimals."""
+    """A ratio as text: three significant digits, at most three decimals."""
     if value >= 99.95:
         return f"{value:.0f}"
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}" if value >= 0.9995 else f"{value:.3f}"
 
 
 def with_interval(ratio):
-    """"0.612 × [0.605, 0.618]"; without interval it says so."""
+    """"0.612 × [0.605, 0.618]", or "0.612 × (no interval)"."""
     if ratio.lo is None:
         return f"{figure(ratio.median)} × (no interval)"
     return f"{figure(ratio.median)} × [{figure(ratio.lo)}, {figure(ratio.hi)}]"
