@@ -186,12 +186,12 @@ def _link_command(tree):
 
 def _objects(word, tree):
     """The object files that a word of the link command names: those of an archive of this build, or the word
-    itself. (The objects are taken from the build folder, because an archive may have one name twice.)"""
-    archive = tree.build / word
-    folder = archive.parent / "CMakeFiles" / (archive.stem.removeprefix("lib") + ".dir")
-    if word.endswith(".a") and not Path(word).is_absolute() and folder.is_dir():
-        return [str(path) for path in sorted(folder.rglob("*.o"))]
-    return [word] if word.endswith(".o") else []
+    itself. (ninja lists them: an archive may have one name twice, and the build folder keeps the objects of
+    sources that were since removed or moved to another target.)"""
+    if not word.endswith(".a") or Path(word).is_absolute():
+        return [word] if word.endswith(".o") else []
+    inputs = _run(["ninja", "-C", tree.build, "-t", "query", word], tree.label).partition("outputs:")[0]
+    return [path for path in inputs.split() if path.endswith(".o")]
 
 
 def _padding(chooser, folder, number):
@@ -217,7 +217,7 @@ def relink(tree, seed, folder):
         objects += found
         if not found:
             words.append(str(output) if word == str(PLUGIN_FILE) else word)
-    objects += [_padding(chooser, folder, number) for number in range(4)]
+    objects = [*dict.fromkeys(objects), *(_padding(chooser, folder, number) for number in range(4))]
     chooser.shuffle(objects)
     at = words.index(str(output)) + 1
     done = subprocess.run([*words[:at], *objects, *words[at:]], cwd=tree.build, capture_output=True, text=True)

@@ -94,6 +94,16 @@ def test_placed_copies_have_paths_of_one_length(tmp_path):
     assert len({len(str(path)) for path in paths}) == 1
 
 
+def test_objects_of_removed_sources_are_not_linked_again(tmp_path):
+    (tmp_path / "build.ninja").write_text("rule ar\n  command = ar qc $out $in\nbuild lib/liba.a: ar lib/a.dir/kept.o\n")
+    (tmp_path / "lib" / "CMakeFiles" / "a.dir").mkdir(parents=True)
+    (tmp_path / "lib" / "CMakeFiles" / "a.dir" / "removed.o").touch()
+    tree = gate_build.Tree("head", "0" * 40, False, tmp_path, tmp_path / "plugin.so", None)
+    assert gate_build._objects("lib/liba.a", tree) == ["lib/a.dir/kept.o"]
+    assert gate_build._objects("main.o", tree) == ["main.o"]
+    assert gate_build._objects("/usr/lib/libz.a", tree) == gate_build._objects("-lz", tree) == []
+
+
 @pytest.mark.skipif(not (BUILD / "build.ninja").exists(), reason="needs a build by ninja")
 def test_a_relinked_plugin_has_the_same_symbols_at_other_addresses(tmp_path):
     tree = gate_build.Tree("head", "0" * 40, False, BUILD, BUILD / gate_build.PLUGIN_FILE, None)
