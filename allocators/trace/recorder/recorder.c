@@ -243,7 +243,11 @@ static int open_spool(process_state *state, const char *folder) {
         if (file < 0 && errno == EEXIST) continue;
         if (file < 0) return errno;
         struct stat status;
-        if (fstat(file, &status) != 0) return errno;
+        if (fstat(file, &status) != 0) {
+            int why = errno;
+            (void)close(file);
+            return why;
+        }
         state->device = status.st_dev;
         state->inode = status.st_ino;
         state->file = raise_descriptor(file);

@@ -84,6 +84,11 @@ def test_a_failure_at_the_start_is_reported_at_exit(folder, refusals):
     assert done.stderr.count("\n") == 1 and "stopped after 0 records: can't write to the folder of spools" in done.stderr
 
 
+def test_a_failed_start_leaves_no_descriptor_open(folder):
+    done = strict("files", folder, ("fstat", errno.EIO, 1, 1))
+    assert done.stdout == "3\n" and "stopped after 0 records" in done.stderr
+
+
 @pytest.mark.parametrize("name", ["mmap", "madvise"])
 def test_without_a_state_page_nothing_is_recorded_or_printed(folder, name):
     done = strict("calls", folder, (name, errno.EINVAL, 1, EVERY))

@@ -2,6 +2,7 @@
  *
  *   strict_system calls     allocates enough to extend the spool several times, prints "done"
  *   strict_system early     also prints whether calls made during the recorder's dlsym were served correctly
+ *   strict_system files     prints the lowest free descriptor once the recorder has started
  *   strict_system exit      ends by _Exit(7)
  *   strict_system start     allocates nothing, and starts another program that does
  *   strict_system thread    has a thread whose last destructor still allocates
@@ -162,6 +163,12 @@ static void *leave_late(void *key) {
     return NULL;
 }
 
+static int print_lowest_file(void) {
+    free(malloc(8));
+    (void)printf("%d\n", dup(STDOUT_FILENO));
+    return 0;
+}
+
 static int end_late(void) {
     pthread_key_t key;
     pthread_t thread;
@@ -174,6 +181,7 @@ static int end_late(void) {
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "start") == 0) return start_another("/bin/ls");
     if (argc > 1 && strcmp(argv[1], "thread") == 0) return end_late();
+    if (argc > 1 && strcmp(argv[1], "files") == 0) return print_lowest_file();
     for (int i = 0; i < 250000; i++) {
         sink = malloc(24);
         free(sink);
