@@ -105,11 +105,6 @@ def upper_bound(values, alpha):
     return None if below is None else -below
 
 
-def fewest_for(alpha):
-    """How many values a one-sided bound at alpha needs."""
-    return max(1, math.ceil(-math.log2(alpha) - 1e-9))
-
-
 def paired_log_ratio(candidate, reference):
     """The number that a process gives: the median over rounds of log(candidate / reference)."""
     rounds = min(len(candidate), len(reference))

@@ -97,7 +97,6 @@ def test_one_sided_bound_is_the_sixth_of_thirty():
     assert stats.lower_bound(values, 1.7e-4) == 6
     assert stats.upper_bound(values, 1.7e-4) == 25
     assert stats.lower_bound(values, 1e-12) is None
-    assert stats.fewest_for(0.01) == 7
     assert stats.lower_bound(range(7), 0.01) == 0 and stats.lower_bound(range(6), 0.01) is None
 
 
