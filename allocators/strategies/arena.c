@@ -276,26 +276,29 @@ hy_arena hy_arena_promote(hy_arena_state state, hy_allocator child) {
     return arena;
 }
 
-/* Whether a restore to the mark would go back, not forward. Asked only where checks are compiled in. */
-HY_UNUSED static bool is_behind(const hy_arena *arena, hy_arena_mark mark) {
+/* Whether the mark's chunk is still there, or was none. Called only where checks are compiled in. */
+HY_UNUSED static bool has_chunk_of(const hy_arena *arena, hy_arena_mark mark) {
     const hy_arena_chunk *chunk = arena->state.chunk;
-    if (chunk == mark.chunk) return mark.next <= arena->state.next;
     while (chunk && chunk != mark.chunk)
         chunk = chunk->older;
     return chunk == mark.chunk;
 }
 
 void hy_arena_restore(hy_arena *arena, hy_arena_mark mark) {
-    HY_REQUIRE(
-        is_behind(arena, mark), "hy_arena_restore", mark.next, "a mark that no restore or reset went behind");
+    HY_REQUIRE(has_chunk_of(arena, mark), "hy_arena_restore", mark.next,
+        "a mark that no restore or reset went behind");
     note_high_water(arena);
-    uintptr_t ended = mark.chunk == arena->state.chunk ? arena->state.next
-                      : mark.chunk                     ? chunk_end(mark.chunk)
-                                                       : 0;
+    bool is_newest = mark.chunk == arena->state.chunk;
+    uintptr_t end = mark.chunk ? chunk_end(mark.chunk) : 0;
+    uintptr_t used_end = is_newest ? arena->state.next : end;
     free_chunks(arena, arena->state.chunk, mark.chunk);
-    hy_poison((void *)mark.next, ended - mark.next);
-    arena->state = mark;
-    arena->end = mark.chunk ? chunk_end(mark.chunk) : 0;
+    /* Below the mark's place already where blocks older than the mark were freed or shrunk: stays there. */
+    if (used_end > mark.next) {
+        hy_poison((void *)mark.next, used_end - mark.next);
+        used_end = mark.next;
+    }
+    arena->state = (hy_arena_state){mark.chunk, used_end};
+    arena->end = end;
 }
 
 size_t hy_arena_capacity(const hy_arena *arena) {

@@ -261,6 +261,52 @@ static void restore_goes_back_across_chunks(void **state) {
     hy_arena_deinit(&arena);
 }
 
+/* What was freed or shrunk since the mark was saved stays so; what was made since ends. */
+static void restore_never_goes_forward(void **state) {
+    (void)state;
+    hy_arena arena = HY_ARENA_INIT(hy_raw_libc());
+    hy_allocator allocator = hy_arena_allocator(&arena);
+    fill(&arena, 1, 64);
+    char *newest = hy_alloc(allocator, 64, HY_ALIGN_8);
+    assert_non_null(newest);
+    hy_arena_mark mark = hy_arena_save(&arena);
+    assert_true(hy_resize(allocator, newest, 64, 8, HY_ALIGN_8));
+    hy_arena_restore(&arena, mark);
+    assert_int_equal(hy_arena_used(&arena), 72);
+    hy_free(allocator, newest, 8, HY_ALIGN_8);
+    hy_arena_restore(&arena, mark);
+    assert_int_equal(hy_arena_used(&arena), 64);
+    assert_true(hy_arena_check(&arena));
+    /* A block that begins below the mark and ends above it ends; its bytes below stay used. */
+    assert_ptr_equal(hy_alloc(allocator, 100, HY_ALIGN_8), newest);
+    hy_arena_restore(&arena, mark);
+    assert_int_equal(hy_arena_used(&arena), 128);
+    assert_ptr_equal(hy_alloc(allocator, 8, HY_ALIGN_8), newest + 64);
+    hy_arena_deinit(&arena);
+}
+
+/* Where the mark's chunk is no longer the newest, its bytes up to the mark count as used again. */
+static void restore_across_chunks_after_a_free(void **state) {
+    (void)state;
+    strict_child child;
+    hy_arena arena = HY_ARENA_INIT(strict_make(&child));
+    hy_allocator allocator = hy_arena_allocator(&arena);
+    fill(&arena, 1, 64);
+    char *newest = hy_alloc(allocator, 64, HY_ALIGN_8);
+    assert_non_null(newest);
+    hy_arena_mark mark = hy_arena_save(&arena);
+    hy_free(allocator, newest, 64, HY_ALIGN_8);
+    fill(&arena, 100, 64);
+    assert_true(child.allocs > 1);
+    hy_arena_restore(&arena, mark);
+    assert_int_equal(hy_arena_used(&arena), 128);
+    assert_int_equal(child.live_bytes, hy_arena_capacity(&arena) + sizeof(hy_arena_chunk));
+    assert_true(hy_arena_check(&arena));
+    assert_ptr_equal(hy_alloc(allocator, 8, HY_ALIGN_8), newest + 64);
+    hy_arena_deinit(&arena);
+    assert_int_equal(child.live_bytes, 0);
+}
+
 static void two_words_are_an_arena(void **state) {
     (void)state;
     strict_child child;
@@ -540,6 +586,8 @@ int main(void) {
         cmocka_unit_test(refused_reset_leaves_it_usable),
         cmocka_unit_test(any_call_of_the_child_may_be_refused),
         cmocka_unit_test(restore_goes_back_across_chunks),
+        cmocka_unit_test(restore_never_goes_forward),
+        cmocka_unit_test(restore_across_chunks_after_a_free),
         cmocka_unit_test(two_words_are_an_arena),
         cmocka_unit_test(arenas_nest),
         cmocka_unit_test(lives_in_a_small_buffer),

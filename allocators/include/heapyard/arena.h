@@ -40,7 +40,8 @@ typedef struct hy_arena_state {
     uintptr_t next;        /* the first byte in it that is not handed out, a multiple of 8; 0: none */
 } hy_arena_state;
 
-/* A place to go back to: valid until a restore to an earlier one, a reset, or deinit. */
+/* A place to go back to: valid until a restore to an earlier one, a reset, or deinit. Blocks made
+ * before it may be freed and resized; it stays valid. */
 typedef hy_arena_state hy_arena_mark;
 
 /* How an arena is made. */
@@ -103,7 +104,12 @@ HY_INLINE hy_arena_mark hy_arena_save(const hy_arena *arena) {
     return arena->state;
 }
 
-/* Ends every block made since the mark was saved; chunks made since go back to the child. */
+/* Ends every block made since the mark was saved; chunks made since go back to the child. Never goes forward:
+ * where blocks older than the mark were freed or shrunk since, and nothing was made in their place, nothing
+ * changes. Their bytes below the mark's place can count as used again until the arena goes back behind them,
+ * where others were made there or a newer chunk was. A block older than the mark that grew since is cut to
+ * its size at that time. Requires: a valid mark of this arena; at check levels 1 and 2 one whose chunk is
+ * gone is misuse. O(chunks). */
 HY_API void hy_arena_restore(hy_arena *arena, hy_arena_mark mark);
 
 /* Bytes for blocks in all chunks, without the arena's own heads. O(chunks). */
