@@ -51,6 +51,12 @@ static size_t total_size(const hy_arena *arena) {
     return total;
 }
 
+/* Whether a chunk's head can be one that add_chunk wrote. */
+static bool chunk_holds(const hy_arena_chunk *chunk) {
+    return (uintptr_t)chunk % GRAIN == 0 && chunk->size >= HEAD && chunk->size <= PTRDIFF_MAX &&
+           chunk->size % GRAIN == 0 && chunk->older != chunk;
+}
+
 /* Nothing of the newest chunk is handed out. */
 static void rewind_chunk(hy_arena *arena) {
     arena->state.next = (uintptr_t)(arena->state.chunk + 1);
@@ -59,6 +65,8 @@ static void rewind_chunk(hy_arena *arena) {
 
 /* A chunk of `size` bytes, head included, becomes the newest. */
 static bool add_chunk(hy_arena *arena, size_t size) {
+    HY_ASSERT(size >= HEAD, "a chunk that has no room for its head");
+    HY_ASSERT(size % GRAIN == 0, "a chunk whose end is no multiple of 8");
     arena->calls_count++;
     hy_arena_chunk *chunk = hy_alloc(arena->child, size, chunk_align());
     if (!chunk) return false;
@@ -67,10 +75,12 @@ static bool add_chunk(hy_arena *arena, size_t size) {
     arena->state.chunk = chunk;
     rewind_chunk(arena);
     hy_poison(chunk + 1, chunk_room(chunk));
+    HY_ASSERT(arena->state.next % GRAIN == 0, "the child's block is not aligned as a chunk must be");
     return true;
 }
 
 static void free_chunk(hy_arena *arena, hy_arena_chunk *chunk) {
+    HY_ASSERT(chunk_holds(chunk), "a chunk's head was overwritten");
     arena->calls_count++;
     hy_unpoison_defined(chunk + 1, chunk_room(chunk));
     hy_free(arena->child, chunk, chunk->size, chunk_align());
@@ -89,6 +99,9 @@ static void free_chunks(hy_arena *arena, hy_arena_chunk *chunk, const hy_arena_c
 static bool resize_chunk(hy_arena *arena, size_t size) {
     hy_arena_chunk *chunk = arena->state.chunk;
     size_t old_size = chunk->size;
+    HY_ASSERT(chunk_holds(chunk), "the newest chunk's head was overwritten");
+    HY_ASSERT(size % GRAIN == 0, "a chunk whose end is no multiple of 8");
+    HY_ASSERT((uintptr_t)chunk + size >= arena->state.next, "a chunk is to shrink below its blocks' end");
     arena->calls_count++;
     /* What the child takes back, it must find as it gave it. */
     if (size < old_size) hy_unpoison((char *)chunk + size, old_size - size);
@@ -99,6 +112,7 @@ static bool resize_chunk(hy_arena *arena, size_t size) {
     }
     if (!resized && size < old_size) hy_poison((char *)chunk + size, old_size - size);
     if (resized && size > old_size) hy_poison((char *)chunk + old_size, size - old_size);
+    HY_ASSERT(arena->end == chunk_end(chunk), "the arena's end is not its newest chunk's");
     return resized;
 }
 
@@ -144,6 +158,7 @@ static bool has_room(const hy_arena *arena, size_t size, hy_align align) {
 HY_COLD void *hy_arena_alloc_slow(hy_arena *arena, size_t size, hy_align align) {
     if (!arena->fixed && size != 0 && make_room(arena, size, align)) {
         HY_ASSERT(has_room(arena, size, align), "a chunk that was made for a block has no room for it");
+        HY_ASSERT_WALK(hy_arena_check(arena));
         return hy_arena_alloc(arena, size, align);
     }
     if (arena->fatal) hy_fatal("arena exhausted");
@@ -151,7 +166,11 @@ HY_COLD void *hy_arena_alloc_slow(hy_arena *arena, size_t size, hy_align align) 
 }
 
 bool hy_arena_reserve(hy_arena *arena, size_t size, hy_align align) {
-    return has_room(arena, size, align) || (!arena->fixed && make_room(arena, size, align));
+    HY_ASSERT(size != 0, "room for a block of no bytes is asked for");
+    bool reserved = has_room(arena, size, align) || (!arena->fixed && make_room(arena, size, align));
+    HY_ASSERT(!reserved || has_room(arena, size, align), "a reservation has no room for its block");
+    HY_ASSERT_WALK(hy_arena_check(arena));
+    return reserved;
 }
 
 /* The newest block ends where it should already, or its chunk grows until it does. */
@@ -164,6 +183,8 @@ static bool resize_newest(hy_arena *arena, uintptr_t start, size_t new_size) {
             return false;
     }
     if (!arena->fatal || last + 1 > arena->state.next) arena->state.next = last + 1;
+    HY_ASSERT(arena->state.next <= arena->end, "the newest block ends behind its chunk");
+    HY_ASSERT_WALK(hy_arena_check(arena));
     return true;
 }
 
@@ -171,6 +192,8 @@ bool hy_arena_resize(hy_arena *arena, void *ptr, size_t old_size, size_t new_siz
 #if HY_CHECK >= 2
     HY_REQUIRE(hy_arena_owns(arena, ptr), "hy_arena_resize", (uintptr_t)ptr, "a block of this arena");
 #endif
+    HY_ASSERT(old_size != 0, "a block of no bytes is resized");
+    HY_ASSERT(new_size != 0, "a block is resized to no bytes");
     if (hy_arena_is_newest(arena, ptr, old_size)) {
         if (!resize_newest(arena, (uintptr_t)ptr, new_size)) return false;
     } else if (new_size > old_size) {
@@ -224,6 +247,7 @@ static bool replace_chunk(hy_arena *arena, size_t target) {
         rewind_chunk(arena);
         return true;
     }
+    HY_ASSERT(chunk->older == NULL, "a chunk that is to be replaced is not the only one");
     if (chunk_room(chunk) > target) {
         free_all(arena);
         return add_chunk(arena, target + HEAD);
@@ -257,7 +281,13 @@ bool hy_arena_reset(hy_arena *arena, hy_arena_reset_mode mode, size_t limit) {
     chunk->older = NULL;
     hy_poison(chunk + 1, arena->state.next - (uintptr_t)(chunk + 1));
     rewind_chunk(arena);
-    return chunk_room(chunk) == target || replace_chunk(arena, target);
+    bool kept = chunk_room(chunk) == target || replace_chunk(arena, target);
+    HY_ASSERT(hy_arena_used(arena) == 0, "a block has survived a reset");
+    HY_ASSERT(
+        !kept || hy_arena_capacity(arena) == target, "a reset has kept another capacity than asked for");
+    HY_ASSERT(hy_arena_capacity(arena) <= target, "a reset has kept more than its limit");
+    HY_ASSERT_WALK(hy_arena_check(arena));
+    return kept;
 }
 
 hy_arena_state hy_arena_demote(hy_arena *arena) {
@@ -288,6 +318,8 @@ void hy_arena_restore(hy_arena *arena, hy_arena_mark mark) {
     HY_REQUIRE(has_chunk_of(arena, mark), "hy_arena_restore", mark.next,
         "a mark that no restore or reset went behind");
     note_high_water(arena);
+    HY_ASSERT(!mark.chunk || mark.next >= (uintptr_t)(mark.chunk + 1), "a mark lies before its chunk");
+    HY_ASSERT(!mark.chunk || mark.next <= chunk_end(mark.chunk), "a mark lies behind its chunk");
     bool is_newest = mark.chunk == arena->state.chunk;
     uintptr_t end = mark.chunk ? chunk_end(mark.chunk) : 0;
     uintptr_t used_end = is_newest ? arena->state.next : end;
@@ -299,6 +331,8 @@ void hy_arena_restore(hy_arena *arena, hy_arena_mark mark) {
     }
     arena->state = (hy_arena_state){mark.chunk, used_end};
     arena->end = end;
+    HY_ASSERT(used_end <= mark.next, "a restore has gone forward");
+    HY_ASSERT_WALK(hy_arena_check(arena));
 }
 
 size_t hy_arena_capacity(const hy_arena *arena) {
@@ -317,11 +351,6 @@ bool hy_arena_owns(const hy_arena *arena, const void *ptr) {
         if ((uintptr_t)ptr - (uintptr_t)(chunk + 1) < chunk_room(chunk)) return true;
     }
     return false;
-}
-
-static bool chunk_holds(const hy_arena_chunk *chunk) {
-    return (uintptr_t)chunk % GRAIN == 0 && chunk->size >= HEAD && chunk->size <= PTRDIFF_MAX &&
-           chunk->size % GRAIN == 0 && chunk->older != chunk;
 }
 
 bool hy_arena_check(const hy_arena *arena) {

@@ -36,17 +36,26 @@ static hy_arena *lane_of(const hy_arena_shared *shared, uint32_t slot) {
 
 /* Takes one lane that has begun out of the set. */
 static hy_arena *take_lane(const hy_arena_shared *shared, uint64_t *set) {
+    HY_ASSERT(*set != 0, "a lane is taken from an empty set");
     uint32_t slot = (uint32_t)__builtin_ctzll(*set);
     *set &= *set - 1;
     return lane_of(shared, slot);
 }
 
+/* A lane that has not begun, as lane 0, holds nothing and has room for nothing. */
+static bool is_empty(const hy_arena *lane) {
+    return !lane->state.chunk && lane->state.next == 0 && lane->end == 0;
+}
+
 /* Behind the lock: the lane of the calling thread, ready to grow. */
 static hy_arena *begin_lane(hy_arena_shared *shared) {
     uint32_t slot = hy_thread_slot_take();
+    HY_ASSERT(slot < HY_THREAD_SLOTS, "a thread has a slot that does not exist");
     hy_arena *lane = lane_of(shared, slot);
     uint64_t bit = (uint64_t)1 << slot;
+    HY_ASSERT(is_empty(&shared->lanes[0].arena), "lane 0, which has no owner, holds something");
     if (!(shared->lanes_begun & bit)) {
+        HY_ASSERT(is_empty(lane), "a lane that has not begun holds something");
         *lane = (hy_arena)HY_ARENA_INIT(shared->child);
         shared->lanes_begun |= bit;
     }
@@ -54,11 +63,15 @@ static hy_arena *begin_lane(hy_arena_shared *shared) {
 }
 
 static void lock(hy_arena_shared *shared) {
-    pthread_mutex_lock(&shared->lock);
+    int failed = pthread_mutex_lock(&shared->lock);
+    (void)failed;
+    HY_ASSERT(failed == 0, "the lock can't be taken: was the arena initialised?");
 }
 
 static void unlock(hy_arena_shared *shared) {
-    pthread_mutex_unlock(&shared->lock);
+    int failed = pthread_mutex_unlock(&shared->lock);
+    (void)failed;
+    HY_ASSERT(failed == 0, "the lock can't be given back");
 }
 
 /* Relaxed: calls are counted, not ordered; ThreadSanitizer must go on seeing what the caller left
@@ -70,7 +83,9 @@ void hy_arena_shared_enter(hy_arena_shared *shared, const char *function) {
 }
 
 void hy_arena_shared_leave(hy_arena_shared *shared) {
-    __atomic_fetch_sub(&shared->inside, 1, __ATOMIC_RELAXED);
+    uint32_t before = __atomic_fetch_sub(&shared->inside, 1, __ATOMIC_RELAXED);
+    (void)before;
+    HY_ASSERT((before & ~RESETTING) != 0, "a call ends that did not begin");
 }
 
 /* From here on nobody may be inside. */
@@ -85,7 +100,8 @@ static void close_doors(hy_arena_shared *shared, const char *function) {
 static void open_doors(hy_arena_shared *shared) {
     (void)shared;
 #if HY_CHECK >= 2
-    __atomic_fetch_and(&shared->inside, ~RESETTING, __ATOMIC_RELAXED);
+    uint32_t before = __atomic_fetch_and(&shared->inside, ~RESETTING, __ATOMIC_RELAXED);
+    HY_ASSERT(before & RESETTING, "a reset ends that did not begin");
 #endif
 }
 
@@ -99,6 +115,7 @@ HY_COLD void *hy_arena_shared_alloc_slow(hy_arena_shared *shared, size_t size, h
 HY_COLD void hy_arena_shared_free_slow(hy_arena_shared *shared, void *ptr, size_t size) {
     lock(shared);
     if (hy_arena_is_newest(&shared->common, ptr, size)) shared->common.state.next = (uintptr_t)ptr;
+    HY_ASSERT_WALK(hy_arena_check(&shared->common));
     unlock(shared);
 }
 
@@ -184,11 +201,22 @@ static size_t fair_share(const hy_arena_shared *shared, size_t limit) {
     return share;
 }
 
+static size_t sum_capacity(const hy_arena_shared *shared) {
+    size_t capacity = 0;
+    for (uint64_t set = shared->lanes_begun; set != 0;)
+        capacity += hy_arena_capacity(take_lane(shared, &set));
+    return capacity;
+}
+
 static bool reset_lanes(hy_arena_shared *shared, hy_arena_reset_mode mode, size_t limit) {
     bool kept = true;
     size_t share = mode == HY_ARENA_RETAIN_WITH_LIMIT ? fair_share(shared, limit) : 0;
     for (uint64_t set = shared->lanes_begun; set != 0;)
         kept &= hy_arena_reset(take_lane(shared, &set), mode, share);
+    HY_ASSERT(hy_arena_shared_used(shared) == 0, "a block has survived a reset");
+    HY_ASSERT(mode != HY_ARENA_RETAIN_WITH_LIMIT || sum_capacity(shared) <= limit,
+        "a reset has kept more than its limit");
+    HY_ASSERT_WALK(hy_arena_shared_check(shared));
     return kept;
 }
 
@@ -198,13 +226,6 @@ bool hy_arena_shared_reset(hy_arena_shared *shared, hy_arena_reset_mode mode, si
     bool kept = reset_lanes(shared, mode, limit);
     open_doors(shared);
     return kept;
-}
-
-static size_t sum_capacity(const hy_arena_shared *shared) {
-    size_t capacity = 0;
-    for (uint64_t set = shared->lanes_begun; set != 0;)
-        capacity += hy_arena_capacity(take_lane(shared, &set));
-    return capacity;
 }
 
 size_t hy_arena_shared_capacity(hy_arena_shared *shared) {
@@ -221,11 +242,6 @@ bool hy_arena_shared_owns(hy_arena_shared *shared, const void *ptr) {
         owned = hy_arena_owns(take_lane(shared, &set), ptr);
     unlock(shared);
     return owned;
-}
-
-/* A lane that has not begun, as lane 0, holds nothing and has room for nothing. */
-static bool is_empty(const hy_arena *lane) {
-    return !lane->state.chunk && lane->state.next == 0 && lane->end == 0;
 }
 
 bool hy_arena_shared_check(const hy_arena_shared *shared) {

@@ -37,6 +37,7 @@ void hy_fixed_buffer_init_options(
     fixed->before = 0;
     hy_fixed_buffer_reset(fixed);
     hy_poison(buffer, size);
+    HY_ASSERT(hy_fixed_buffer_used(fixed) == 0, "a buffer begins with bytes in use");
 }
 
 void hy_fixed_buffer_init(hy_fixed_buffer *fixed, void *buffer, size_t size) {
@@ -105,12 +106,15 @@ static uintptr_t stop_within(const hy_fixed_buffer *fixed, uintptr_t start, size
 
 HY_NOINLINE void *hy_fixed_buffer_alloc_slow(hy_fixed_buffer *fixed, size_t size, hy_align align) {
     uintptr_t next = fixed->next, end = fixed->end, start;
+    HY_ASSERT(hy_fixed_buffer_check(fixed), "the buffer's words do not agree before an allocation");
     if (!hy_bump_start(next, align, &start) || start > end || size > end - start) return exhausted(fixed);
     if (start != next && !fixed->options.fatal) {
         fixed->padded = start;
         fixed->before = next;
     }
     fixed->next = stop_within(fixed, start, size, align);
+    HY_ASSERT(fixed->next - start >= size, "a block ends behind the next one's start");
+    HY_ASSERT(hy_fixed_buffer_check(fixed), "the buffer's words do not agree after an allocation");
     hy_unpoison((void *)start, size);
     return (void *)start;
 }
@@ -118,8 +122,10 @@ HY_NOINLINE void *hy_fixed_buffer_alloc_slow(hy_fixed_buffer *fixed, size_t size
 HY_NOINLINE void hy_fixed_buffer_free_slow(
     hy_fixed_buffer *fixed, uintptr_t start, size_t size, hy_align align) {
     if (fixed->options.fatal || stop_within(fixed, start, size, align) != fixed->next) return;
+    HY_ASSERT(start >= fixed->padded, "the newest block begins below the newest padding");
     fixed->next = start == fixed->padded ? fixed->before : start;
     if (start == fixed->padded) fixed->padded = 0;
+    HY_ASSERT(hy_fixed_buffer_check(fixed), "the buffer's words do not agree after a free");
 }
 
 /* Tells the tools about a block's new size. */
@@ -135,11 +141,13 @@ HY_SLOT bool hy_fixed_buffer_resize(
     hy_fixed_buffer *fixed, void *ptr, size_t old_size, size_t new_size, hy_align align) {
     hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_PLAIN);
     hy_fixed_buffer_require(fixed, ptr, old_size, "hy_fixed_buffer_resize");
+    HY_ASSERT(new_size != 0, "a block is resized to no bytes");
     uintptr_t start = (uintptr_t)ptr;
     if (stop_within(fixed, start, old_size, align) == fixed->next) {
         if (new_size > fixed->end - start) return false;
         if (!fixed->options.fatal || new_size > old_size)
             fixed->next = stop_within(fixed, start, new_size, align);
+        HY_ASSERT(hy_fixed_buffer_check(fixed), "the buffer's words do not agree after a resize");
     } else if (new_size > old_size) {
         return false;
     }
@@ -166,6 +174,7 @@ HY_SLOT void *hy_fixed_buffer_shared_alloc(hy_fixed_buffer *fixed, size_t size, 
             stop > end) {
             return exhausted(fixed);
         }
+        HY_ASSERT(address_of(word) >= fixed->base, "the shared view's next byte lies before the buffer");
     } while (!swap(fixed, &word, pack(hy_bump_after(stop, end), start - address_of(word))));
     hy_unpoison((void *)start, size);
     return (void *)start;
@@ -179,6 +188,7 @@ HY_SLOT void hy_fixed_buffer_shared_free(hy_fixed_buffer *fixed, void *ptr, size
     hy_poison(ptr, size);
     if (fixed->options.fatal) return;
     while (address_of(word) == after) {
+        HY_ASSERT(padding_of(word) <= start - fixed->base, "a block's padding begins before the buffer");
         if (swap(fixed, &word, pack(start - padding_of(word), 0))) return;
     }
 }
@@ -189,6 +199,7 @@ bool hy_fixed_buffer_shared_resize(hy_fixed_buffer *fixed, void *ptr, size_t old
     uintptr_t start = (uintptr_t)ptr, end = fixed->end, word = load(fixed);
     bool grows = new_size > old_size, swapped = false;
     if (new_size > end - start) return false;
+    HY_ASSERT(new_size != 0, "a block is resized to no bytes");
     uintptr_t before = hy_bump_after(start + old_size, end), after = hy_bump_after(start + new_size, end);
     if (!grows) mark_resized(ptr, old_size, new_size);
     if (!grows && fixed->options.fatal) return true;

@@ -24,7 +24,11 @@ _Static_assert(sizeof(hy_pool_link) <= GRAIN, "a block of the smallest stride ho
 /* The distance from one block to the next; false: no memory is that large. */
 static bool find_stride(size_t block_size, hy_align block_align, size_t *stride) {
     hy_align align = hy_align_max(block_align, HY_ALIGN_8);
-    return hy_align_forward_checked(block_size, align, stride) && *stride != 0 && *stride <= PTRDIFF_MAX;
+    if (!hy_align_forward_checked(block_size, align, stride) || *stride == 0 || *stride > PTRDIFF_MAX)
+        return false;
+    HY_ASSERT(*stride >= block_size, "a stride is smaller than the block");
+    HY_ASSERT(*stride % GRAIN == 0, "a stride is no multiple of 8");
+    return true;
 }
 
 /* Bytes that hold `count` blocks wherever the first may start. */
@@ -63,6 +67,7 @@ hy_error hy_pool_init(hy_pool *pool, hy_allocator child, size_t block_size, hy_a
         return HY_OUT_OF_MEMORY;
     hy_error error = hy_arena_init(&made.arena, child, &arena_options);
     if (error == HY_OK) *pool = made;
+    HY_ASSERT(error != HY_OK || hy_pool_capacity(pool) >= wanted.preheat, "a pool began with too few blocks");
     return error;
 }
 
@@ -72,8 +77,10 @@ void hy_pool_deinit(hy_pool *pool) {
 }
 
 HY_SLOT HY_NOINLINE void *hy_pool_carve(hy_pool *pool, size_t size) {
+    HY_ASSERT(size <= pool->block_size, "a block is asked for that is larger than the pool's");
     char *block = hy_arena_alloc(&pool->arena, pool->stride, pool->block_align);
     if (block) hy_poison(block + size, pool->stride - size);
+    HY_ASSERT(!block || hy_pool_is_block(pool, block), "a new block lies where none can begin");
     return block;
 }
 
@@ -97,29 +104,6 @@ static size_t blocks_left(const hy_pool *pool) {
     return blocks_between(pool, hy_align_forward(arena->state.next, pool->block_align), arena->end);
 }
 
-bool hy_pool_preheat(hy_pool *pool, size_t count) {
-    size_t left = blocks_left(pool), bytes;
-    if (count <= left) return true;
-    if (pool->arena.fixed || !find_bytes(pool, count - left, &bytes)) return false;
-    for (; left > 0; left--) {
-        hy_pool_destroy(pool, hy_pool_carve(pool, pool->block_size));
-    }
-    return hy_arena_reserve(&pool->arena, bytes, pool->block_align);
-}
-
-bool hy_pool_reset(hy_pool *pool, hy_arena_reset_mode mode, size_t limit) {
-    pool->free_list = NULL;
-    return hy_arena_reset(&pool->arena, mode, limit);
-}
-
-size_t hy_pool_capacity(const hy_pool *pool) {
-    size_t count = 0;
-    for (const hy_arena_chunk *chunk = pool->arena.state.chunk; chunk; chunk = chunk->older) {
-        count += blocks_in(pool, chunk);
-    }
-    return count;
-}
-
 /* The link of a free block, which the tools know as not addressable. */
 static hy_pool_link *next_free(hy_pool_link *block) {
     hy_unpoison_defined(block, sizeof *block);
@@ -135,7 +119,39 @@ static size_t count_free(const hy_pool *pool) {
     return count;
 }
 
+bool hy_pool_preheat(hy_pool *pool, size_t count) {
+    size_t left = blocks_left(pool), bytes;
+    if (count <= left) return true;
+    if (pool->arena.fixed || !find_bytes(pool, count - left, &bytes)) return false;
+    for (; left > 0; left--) {
+        hy_pool_destroy(pool, hy_pool_carve(pool, pool->block_size));
+    }
+    HY_ASSERT(blocks_left(pool) == 0, "a chunk still has room that the free list was to have");
+    bool reserved = hy_arena_reserve(&pool->arena, bytes, pool->block_align);
+    HY_ASSERT(!reserved || blocks_left(pool) + count_free(pool) >= count, "a preheat made too few blocks");
+    HY_ASSERT_WALK(hy_pool_check(pool));
+    return reserved;
+}
+
+bool hy_pool_reset(hy_pool *pool, hy_arena_reset_mode mode, size_t limit) {
+    pool->free_list = NULL;
+    bool kept = hy_arena_reset(&pool->arena, mode, limit);
+    HY_ASSERT(hy_pool_live(pool) == 0, "a block has survived a reset");
+    HY_ASSERT_WALK(hy_pool_check(pool));
+    return kept;
+}
+
+size_t hy_pool_capacity(const hy_pool *pool) {
+    size_t count = 0;
+    for (const hy_arena_chunk *chunk = pool->arena.state.chunk; chunk; chunk = chunk->older) {
+        count += blocks_in(pool, chunk);
+    }
+    return count;
+}
+
 size_t hy_pool_live(const hy_pool *pool) {
+    HY_ASSERT(
+        blocks_left(pool) + count_free(pool) <= hy_pool_capacity(pool), "more blocks are free than exist");
     return hy_pool_capacity(pool) - blocks_left(pool) - count_free(pool);
 }
 
@@ -169,6 +185,7 @@ bool hy_pool_resize(hy_pool *pool, void *ptr, size_t old_size, size_t new_size) 
 #if HY_CHECK >= 2
     HY_REQUIRE(hy_pool_is_block(pool, ptr), "hy_pool_resize", (uintptr_t)ptr, "a block of this pool");
 #endif
+    HY_ASSERT(old_size <= pool->block_size, "a block lives with more than the pool's block size");
     if (new_size > pool->block_size) return false;
     if (new_size > old_size) {
         hy_unpoison((char *)ptr + old_size, new_size - old_size);

@@ -134,6 +134,8 @@ HY_API void *hy_arena_alloc_slow(hy_arena *arena, size_t size, hy_align align);
 
 /* A block from the newest chunk; NULL: it has no room. Requires: size > 0. */
 HY_INLINE HY_WARN_UNUSED void *hy_arena_alloc_here(hy_arena *arena, size_t size, hy_align align) {
+    HY_ASSERT(size != 0, "a block of no bytes is asked for");
+    HY_ASSERT(arena->state.next % 8 == 0, "the arena's next byte is no multiple of 8");
     uintptr_t start = arena->state.next, last;
     /* `next` is a multiple of 8 always: with a small alignment known at compile time nothing is left. */
     bool aligned = __builtin_constant_p(align.log2) && align.log2 <= 3;
@@ -143,6 +145,7 @@ HY_INLINE HY_WARN_UNUSED void *hy_arena_alloc_here(hy_arena *arena, size_t size,
     if (HY_UNLIKELY(HY_ADD_OVERFLOWS(start, (size - 1) | 7, &last))) return NULL;
     if (HY_UNLIKELY(last >= arena->end)) return NULL;
     arena->state.next = last + 1;
+    HY_ASSERT(arena->state.next <= arena->end, "a block ends behind its chunk");
     HY_ASSUME(start != 0);
     hy_unpoison((void *)start, size);
     return (void *)start;
@@ -173,6 +176,7 @@ HY_INLINE void hy_arena_free(hy_arena *arena, void *ptr, size_t size) {
     hy_poison(ptr, size);
     if (HY_LIKELY(hy_arena_is_newest(arena, ptr, size)) && HY_LIKELY(!arena->fatal)) {
         arena->state.next = (uintptr_t)ptr;
+        HY_ASSERT(arena->state.next % 8 == 0, "a block that was freed begins at no multiple of 8");
     }
 }
 

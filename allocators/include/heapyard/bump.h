@@ -74,6 +74,8 @@ HY_INLINE char *hy_bump_next(const hy_bump *bump) {
 
 /* A block, or NULL where the region has no room for it. Requires: size > 0. */
 HY_INLINE HY_WARN_UNUSED void *hy_bump_alloc(hy_bump *bump, size_t size, hy_align align) {
+    HY_ASSERT(size != 0, "a block of no bytes is asked for");
+    HY_ASSERT((uintptr_t)bump->last + 1 <= (uintptr_t)bump->end, "the bump lies behind its region");
     uintptr_t below = (uintptr_t)bump->last, last;
     HY_IN_REGISTER(below);
     /* The byte below the block. Where that is the greatest address, every size overflows. */
@@ -82,6 +84,7 @@ HY_INLINE HY_WARN_UNUSED void *hy_bump_alloc(hy_bump *bump, size_t size, hy_alig
     /* Reading `end` only here keeps gcc 12 from joining the conditions, which costs four instructions. */
     if (HY_UNLIKELY(last >= (uintptr_t)bump->end)) return NULL;
     bump->last = (char *)(hy_bump_after(last + 1, (uintptr_t)bump->end) - 1);
+    HY_ASSERT((uintptr_t)bump->last + 1 <= (uintptr_t)bump->end, "a block ends behind the region");
     uintptr_t start = below + 1;
     HY_ASSUME(start != 0);
     hy_unpoison((void *)start, size);
@@ -91,6 +94,7 @@ HY_INLINE HY_WARN_UNUSED void *hy_bump_alloc(hy_bump *bump, size_t size, hy_alig
 /* Shrinks any block (its tail is lost until a restore); grows the newest while there is room.
  * Requires: as the vtable's resize. */
 HY_INLINE HY_WARN_UNUSED bool hy_bump_resize(hy_bump *bump, void *ptr, size_t old_size, size_t new_size) {
+    HY_ASSERT(new_size != 0, "a block is resized to no bytes");
     uintptr_t start = (uintptr_t)ptr, end = (uintptr_t)bump->end, stop;
     if (new_size <= old_size) {
         hy_poison((char *)ptr + new_size, old_size - new_size);
@@ -99,6 +103,7 @@ HY_INLINE HY_WARN_UNUSED bool hy_bump_resize(hy_bump *bump, void *ptr, size_t ol
     if (hy_bump_after(start + old_size, end) != (uintptr_t)hy_bump_next(bump)) return false;
     if (HY_ADD_OVERFLOWS(start, new_size, &stop) || stop > end) return false;
     bump->last = (char *)(hy_bump_after(stop, end) - 1);
+    HY_ASSERT((uintptr_t)bump->last + 1 <= end, "a block grew past the region's end");
     hy_unpoison((char *)ptr + old_size, new_size - old_size);
     return true;
 }

@@ -49,6 +49,14 @@ HY_NORETURN HY_API HY_COLD void hy_fatal(const char *what);
 #define HY_ASSERT(condition, message) ((void)0)
 #endif
 
+#if HY_CHECK >= 2 && defined(HY_WALK) && HY_WALK
+/* A walk over a whole structure after a slow path that changed it: only in builds that define HY_WALK, which
+ * those for fuzzing and for AddressSanitizer do. */
+#define HY_ASSERT_WALK(holds) HY_ASSERT((holds), "the structure does not hold together after a slow path")
+#else
+#define HY_ASSERT_WALK(holds) ((void)0)
+#endif
+
 HY_END_DECLS
 
 #endif

@@ -101,6 +101,7 @@ HY_INLINE void hy_fixed_buffer_reset(hy_fixed_buffer *fixed) {
     fixed->next = fixed->base;
     fixed->padded = fixed->options.fatal ? UINTPTR_MAX : 0;
     fixed->view = HY_FIXED_BUFFER_UNUSED;
+    HY_ASSERT(fixed->base <= fixed->end, "the buffer ends before it begins");
 }
 
 /* Whether ptr, or every byte of [ptr, ptr + size), lies in the buffer, handed out or not. An empty
@@ -163,6 +164,8 @@ HY_INLINE void hy_fixed_buffer_require(
 /* A block, or NULL where there is no room for it. Requires: size > 0. */
 HY_INLINE HY_WARN_UNUSED void *hy_fixed_buffer_alloc(hy_fixed_buffer *fixed, size_t size, hy_align align) {
     hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_PLAIN);
+    HY_ASSERT(size != 0, "a block of no bytes is asked for");
+    HY_ASSERT(fixed->next - fixed->base <= fixed->end - fixed->base, "the next byte lies outside the buffer");
     uintptr_t start = fixed->next, stop = hy_fixed_buffer_stop(fixed, start, size, align);
     if (HY_UNLIKELY(!hy_fixed_buffer_rounds(align))) return hy_fixed_buffer_alloc_slow(fixed, size, align);
     /* A branch that is foretold; rounding up would have each block's address wait for it. */
@@ -170,6 +173,7 @@ HY_INLINE HY_WARN_UNUSED void *hy_fixed_buffer_alloc(hy_fixed_buffer *fixed, siz
         return hy_fixed_buffer_alloc_slow(fixed, size, align);
     if (HY_UNLIKELY(stop > fixed->end || (sizeof stop < 8 && stop < start)))
         return hy_fixed_buffer_alloc_slow(fixed, size, align);
+    HY_ASSERT(stop - start >= size, "a block ends behind the next one's start");
     fixed->next = stop;
     HY_ASSUME(start != 0);
     hy_unpoison((void *)start, size);
@@ -189,6 +193,8 @@ HY_INLINE void hy_fixed_buffer_free(hy_fixed_buffer *fixed, void *ptr, size_t si
         hy_fixed_buffer_free_slow(fixed, start, size, align);
     } else if (HY_LIKELY(stop == fixed->next && start > fixed->padded)) {
         fixed->next = start;
+        HY_ASSERT(fixed->padded == 0 || start > fixed->padded,
+            "the newest padding lies behind the buffer's next byte");
     } else if (HY_UNLIKELY(stop >= fixed->next)) {
         hy_fixed_buffer_free_slow(fixed, start, size, align);
     }

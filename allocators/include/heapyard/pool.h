@@ -90,6 +90,7 @@ HY_INLINE HY_WARN_UNUSED void *hy_pool_take(hy_pool *pool, size_t size) {
     hy_pool_link *block = pool->free_list;
     if (HY_UNLIKELY(block == NULL)) return hy_pool_carve(pool, size);
     hy_unpoison_defined(block, sizeof *block);
+    HY_ASSERT(!block->next || hy_pool_is_block(pool, block->next), "a free block's link was overwritten");
     pool->free_list = block->next;
     hy_poison(block, sizeof *block);
     hy_unpoison(block, size);
