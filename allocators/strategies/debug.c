@@ -235,6 +235,10 @@ HY_INLINE char *hand_out(
     count_more(debug, size);
 
     char *block = hy_debug_block(record), *end = record->slot + chunk->stride;
+    HY_ASSERT(hy_align_check_pointer(block, align), "a block is not aligned as asked");
+    HY_ASSERT(
+        (size_t)(end - block) >= size + HY_DEBUG_GUARD, "a slot has no room for the guard behind its block");
+    HY_ASSERT(chunk->live <= chunk->fresh, "more blocks live in a chunk than it has slots in use");
     hy_debug_open(record->slot, end);
     if (debug->config.safety) {
         hy_debug_stamp(debug->canary, record->slot, block);
@@ -313,6 +317,9 @@ HY_INLINE void take_back(const hy_debug_call *call, hy_debug_record *record) {
     hy_debug_chunk *chunk = record->chunk;
     const hy_debug_stack *here = call->here;
     char *end = record->slot + chunk->stride;
+    HY_ASSERT(record->state == HY_DEBUG_LIVE, "a block is taken back that does not live");
+    HY_ASSERT(chunk->live != 0, "a block is taken back from a chunk without live ones");
+    HY_ASSERT(debug->counts.live_bytes >= record->size, "a block is larger than all live ones together");
     record->state = HY_DEBUG_FREED;
     record->free_thread = here->thread;
     record->free_frames = (uint8_t)here->count;
@@ -385,6 +392,7 @@ static bool change_size(hy_debug *debug, hy_debug_record *record, size_t new_siz
     if (!is_within_limit(debug, more) || !make_room(debug, record, new_size)) return false;
     char *block = hy_debug_block(record), *end = hy_debug_slot_end(record);
     hy_debug_open(block + (more ? old_size : new_size), end);
+    HY_ASSERT((size_t)(end - block) >= new_size + HY_DEBUG_GUARD, "a resized block reaches into its guard");
     record->size = new_size;
     record->seal = hy_debug_seal(debug, record);
     if (debug->config.safety) {

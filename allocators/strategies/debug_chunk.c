@@ -50,6 +50,8 @@ void hy_debug_ledger_free(hy_debug *debug, hy_debug_chunk *chunk) {
 }
 
 static void body_free(hy_debug *debug, hy_debug_chunk *chunk) {
+    HY_ASSERT(chunk->body != NULL, "a chunk's memory is given back twice");
+    HY_ASSERT(debug->counts.child_bytes >= chunk->body_bytes, "more goes back to the child than was taken");
     if (chunk->untouched) (void)hy_os_protect(chunk->base, (size_t)(chunk->end - chunk->base), true);
     chunk->untouched = false;
     hy_debug_open(chunk->base, chunk->end);
@@ -86,6 +88,8 @@ static hy_debug_chunk *make_chunk(
     hy_debug_index_insert(debug, chunk);
     link_chunk(&debug->buckets[bucket], chunk);
     hy_debug_close(debug, chunk->base, chunk->end);
+    HY_ASSERT(hy_debug_index_find(&debug->index, chunk->end - 1) == chunk, "the index lacks a new chunk");
+    HY_ASSERT_WALK(hy_debug_chunks_hold(debug));
     return chunk;
 }
 
@@ -102,6 +106,7 @@ static bool add_chunk(hy_debug *debug, hy_debug_bucket *bucket) {
 }
 
 static hy_debug_record *next_slot(hy_debug *debug, hy_debug_chunk *chunk) {
+    HY_ASSERT(chunk->fresh < chunk->count, "a chunk whose slots were all used is to give another");
     hy_debug_record *record = hy_debug_record_at(debug, chunk, chunk->fresh);
     record->chunk = chunk;
     record->slot = chunk->base + chunk->fresh * chunk->stride;
@@ -136,6 +141,8 @@ hy_debug_chunk *hy_debug_chunk_holding(
 
 void hy_debug_queue(hy_debug *debug, hy_debug_record *record) {
     hy_debug_bucket *bucket = &debug->buckets[record->chunk->bucket];
+    HY_ASSERT(record->state == HY_DEBUG_FREED, "a block that is not free is queued");
+    HY_ASSERT((bucket->waiting == 0) == (bucket->newest == NULL), "a queue's count differs from its links");
     record->next = NULL;
     record->previous = bucket->newest;
     if (bucket->newest)
@@ -148,6 +155,8 @@ void hy_debug_queue(hy_debug *debug, hy_debug_record *record) {
 
 void hy_debug_unqueue(hy_debug *debug, hy_debug_record *record) {
     hy_debug_bucket *bucket = &debug->buckets[record->chunk->bucket];
+    HY_ASSERT(record->state == HY_DEBUG_FREED, "a block that is not free is taken from a queue");
+    HY_ASSERT(bucket->waiting != 0, "a block is taken from an empty queue");
     if (record->previous)
         record->previous->next = record->next;
     else
@@ -157,9 +166,12 @@ void hy_debug_unqueue(hy_debug *debug, hy_debug_record *record) {
     else
         bucket->newest = record->previous;
     bucket->waiting--;
+    HY_ASSERT((bucket->waiting == 0) == (bucket->oldest == NULL), "a queue's count differs from its links");
 }
 
 void hy_debug_chunk_emptied(hy_debug *debug, hy_debug_chunk *chunk) {
+    HY_ASSERT(!chunk->empty, "a chunk becomes empty twice");
+    HY_ASSERT(chunk->live == 0, "a chunk with live blocks becomes empty");
     chunk->empty = true;
     chunk->next_empty = NULL;
     chunk->previous_empty = debug->newest_empty;
@@ -172,6 +184,8 @@ void hy_debug_chunk_emptied(hy_debug *debug, hy_debug_chunk *chunk) {
 }
 
 void hy_debug_chunk_used(hy_debug *debug, hy_debug_chunk *chunk) {
+    HY_ASSERT(chunk->empty, "a chunk that is not empty leaves the queue of empty ones");
+    HY_ASSERT(debug->empty_bytes >= chunk->body_bytes, "the empty chunks' sum is less than one of them");
     chunk->empty = false;
     if (chunk->previous_empty)
         chunk->previous_empty->next_empty = chunk->next_empty;
@@ -186,6 +200,8 @@ void hy_debug_chunk_used(hy_debug *debug, hy_debug_chunk *chunk) {
 
 void hy_debug_chunk_detach(hy_debug *debug, hy_debug_chunk *chunk) {
     hy_debug_bucket *bucket = &debug->buckets[chunk->bucket];
+    HY_ASSERT(chunk->live == 0, "a chunk with live blocks is to go back");
+    HY_ASSERT(debug->pins == 0, "a chunk is to go back while somebody walks over the chunks");
     for (size_t i = 0; i < chunk->fresh && chunk->bucket != HY_DEBUG_LARGE; i++) {
         hy_debug_record *record = hy_debug_record_at(debug, chunk, i);
         if (record->state == HY_DEBUG_FREED) hy_debug_unqueue(debug, record);
@@ -198,6 +214,9 @@ void hy_debug_chunk_detach(hy_debug *debug, hy_debug_chunk *chunk) {
         bucket->chunks = chunk->next;
     if (chunk->next) chunk->next->previous = chunk->previous;
     hy_debug_index_remove(debug, chunk);
+    HY_ASSERT(
+        hy_debug_index_find(&debug->index, chunk->base) == NULL, "the index keeps a chunk that goes back");
+    HY_ASSERT_WALK(hy_debug_chunks_hold(debug));
 }
 
 void hy_debug_chunk_free(hy_debug *debug, hy_debug_chunk *chunk, bool retain) {
@@ -211,6 +230,7 @@ void hy_debug_chunk_free(hy_debug *debug, hy_debug_chunk *chunk, bool retain) {
 }
 
 bool hy_debug_chunk_resize(hy_debug *debug, hy_debug_chunk *chunk, size_t need) {
+    HY_ASSERT(chunk->count == 1, "a chunk of several slots is to be resized");
     size_t stride, slack = (size_t)(chunk->base - chunk->body), bytes;
     if (!hy_align_forward_checked(need, SLOT_ALIGN, &stride) || stride > PTRDIFF_MAX / 2) return false;
     bytes = stride + hy_align_bytes(SLOT_ALIGN) - hy_align_bytes(CHILD_ALIGN);
@@ -225,7 +245,41 @@ bool hy_debug_chunk_resize(hy_debug *debug, hy_debug_chunk *chunk, size_t need) 
     chunk->stride = stride;
     chunk->end = chunk->base + stride;
     hy_debug_index_insert(debug, chunk);
+    HY_ASSERT(chunk->end <= chunk->body + chunk->body_bytes, "a chunk ends behind its memory");
+    HY_ASSERT_WALK(hy_debug_chunks_hold(debug));
     return true;
+}
+
+static bool index_finds(const hy_debug *debug, const hy_debug_chunk *chunk) {
+    return hy_debug_index_find(&debug->index, chunk->base) == chunk &&
+           hy_debug_index_find(&debug->index, chunk->end - 1) == chunk;
+}
+
+/* The bytes of a list's chunks, of its empty ones and of all, and its live blocks; false: its links or a
+ * chunk's head do not hold. */
+static bool sum_list(
+    const hy_debug *debug, unsigned bucket, size_t *live, size_t *empty_bytes, size_t *child_bytes) {
+    const hy_debug_chunk *previous = NULL;
+    for (const hy_debug_chunk *chunk = debug->buckets[bucket].chunks; chunk; chunk = chunk->next) {
+        if (chunk->seal != hy_debug_chunk_seal(debug, chunk) || chunk->previous != previous) return false;
+        if (chunk->bucket != bucket || chunk->fresh > chunk->count || chunk->live > chunk->fresh)
+            return false;
+        if ((chunk->empty && chunk->live != 0) || !index_finds(debug, chunk)) return false;
+        *live += chunk->live;
+        *child_bytes += chunk->body_bytes;
+        if (chunk->empty) *empty_bytes += chunk->body_bytes;
+        previous = chunk;
+    }
+    return true;
+}
+
+bool hy_debug_chunks_hold(const hy_debug *debug) {
+    size_t live = 0, empty_bytes = 0, child_bytes = 0;
+    for (unsigned i = 0; i < HY_DEBUG_CLASSES_OF_SIZE; i++) {
+        if (!sum_list(debug, i, &live, &empty_bytes, &child_bytes)) return false;
+    }
+    return live >= debug->counts.live_blocks && empty_bytes == debug->empty_bytes &&
+           child_bytes == debug->counts.child_bytes;
 }
 
 static bool record_holds(const hy_debug *debug, hy_debug_chunk *chunk, size_t slot) {

@@ -5,6 +5,7 @@
 #define FIRST_CAPACITY ((size_t)32)
 
 static void put(hy_debug_index *index, hy_debug_place place) {
+    HY_ASSERT((index->capacity & (index->capacity - 1)) == 0, "the index's capacity is no power of two");
     size_t at = hy_debug_index_start(index, place.granule);
     while (index->places[at].chunk)
         at = (at + 1) & (index->capacity - 1);
@@ -32,6 +33,7 @@ static bool grow(hy_debug *debug, size_t wanted) {
                    larger = {NULL, old.capacity ? old.capacity : FIRST_CAPACITY, old.promised};
     while (larger.capacity / 2 < wanted)
         larger.capacity *= 2;
+    HY_ASSERT(larger.capacity > old.capacity, "the index grows to no more than it was");
     size_t bytes = larger.capacity * sizeof *larger.places;
     larger.places = debug->child.vtable->alloc(debug->child.self, bytes, HY_ALIGN_8);
     hy_debug_add_64(&debug->counts.child_calls, 1);
@@ -73,11 +75,15 @@ static void for_each_granule(
 
 void hy_debug_index_insert(hy_debug *debug, hy_debug_chunk *chunk) {
     debug->index.promised += places_of((size_t)(chunk->end - chunk->base));
+    HY_ASSERT(
+        debug->index.promised <= debug->index.capacity / 2, "a chunk is inserted for which no room was made");
     for_each_granule(debug, chunk, put);
 }
 
 void hy_debug_index_remove(hy_debug *debug, hy_debug_chunk *chunk) {
-    debug->index.promised -= places_of((size_t)(chunk->end - chunk->base));
+    size_t places = places_of((size_t)(chunk->end - chunk->base));
+    HY_ASSERT(debug->index.promised >= places, "a chunk is removed that was not inserted");
+    debug->index.promised -= places;
     for_each_granule(debug, chunk, take_away);
 }
 

@@ -24,6 +24,7 @@ void hy_debug_instances_add(hy_debug *debug) {
     pthread_mutex_lock(&instances.lock);
     debug->previous_instance = NULL;
     debug->next_instance = instances.first;
+    HY_ASSERT(instances.first != debug, "an instance is initialised twice without a deinit");
     if (instances.first) instances.first->previous_instance = debug;
     instances.first = debug;
     pthread_mutex_unlock(&instances.lock);
@@ -45,6 +46,7 @@ static void add_counts(hy_debug_counts *sum, const hy_debug_counts *counts) {
 
 void hy_debug_instances_remove(hy_debug *debug) {
     pthread_mutex_lock(&instances.lock);
+    HY_ASSERT(instances.first != NULL, "an instance ends that is not in the list");
     if (debug->previous_instance)
         debug->previous_instance->next_instance = debug->next_instance;
     else

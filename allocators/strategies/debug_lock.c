@@ -30,7 +30,9 @@ bool hy_debug_wait_to_enter(hy_debug *debug, uint32_t me, const void *ptr) {
         pause_briefly(spins);
         concurrent |= ptr && __atomic_load_n(&debug->operating_on, __ATOMIC_RELAXED) == ptr;
     }
-    __atomic_fetch_sub(&debug->waiters, 1, __ATOMIC_RELAXED);
+    uint32_t waiters = __atomic_fetch_sub(&debug->waiters, 1, __ATOMIC_RELAXED);
+    (void)waiters;
+    HY_ASSERT(waiters != 0, "a thread stops waiting that was not counted");
     return concurrent;
 }
 
@@ -41,5 +43,6 @@ void hy_debug_index_lock(hy_debug *debug) {
 }
 
 void hy_debug_index_unlock(hy_debug *debug) {
+    HY_ASSERT(__atomic_load_n(&debug->index_lock, __ATOMIC_RELAXED) != 0, "the index is unlocked twice");
     __atomic_store_n(&debug->index_lock, 0, __ATOMIC_RELEASE);
 }

@@ -46,6 +46,7 @@ HY_INLINE bool hy_debug_enter(hy_debug *debug, uint32_t thread, const void *ptr)
 }
 
 HY_INLINE void hy_debug_leave(hy_debug *debug) {
+    HY_ASSERT(__atomic_load_n(&debug->owner, __ATOMIC_RELAXED) != 0, "a thread leaves that did not enter");
     __atomic_store_n(&debug->operating_on, NULL, __ATOMIC_RELAXED);
     __atomic_store_n(&debug->owner, 0, __ATOMIC_RELEASE);
 }

@@ -23,6 +23,7 @@ static size_t visit_all(const hy_debug_call *call, visitor *visit) {
                 sum += visit(call, chunk, hy_debug_record_at(debug, chunk, slot));
         }
     }
+    HY_ASSERT(debug->pins != 0, "a walk ends that did not pin the chunks");
     debug->pins--;
     return sum;
 }
