@@ -55,6 +55,7 @@ bool hy_block_index_reserve_more(hy_block_index *index) {
 }
 
 static node *take_spare(hy_block_index *index, uint32_t height) {
+    HY_ASSERT(index->spare_count != 0, "a node is taken where none is ready");
     node *taken = index->spares;
     index->spares = taken->after;
     index->spare_count--;
@@ -66,6 +67,7 @@ static node *take_spare(hy_block_index *index, uint32_t height) {
 }
 
 static void give_node(hy_block_index *index, node *given) {
+    HY_ASSERT(index->spare_count < index->node_count, "more nodes are ready than exist");
     if (index->spare_count >= index->height + 2 + SPARES_KEPT) {
         hy_destroy(index->memory, given);
         index->node_count--;
@@ -137,11 +139,14 @@ HY_INLINE void move_entries(node *to, uint32_t to_at, const node *from, uint32_t
 
 /* Makes room for one entry. */
 HY_INLINE void open_entry(node *n, uint32_t at) {
+    HY_ASSERT(n->count < FANOUT, "an entry is put into a full node");
+    HY_ASSERT(at <= n->count, "an entry is put behind a node's end");
     move_entries(n, at + 1, n, at, n->count - at);
     n->count++;
 }
 
 HY_INLINE void close_entry(node *n, uint32_t at) {
+    HY_ASSERT(at < n->count, "an entry is taken from behind a node's end");
     move_entries(n, at, n, at + 1, n->count - at - 1);
     cut_entries(n, n->count - 1);
 }
@@ -162,6 +167,8 @@ static void unlink_leaf(node *leaf) {
 /* The upper half of a full child becomes the parent's next one. Requires: a parent with room. */
 static void split_child(hy_block_index *index, node *parent, uint32_t at) {
     node *left = parent->children[at];
+    HY_ASSERT(left->count == FANOUT, "a node is split that is not full");
+    HY_ASSERT(parent->count < FANOUT, "a node is split whose parent is full");
     node *right = take_spare(index, left->height);
     right->count = left->count / 2;
     move_entries(right, 0, left, left->count - right->count, right->count);
@@ -170,6 +177,7 @@ static void split_child(hy_block_index *index, node *parent, uint32_t at) {
     open_entry(parent, at + 1);
     parent->addresses[at + 1] = right->addresses[0];
     parent->children[at + 1] = right;
+    HY_ASSERT_WALK(hy_block_index_check(index));
 }
 
 static void grow_root(hy_block_index *index) {
@@ -230,6 +238,9 @@ bool hy_block_index_add(hy_block_index *index, hy_indexed_block block, hy_indexe
     leaf->addresses[rank] = block.address;
     leaf->sizes[rank] = block.size;
     leaf->align_log2s[rank] = block.align.log2;
+    HY_ASSERT(rank == 0 || leaf->addresses[rank - 1] < block.address, "a block lies before the one below it");
+    HY_ASSERT(rank + 1 == leaf->count || leaf->addresses[rank + 1] > block.address,
+        "a block lies behind the one above it");
     index->block_count++;
     index->live_bytes += block.size;
     return true;
@@ -238,6 +249,7 @@ bool hy_block_index_add(hy_block_index *index, hy_indexed_block block, hy_indexe
 /* Joins two neighbours in the left one. */
 static void join_children(hy_block_index *index, node *parent, uint32_t at) {
     node *left = parent->children[at], *right = parent->children[at + 1];
+    HY_ASSERT(left->count + right->count <= FANOUT, "two nodes are joined that do not fit in one");
     move_entries(left, left->count, right, 0, right->count);
     left->count += right->count;
     if (right->height == 0) unlink_leaf(right);
@@ -263,6 +275,8 @@ static void level_children(node *parent, uint32_t at) {
         right->count += moved;
     }
     parent->addresses[at + 1] = right->addresses[0];
+    HY_ASSERT(left->count >= SPARSE, "levelling leaves the left node sparse");
+    HY_ASSERT(right->count >= SPARSE, "levelling leaves the right node sparse");
 }
 
 /* A sparse child is joined with a neighbour, or gets some of its entries. The first address of an inner node
@@ -274,13 +288,16 @@ static void mend_child(hy_block_index *index, node *parent, uint32_t at) {
         join_children(index, parent, at);
     else
         level_children(parent, at);
+    HY_ASSERT_WALK(index->root->count == 1 || hy_block_index_check(index));
 }
 
 static void lower_root(hy_block_index *index) {
     node *top = index->root;
+    HY_ASSERT(top->count == 1, "a root with several children is taken away");
     index->root = top->children[0];
     index->height = index->root->height;
     give_node(index, top);
+    HY_ASSERT_WALK(hy_block_index_check(index));
 }
 
 /* The leaf that holds the address if any does; on the way no node but the root is left sparse. */
@@ -318,6 +335,8 @@ hy_block_index_result hy_block_index_remove(
     uint32_t rank = rank_of(leaf, block.address);
     hy_block_index_result result = compare_at(leaf, rank, block, found);
     if (result != HY_BLOCK_INDEX_SAME) return result;
+    HY_ASSERT(index->block_count != 0, "a block is removed from an empty index");
+    HY_ASSERT(index->live_bytes >= block.size, "a block is larger than all in the index together");
     close_entry(leaf, rank - 1);
     index->block_count--;
     index->live_bytes -= block.size;

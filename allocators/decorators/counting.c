@@ -41,6 +41,7 @@ typedef struct my_shard {
 HY_INLINE my_shard shard_of_thread(hy_counting_shared *counting) {
     uint32_t number = hy_thread_number();
     bool alone = number < HY_COUNTING_SHARDS;
+    HY_ASSERT(number < hy_thread_numbers_taken(), "a thread has a number that was not given out");
     return (my_shard){&counting->shards[alone ? number : HY_COUNTING_SHARDS], alone};
 }
 
@@ -70,6 +71,8 @@ HY_INLINE void move_live(hy_counting_shared *counting, my_shard mine, int64_t by
         flush_pending(counting, pending);
         pending = 0;
     }
+    HY_ASSERT(pending < HY_COUNTING_BATCH, "a shard keeps a whole batch of growth to itself");
+    HY_ASSERT(pending > -HY_COUNTING_BATCH, "a shard keeps a whole batch of frees to itself");
     __atomic_store_n(&mine.shard->pending_bytes, pending, __ATOMIC_RELAXED);
 }
 

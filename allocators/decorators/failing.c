@@ -28,6 +28,8 @@ void hy_failing_init(hy_failing *failing, hy_allocator child, const hy_failing_o
     failing->next_alloc = probability > 0.0 ? 0 : failing->options.fail_alloc_at;
     failing->next_resize = probability > 0.0 ? 0 : failing->options.fail_resize_at;
     failing->random = failing->options.seed;
+    HY_ASSERT(failing->next_alloc <= failing->options.fail_alloc_at, "the slow path would miss a refusal");
+    HY_ASSERT(failing->next_resize <= failing->options.fail_resize_at, "the slow path would miss a refusal");
 }
 
 /* Uniform over 0 … 1, 1 excluded. */
@@ -46,6 +48,9 @@ static bool refuses(hy_failing *failing, uint64_t index, uint64_t fail_at) {
     if (!by_index && !by_chance) return false;
     failing->induced_count++;
     failing->frame_count = hy_stack_capture(failing->frames, HY_FAILING_FRAMES);
+    HY_ASSERT(failing->frame_count <= HY_FAILING_FRAMES, "a stack has more frames than there is room for");
+    HY_ASSERT(failing->induced_count <= failing->alloc_index + failing->resize_index,
+        "more calls were refused than were made");
     return true;
 }
 

@@ -25,7 +25,8 @@ typedef struct header {
 } header;
 
 #define HEADER_BYTES ((size_t)16)
-_Static_assert(sizeof(header) <= 16, "the header fits in front of a block that is aligned as malloc aligns");
+_Static_assert(
+    sizeof(header) <= HEADER_BYTES, "the header fits in front of a block that is aligned as malloc aligns");
 
 #define TAG_LIVE 0x48594C56u
 #define TAG_FREED 0x48594652u
@@ -58,6 +59,8 @@ HY_INLINE header *open_header(const void *ptr, const char *function) {
 
 HY_INLINE void write_header(void *ptr, size_t size, hy_align align) {
     header *h = header_of(ptr);
+    HY_ASSERT(hy_align_check_pointer(ptr, align), "the child does not align as asked");
+    HY_ASSERT((uintptr_t)h >= (uintptr_t)base_of(ptr, align), "the header lies before the child's block");
     *h = (header){.size = size, .tag = TAG_LIVE, .align_log2 = align.log2};
     hy_poison(base_of(ptr, align), prefix_of(align));
 }

@@ -75,6 +75,7 @@ HY_INLINE void discharge(hy_limited_shared *limited, size_t bytes, const char *f
 
 /* What was charged is handed out, or the child refused it. */
 HY_INLINE void settle(hy_limited_shared *limited, size_t bytes, size_t sum, bool served) {
+    HY_ASSERT(sum >= bytes, "what is used after a charge is less than the charge");
     if (HY_UNLIKELY(!served))
         discharge(limited, bytes, "hy_limited_shared");
     else if (HY_UNLIKELY(sum > __atomic_load_n(&limited->peak_bytes, __ATOMIC_RELAXED)))

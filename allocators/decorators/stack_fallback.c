@@ -25,6 +25,7 @@ void hy_stack_fallback_init(hy_stack_fallback *fallback, void *buffer, size_t si
     hy_fixed_buffer_init(&fallback->fixed, buffer, size);
     fallback->child = child;
     fallback->live_count = 0;
+    HY_ASSERT(hy_stack_fallback_check(fallback), "a buffer that begins does not hold together");
 }
 
 void hy_stack_fallback_deinit(hy_stack_fallback *fallback) {
@@ -46,6 +47,9 @@ HY_SLOT void *hy_stack_fallback_alloc_inside(hy_stack_fallback *fallback, size_t
     void *ptr = hy_fixed_buffer_alloc(&fallback->fixed, size, align);
     if (HY_UNLIKELY(!ptr)) return fallback->child.vtable->alloc(fallback->child.self, size, align);
     fallback->live_count++;
+    HY_ASSERT(hy_stack_fallback_owns(fallback, ptr), "a block of the buffer lies outside it");
+    HY_ASSERT(
+        fallback->live_count <= hy_stack_fallback_used(fallback), "more blocks live than bytes are used");
     return ptr;
 }
 
@@ -58,10 +62,13 @@ bool hy_stack_fallback_resize_inside(hy_stack_fallback *fallback, void *ptr, siz
 HY_SLOT void hy_stack_fallback_free_inside(
     hy_stack_fallback *fallback, void *ptr, size_t size, hy_align align) {
     require_live(fallback, ptr, size, "hy_free");
+    HY_ASSERT(fallback->live_count != 0, "a block is freed where none lives");
     hy_fixed_buffer_free(&fallback->fixed, ptr, size, align);
     /* Seldom: a buffer that is freed in order is empty by now. */
     if (--fallback->live_count == 0 && HY_UNLIKELY(hy_stack_fallback_used(fallback) != 0))
         hy_fixed_buffer_reset(&fallback->fixed);
+    HY_ASSERT((fallback->live_count == 0) == (hy_stack_fallback_used(fallback) == 0),
+        "blocks live in an unused buffer, or none in a used one");
 }
 
 /* No block can be live in a buffer that has handed out nothing; and one whose blocks are all freed has

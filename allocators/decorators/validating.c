@@ -144,6 +144,7 @@ static bool same_end(const char *copy, const char *from, size_t count) {
 static ends look_at_ends(const char *ptr, size_t old_size, size_t new_size) {
     ends e = {.kept_size = old_size < new_size ? old_size : new_size, .old_size = old_size};
     e.count = e.kept_size < END_BYTES ? e.kept_size : END_BYTES;
+    HY_ASSERT(e.count != 0, "a size change that keeps no byte was let through");
     copy_end(e.first, ptr, e.count);
     copy_end(e.last_kept, ptr + e.kept_size - e.count, e.count);
     copy_end(e.last, ptr + e.old_size - e.count, e.count);

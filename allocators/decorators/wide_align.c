@@ -54,6 +54,9 @@ static header read_header(const char *ptr) {
 
 /* The block at ptr lives with this size, and what is around it is nobody's. */
 static void settle(outer block, char *ptr, size_t size, hy_align align) {
+    HY_ASSERT(hy_align_check_pointer(ptr, align), "a block is not aligned as asked");
+    HY_ASSERT((size_t)(ptr - block.base) >= sizeof(header), "a block leaves no room for its header");
+    HY_ASSERT((size_t)(ptr - block.base) <= block.size - size, "a block ends behind the child's");
     header h = {(uintptr_t)block.base, seal_of((uintptr_t)block.base, size, align)};
     memcpy(ptr - sizeof h, &h, sizeof h);
     hy_poison(block.base, (size_t)(ptr - block.base));

@@ -30,7 +30,9 @@ static void count_taken(hy_page_source *source, size_t bytes) {
 }
 
 static void count_given(hy_page_source *source, size_t bytes) {
-    __atomic_fetch_sub(&source->held_bytes, bytes, __ATOMIC_RELAXED);
+    size_t held = __atomic_fetch_sub(&source->held_bytes, bytes, __ATOMIC_RELAXED);
+    (void)held;
+    HY_ASSERT(held >= bytes, "more pages go back than were taken");
 }
 
 static void count_resized(hy_page_source *source, size_t old_bytes, size_t new_bytes) {
@@ -111,6 +113,7 @@ void *hy_page_alloc(hy_page_source *source, size_t size, hy_align align) {
         count_call(source);
         hy_os_advise_huge(ptr, bytes);
     }
+    HY_ASSERT(hy_align_check_pointer(ptr, align), "the system's pages are not aligned as asked");
     count_taken(source, bytes);
     close_rest(ptr, size, bytes);
     return ptr;

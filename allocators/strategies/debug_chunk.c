@@ -250,6 +250,7 @@ bool hy_debug_chunk_resize(hy_debug *debug, hy_debug_chunk *chunk, size_t need) 
     return true;
 }
 
+#if HY_WALKS
 static bool index_finds(const hy_debug *debug, const hy_debug_chunk *chunk) {
     return hy_debug_index_find(&debug->index, chunk->base) == chunk &&
            hy_debug_index_find(&debug->index, chunk->end - 1) == chunk;
@@ -281,6 +282,7 @@ bool hy_debug_chunks_hold(const hy_debug *debug) {
     return live >= debug->counts.live_blocks && empty_bytes == debug->empty_bytes &&
            child_bytes == debug->counts.child_bytes;
 }
+#endif
 
 static bool record_holds(const hy_debug *debug, hy_debug_chunk *chunk, size_t slot) {
     const hy_debug_record *record = hy_debug_record_at(debug, chunk, slot);

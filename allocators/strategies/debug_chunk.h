@@ -112,7 +112,7 @@ void hy_debug_ledger_free(hy_debug *debug, hy_debug_chunk *chunk);
 bool hy_debug_chunk_resize(hy_debug *debug, hy_debug_chunk *chunk, size_t need);
 
 /* Whether the chunks agree with each other, with the index and with the sums. Neither records nor slots are
- * looked at, which the user may have damaged: that is for a report. O(chunks). */
+ * looked at, which the user may have damaged: that is for a report. Only where HY_WALKS. O(chunks). */
 bool hy_debug_chunks_hold(const hy_debug *debug);
 
 /* Whether the chunk agrees with itself and with its records. */

@@ -50,10 +50,13 @@ HY_NORETURN HY_API HY_COLD void hy_fatal(const char *what);
 #endif
 
 #if HY_CHECK >= 2 && defined(HY_WALK) && HY_WALK
-/* A walk over a whole structure after a slow path that changed it: only in builds that define HY_WALK, which
- * those for fuzzing and for AddressSanitizer do. */
+/* Whether whole structures are walked after slow paths: at level 2 in builds that define HY_WALK, as those
+ * for fuzzing and with AddressSanitizer do. */
+#define HY_WALKS 1
+/* The walk over a structure after a slow path that changed it. */
 #define HY_ASSERT_WALK(holds) HY_ASSERT((holds), "the structure does not hold together after a slow path")
 #else
+#define HY_WALKS 0
 #define HY_ASSERT_WALK(holds) ((void)0)
 #endif
 

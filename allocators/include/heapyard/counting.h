@@ -71,14 +71,17 @@ HY_INLINE void hy_counts_grow(hy_counts *counts, size_t bytes) {
     counts->live_bytes += bytes;
     counts->total_bytes += bytes;
     if (counts->live_bytes > counts->peak_bytes) counts->peak_bytes = counts->live_bytes;
+    HY_ASSERT(counts->live_bytes >= bytes, "the live bytes have passed SIZE_MAX");
 }
 
 /* A live block changed its size. */
 HY_INLINE void hy_counts_change(hy_counts *counts, size_t old_size, size_t new_size) {
+    HY_ASSERT(counts->live_bytes >= old_size, "a block to resize is larger than all live ones together");
     if (new_size > old_size)
         hy_counts_grow(counts, new_size - old_size);
     else
         counts->live_bytes -= old_size - new_size;
+    HY_ASSERT(counts->live_bytes <= counts->peak_bytes, "more bytes are live than the peak");
 }
 
 /* The entry points, as in the vtable; direct use saves the indirect call. `self` is an hy_counting.
@@ -122,6 +125,7 @@ HY_INLINE void *hy_counting_remap(void *self, void *ptr, size_t old_size, size_t
 HY_INLINE void hy_counting_free(void *self, void *ptr, size_t size, hy_align align) {
     hy_counting *counting = (hy_counting *)self;
     counting->counts.free_count++;
+    HY_ASSERT(counting->counts.live_bytes >= size, "a block to free is larger than all live ones together");
     counting->counts.live_bytes -= size;
     counting->child.vtable->free(counting->child.self, ptr, size, align);
 }

@@ -79,8 +79,10 @@ HY_INLINE bool hy_limited_fits(const hy_limited *limited, size_t more, size_t *s
 
 /* Enters what is used after growth. */
 HY_INLINE void hy_limited_charge(hy_limited *limited, size_t used_bytes) {
+    HY_ASSERT(used_bytes >= limited->used_bytes, "growth lowers what is used");
     limited->used_bytes = used_bytes;
     if (used_bytes > limited->peak_bytes) limited->peak_bytes = used_bytes;
+    HY_ASSERT(limited->used_bytes <= limited->limit_bytes, "growth passes the limit");
 }
 
 /* Enters that so many bytes were given back. */
@@ -89,6 +91,7 @@ HY_INLINE void hy_limited_discharge(hy_limited *limited, size_t bytes, const cha
     HY_REQUIRE(bytes <= limited->used_bytes, function, bytes,
         "at most the bytes that a limited allocator has handed out (is the block its own, of that size?)");
     limited->used_bytes -= bytes;
+    HY_ASSERT(limited->used_bytes <= limited->peak_bytes, "more is used than the peak");
 }
 
 /* The entry points, as in the vtable; direct use saves the indirect call. `self` is an hy_limited. Each
