@@ -216,7 +216,6 @@ void hy_debug_chunk_detach(hy_debug *debug, hy_debug_chunk *chunk) {
     hy_debug_index_remove(debug, chunk);
     HY_ASSERT(
         hy_debug_index_find(&debug->index, chunk->base) == NULL, "the index keeps a chunk that goes back");
-    HY_ASSERT_WALK(hy_debug_chunks_hold(debug));
 }
 
 void hy_debug_chunk_free(hy_debug *debug, hy_debug_chunk *chunk, bool retain) {

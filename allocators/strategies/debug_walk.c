@@ -37,6 +37,7 @@ static size_t release(const hy_debug_call *call, hy_debug_chunk *chunk) {
     if (chunk->live > 0) return 0; /* while somebody was told */
     hy_debug_chunk_detach(debug, chunk);
     hy_debug_chunk_free(debug, chunk, debug->config.retain_metadata);
+    HY_ASSERT_WALK(hy_debug_chunks_hold(debug));
     return 1;
 }
 
