@@ -1,4 +1,20 @@
-/* json.h: what the bench needs to write JSON, one object a line. */
+/* json.h: writes JSON, one value a line.
+ *
+ *   hy_json json = {.out = stdout};
+ *   hy_json_begin(&json, NULL, '{');
+ *   hy_json_text(&json, "row", "arena");
+ *   hy_json_begin(&json, "sizes", '[');
+ *   hy_json_number(&json, NULL, 16);
+ *   hy_json_end(&json, ']');
+ *   hy_json_end(&json, '}');
+ *   hy_json_line_end(&json);                      {"row":"arena","sizes":[16]}
+ *
+ * Every value takes a key: the member's name in an object, NULL in an array and at the top. The commas
+ * between values are written here. What is printed is valid whatever the texts hold: quotes, backslashes
+ * and control characters are escaped, and a byte that is not part of UTF-8 becomes U+FFFD, the
+ * replacement character. That brackets match, and that keys are given where they belong, is the caller's
+ * part.
+ */
 #ifndef HEAPYARD_BENCH_JSON_H
 #define HEAPYARD_BENCH_JSON_H
 
@@ -7,12 +23,25 @@
 
 HY_BEGIN_DECLS
 
-/* The text in quotes, escaped. */
-void hy_json_string(FILE *out, const char *text);
-/* "key":"text", with a comma before it unless `first`. */
-void hy_json_text(FILE *out, const char *key, const char *text, bool first);
-/* ,"key":value */
-void hy_json_number(FILE *out, const char *key, uint64_t value);
+typedef struct hy_json {
+    FILE *out;
+    bool after_value; /* the next value needs a comma before it */
+} hy_json;
+
+/* Opens an object by '{', an array by '['. */
+void hy_json_begin(hy_json *json, const char *key, char bracket);
+/* Closes it by '}' or ']'. */
+void hy_json_end(hy_json *json, char bracket);
+void hy_json_text(hy_json *json, const char *key, const char *text);
+void hy_json_number(hy_json *json, const char *key, uint64_t value);
+/* A number with so many significant digits; null where it is infinite or not a number. */
+void hy_json_real(hy_json *json, const char *key, double value, int digits);
+void hy_json_bool(hy_json *json, const char *key, bool value);
+/* A checksum is a text of 16 hexadecimal digits: readers that take numbers for doubles would round it. */
+void hy_json_checksum(hy_json *json, const char *key, uint64_t checksum);
+/* Ends the line and flushes it, so that a crash later on does not take it away. False: it could not be
+ * written whole, and errno says why. */
+bool hy_json_line_end(hy_json *json);
 
 HY_END_DECLS
 

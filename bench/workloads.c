@@ -29,6 +29,11 @@ const hy_workload *hy_workload_find(const char *name) {
     return NULL;
 }
 
+const char *hy_tier_name(hy_tier tier) {
+    static const char *const names[HY_TIER_COUNT] = {"smoke", "quick", "standard", "full"};
+    return names[tier];
+}
+
 static bool traits_fit(const hy_workload *workload, uint32_t threads, hy_traits traits) {
     hy_traits needs = workload->needs;
     if (threads > 1) needs |= workload->needs_threaded | HY_TRAIT_THREAD_SAFE;

@@ -12,6 +12,10 @@
 #include "allocators/registry.h"
 
 typedef enum hy_tier { HY_TIER_SMOKE, HY_TIER_QUICK, HY_TIER_STANDARD, HY_TIER_FULL } hy_tier;
+#define HY_TIER_COUNT (HY_TIER_FULL + 1)
+
+/* "smoke", "quick", "standard" or "full". */
+const char *hy_tier_name(hy_tier tier);
 
 /* One set of parameters: `params` is canonical text, keys in order: "size=64;window=1000". */
 typedef struct hy_cell {

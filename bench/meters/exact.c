@@ -19,9 +19,6 @@
 #include "bench/meters/selection.h"
 #include "bench/meters/source.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 /* A fragmentation ratio on a tiny live set says nothing. */
 #define FRAGMENTATION_LIVE_MIN ((size_t)1 << 20)
 /* The allocator's counters are read every so many calls. */
@@ -152,34 +149,33 @@ static bool run_workload(
     return true;
 }
 
-static void print_metric(const char *name, size_t value, const char **separator) {
-    if (value == SIZE_MAX) return;
-    printf("%s\"%s\":%zu", *separator, name, value);
-    *separator = ",";
+/* SIZE_MAX: it is not known. */
+static void write_metric(hy_json *json, const char *name, size_t value) {
+    if (value != SIZE_MAX) hy_json_number(json, name, value);
 }
 
 static void print_outcome(const hy_subject *subject, const front *self, const outcome *result) {
-    const char *separator = "";
-    hy_subject_print(subject, "exact");
-    printf(",\"operations\":%" PRIu64 ",\"checksum\":\"%016" PRIx64 "\",\"metrics\":{", result->operations,
-        result->checksum);
+    hy_json json = hy_subject_begin(subject, "exact");
+    hy_json_number(&json, "operations", result->operations);
+    hy_json_checksum(&json, "checksum", result->checksum);
+    hy_json_begin(&json, "metrics", '{');
     if (self->source->calls_count) {
-        print_metric("child_calls", self->source->calls_count, &separator);
-        print_metric("child_peak_bytes", self->source->peak_bytes, &separator);
-        print_metric("beyond_live_bytes", self->beyond_live_bytes, &separator);
-        print_metric("after_free_bytes", result->after_free_bytes, &separator);
-        print_metric("after_destroy_bytes", self->source->live_bytes, &separator);
+        write_metric(&json, "child_calls", self->source->calls_count);
+        write_metric(&json, "child_peak_bytes", self->source->peak_bytes);
+        write_metric(&json, "beyond_live_bytes", self->beyond_live_bytes);
+        write_metric(&json, "after_free_bytes", result->after_free_bytes);
+        write_metric(&json, "after_destroy_bytes", self->source->live_bytes);
     }
-    print_metric("fragmentation_permille", self->fragmentation_permille, &separator);
+    write_metric(&json, "fragmentation_permille", self->fragmentation_permille);
     if (self->counted) {
-        print_metric("high_water_bytes", self->greatest.high_water_bytes, &separator);
-        print_metric("capacity_bytes", self->greatest.capacity_bytes, &separator);
-        print_metric("overhead_bytes", self->greatest.overhead_bytes, &separator);
-        print_metric("source_calls", self->greatest.calls_count, &separator);
+        write_metric(&json, "high_water_bytes", self->greatest.high_water_bytes);
+        write_metric(&json, "capacity_bytes", self->greatest.capacity_bytes);
+        write_metric(&json, "overhead_bytes", self->greatest.overhead_bytes);
+        write_metric(&json, "source_calls", self->greatest.calls_count);
     }
-    print_metric("refused_count", self->refused_count, &separator);
-    printf("}}\n");
-    fflush(stdout);
+    write_metric(&json, "refused_count", self->refused_count);
+    hy_json_end(&json, '}');
+    hy_subject_end(&json);
 }
 
 static bool run_cell(void *context, const hy_subject *subject) {
@@ -198,8 +194,7 @@ static bool run_cell(void *context, const hy_subject *subject) {
     if (good) {
         print_outcome(subject, &self, &result);
     } else {
-        hy_subject_print(subject, "failed");
-        printf(",\"suite\":\"exact\",\"why\":\"the row or the workload refused to begin\"}\n");
+        hy_subject_print_failed(subject, "exact");
     }
     hy_metered_source_deinit(&source);
     return good;

@@ -9,7 +9,6 @@
 #include "bench/commands.h"
 #include "bench/meters/selection.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #if defined(__has_include)
@@ -25,11 +24,19 @@ typedef struct meter {
     unsigned number; /* of the next cell */
 } meter;
 
+#define PROFILE_SIZE 32
+
+/* The name of the cell's profile, into `name`. */
+static const char *profile_name(const meter *self, char name[PROFILE_SIZE]) {
+    snprintf(name, PROFILE_SIZE, "cell-%u", self->number);
+    return name;
+}
+
 /* Collects over the epochs and writes the profile. */
 static uint64_t count_region(const meter *self, hy_session *session, uint64_t *operations) {
     uint64_t checksum = 0;
-    char name[32];
-    snprintf(name, sizeof name, "cell-%u", self->number);
+    char profile[PROFILE_SIZE];
+    profile_name(self, profile);
     CALLGRIND_START_INSTRUMENTATION;
     CALLGRIND_ZERO_STATS;
     CALLGRIND_TOGGLE_COLLECT;
@@ -39,17 +46,19 @@ static uint64_t count_region(const meter *self, hy_session *session, uint64_t *o
         *operations += done;
     }
     CALLGRIND_TOGGLE_COLLECT;
-    CALLGRIND_DUMP_STATS_AT(name);
+    CALLGRIND_DUMP_STATS_AT(profile);
     CALLGRIND_STOP_INSTRUMENTATION;
     return checksum;
 }
 
 static void print_region(
     const meter *self, const hy_subject *subject, uint64_t operations, uint64_t checksum) {
-    hy_subject_print(subject, "region");
-    printf(",\"operations\":%" PRIu64 ",\"checksum\":\"%016" PRIx64 "\",\"profile\":\"cell-%u\"}\n",
-        operations, checksum, self->number);
-    fflush(stdout);
+    char profile[PROFILE_SIZE];
+    hy_json json = hy_subject_begin(subject, "region");
+    hy_json_number(&json, "operations", operations);
+    hy_json_checksum(&json, "checksum", checksum);
+    hy_json_text(&json, "profile", profile_name(self, profile));
+    hy_subject_end(&json);
 }
 
 static bool run_cell(void *context, const hy_subject *subject) {
@@ -67,8 +76,7 @@ static bool run_cell(void *context, const hy_subject *subject) {
         self->number++;
         hy_session_close(session);
     } else {
-        hy_subject_print(subject, "failed");
-        printf(",\"suite\":\"instructions\",\"why\":\"the row or the workload refused to begin\"}\n");
+        hy_subject_print_failed(subject, "instructions");
     }
     if (made) hy_instance_destroy(&instance);
     return session != NULL;

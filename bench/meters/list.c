@@ -32,105 +32,101 @@ static bool add_plugin(const char *label_equals_path) {
     return true;
 }
 
-static const char *tier_name(hy_tier tier) {
-    static const char *const names[] = {"smoke", "quick", "standard", "full"};
-    return names[tier];
-}
-
-static void print_traits(FILE *out, const hy_row *row, const char *separator, const char *quote) {
-    bool first = true;
+static void write_traits(hy_json *json, const hy_row *row) {
+    hy_json_begin(json, "traits", '[');
     for (unsigned bit = 0; bit < HY_TRAIT_COUNT; bit++) {
-        if (!(row->traits >> bit & 1)) continue;
-        fprintf(out, "%s%s%s%s", first ? "" : separator, quote, hy_trait_name(bit), quote);
-        first = false;
+        if (row->traits >> bit & 1) hy_json_text(json, NULL, hy_trait_name(bit));
     }
+    hy_json_end(json, ']');
 }
 
 /* A composition's layers from the top down; a row that is no composition is its only layer. */
-static void print_stack(FILE *out, const hy_row *row) {
+static void write_stack(hy_json *json, const hy_row *row) {
     const char *const only[] = {row->name, NULL};
     const char *const *layer = row->stack ? row->stack : only;
-    for (size_t i = 0; layer[i]; i++) {
-        if (i) fputc(',', out);
-        hy_json_string(out, layer[i]);
-    }
+    hy_json_begin(json, "stack", '[');
+    for (size_t i = 0; layer[i]; i++)
+        hy_json_text(json, NULL, layer[i]);
+    hy_json_end(json, ']');
 }
 
-static void print_row_json(FILE *out, const hy_row *row) {
-    fputc('{', out);
-    hy_json_text(out, "name", row->name, true);
-    hy_json_text(out, "group", hy_group_name(row->group), false);
-    hy_json_text(out, "summary", row->summary, false);
-    if (row->header) hy_json_text(out, "header", row->header, false);
-    if (row->missing) hy_json_text(out, "missing", row->missing, false);
+static void write_row(hy_json *json, const hy_row *row) {
+    hy_json_begin(json, NULL, '{');
+    hy_json_text(json, "name", row->name);
+    hy_json_text(json, "group", hy_group_name(row->group));
+    hy_json_text(json, "summary", row->summary);
+    if (row->header) hy_json_text(json, "header", row->header);
+    if (row->missing) hy_json_text(json, "missing", row->missing);
     const char *version = row->missing ? NULL : hy_peer_version(row);
-    if (version) hy_json_text(out, "version", version, false);
-    fprintf(out, ",\"greatest_align_log2\":%u", row->greatest_align.log2);
-    fputs(",\"direct\":", out);
-    fputs(row->direct ? "true" : "false", out);
-    fputs(",\"traits\":[", out);
-    print_traits(out, row, ",", "\"");
-    fputs("],\"stack\":[", out);
-    print_stack(out, row);
-    fputs("]}", out);
+    if (version) hy_json_text(json, "version", version);
+    hy_json_number(json, "greatest_align_log2", row->greatest_align.log2);
+    hy_json_bool(json, "direct", row->direct);
+    write_traits(json, row);
+    write_stack(json, row);
+    hy_json_end(json, '}');
 }
 
-/* The cell with what a planner needs: who runs it, and how long a candidate's epoch is. */
-static void print_cell_json(FILE *out, const hy_workload *workload, const hy_cell *cell) {
+/* The cell with what a planner needs: the rows that run it, and how long a candidate's epoch is. */
+static void write_cell(hy_json *json, const hy_workload *workload, const hy_cell *cell) {
     hy_demand demand;
     if (!workload->demand(cell->params, &demand)) demand = (hy_demand){0};
     uint64_t epoch_ns = hy_sample_epoch_ns(workload, cell, &demand);
-    fputc('{', out);
-    hy_json_text(out, "params", cell->params, true);
-    hy_json_number(out, "threads", cell->threads);
-    hy_json_text(out, "tier", tier_name(cell->tier), false);
-    bool takes_stacks =
-        workload->composition_params && strcmp(workload->composition_params, cell->params) == 0;
-    fprintf(out, ",\"compositions\":%s", takes_stacks ? "true" : "false");
-    hy_json_number(out, "live_bytes", cell->threads * demand.live_bytes);
-    hy_json_number(out, "live_blocks", cell->threads * demand.live_blocks);
-    hy_json_number(out, "epoch_ns", epoch_ns);
-    hy_json_number(out, "warm_ns", hy_sample_warm_ns(workload, &demand, epoch_ns));
-    fputs(",\"rows\":[", out);
-    bool first = true;
+    const char *takes_stacks = workload->composition_params;
+    hy_json_begin(json, NULL, '{');
+    hy_json_text(json, "params", cell->params);
+    hy_json_number(json, "threads", cell->threads);
+    hy_json_text(json, "tier", hy_tier_name(cell->tier));
+    hy_json_bool(json, "compositions", takes_stacks && strcmp(takes_stacks, cell->params) == 0);
+    hy_json_number(json, "live_bytes", cell->threads * demand.live_bytes);
+    hy_json_number(json, "live_blocks", cell->threads * demand.live_blocks);
+    hy_json_number(json, "epoch_ns", epoch_ns);
+    hy_json_number(json, "warm_ns", hy_sample_warm_ns(workload, &demand, epoch_ns));
+    hy_json_begin(json, "rows", '[');
     for (size_t i = 0; i < listed.count; i++) {
-        if (!hy_workload_applies(workload, cell, listed.rows[i])) continue;
-        if (!first) fputc(',', out);
-        hy_json_string(out, listed.rows[i]->name);
-        first = false;
+        if (hy_workload_applies(workload, cell, listed.rows[i]))
+            hy_json_text(json, NULL, listed.rows[i]->name);
     }
-    fputs("]}", out);
+    hy_json_end(json, ']');
+    hy_json_end(json, '}');
 }
 
-static void print_workload_json(FILE *out, const hy_workload *workload) {
-    fputc('{', out);
-    hy_json_text(out, "name", workload->name, true);
-    hy_json_text(out, "summary", workload->summary, false);
-    hy_json_text(out, "operation", workload->operation, false);
-    fputs(",\"cells\":[", out);
-    for (size_t i = 0; i < workload->cell_count; i++) {
-        if (i) fputc(',', out);
-        print_cell_json(out, workload, &workload->cells[i]);
-    }
-    fputs("]}", out);
+static void write_workload(hy_json *json, const hy_workload *workload) {
+    hy_json_begin(json, NULL, '{');
+    hy_json_text(json, "name", workload->name);
+    hy_json_text(json, "summary", workload->summary);
+    hy_json_text(json, "operation", workload->operation);
+    hy_json_begin(json, "cells", '[');
+    for (size_t i = 0; i < workload->cell_count; i++)
+        write_cell(json, workload, &workload->cells[i]);
+    hy_json_end(json, ']');
+    hy_json_end(json, '}');
 }
 
-static void print_json(FILE *out) {
+static bool print_json(FILE *out) {
     size_t workload_count;
     const hy_workload *const *workloads = hy_workloads(&workload_count);
-    fputc('{', out);
-    hy_json_text(out, "build", hy_build_info(), true);
-    fputs(",\"rows\":[", out);
-    for (size_t i = 0; i < listed.count; i++) {
-        if (i) fputc(',', out);
-        print_row_json(out, listed.rows[i]);
+    hy_json json = {.out = out};
+    hy_json_begin(&json, NULL, '{');
+    hy_json_text(&json, "build", hy_build_info());
+    hy_json_begin(&json, "rows", '[');
+    for (size_t i = 0; i < listed.count; i++)
+        write_row(&json, listed.rows[i]);
+    hy_json_end(&json, ']');
+    hy_json_begin(&json, "workloads", '[');
+    for (size_t i = 0; i < workload_count; i++)
+        write_workload(&json, workloads[i]);
+    hy_json_end(&json, ']');
+    hy_json_end(&json, '}');
+    return hy_json_line_end(&json);
+}
+
+static void print_traits(FILE *out, const hy_row *row) {
+    const char *separator = "";
+    for (unsigned bit = 0; bit < HY_TRAIT_COUNT; bit++) {
+        if (!(row->traits >> bit & 1)) continue;
+        fprintf(out, "%s%s", separator, hy_trait_name(bit));
+        separator = ", ";
     }
-    fputs("],\"workloads\":[", out);
-    for (size_t i = 0; i < workload_count; i++) {
-        if (i) fputc(',', out);
-        print_workload_json(out, workloads[i]);
-    }
-    fputs("]}\n", out);
 }
 
 static void print_row_text(FILE *out, const hy_row *row) {
@@ -140,11 +136,11 @@ static void print_row_text(FILE *out, const hy_row *row) {
         return;
     }
     fprintf(out, "%s (", row->summary);
-    print_traits(out, row, ", ", "");
+    print_traits(out, row);
     fputs(")\n", out);
 }
 
-static void print_text(FILE *out) {
+static bool print_text(FILE *out) {
     size_t workload_count;
     const hy_workload *const *workloads = hy_workloads(&workload_count);
     fprintf(out, "%s\nallocators:\n", hy_build_info());
@@ -155,9 +151,10 @@ static void print_text(FILE *out) {
         fprintf(out, "  %s: %s\n", workloads[i]->name, workloads[i]->summary);
         for (size_t c = 0; c < workloads[i]->cell_count; c++) {
             const hy_cell *cell = &workloads[i]->cells[c];
-            fprintf(out, "    %-40s threads %u  %s\n", cell->params, cell->threads, tier_name(cell->tier));
+            fprintf(out, "    %-40s threads %u  %s\n", cell->params, cell->threads, hy_tier_name(cell->tier));
         }
     }
+    return fflush(out) == 0;
 }
 
 int hy_command_list(int argc, char **argv) {
@@ -170,10 +167,6 @@ int hy_command_list(int argc, char **argv) {
     const hy_row *const *rows = hy_registry_rows(&count);
     add_rows(rows, count);
     if (!hy_options_parse("list", argc, argv, table, sizeof table / sizeof table[0])) return HY_EXIT_USAGE;
-    if (json) {
-        print_json(stdout);
-    } else {
-        print_text(stdout);
-    }
-    return fflush(stdout) == 0 ? HY_EXIT_GOOD : HY_EXIT_HARNESS;
+    bool written = json ? print_json(stdout) : print_text(stdout);
+    return written ? HY_EXIT_GOOD : HY_EXIT_HARNESS;
 }

@@ -9,8 +9,8 @@
  */
 #include "allocators/peers/peers.h"
 #include "bench/commands.h"
-#include "bench/json.h"
 #include "bench/meters/cell_options.h"
+#include "bench/meters/record.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <heapyard/libc.h>
@@ -42,10 +42,18 @@ typedef struct memory_result {
     size_t point_count;
 } memory_result;
 
+/* What is asked for, and what comes of it. */
+typedef struct memory_run {
+    const hy_workload *workload;
+    hy_cell cell;
+    uint64_t seed, process;
+    hy_candidate *candidate;
+    memory_result *result;
+} memory_run;
+
 typedef struct memory_options {
     hy_cell_options cell;
     const char *process, *out;
-    uint64_t process_number;
 } memory_options;
 
 /* A number in KiB that stands after `key` in a small file of /proc, in bytes; 0 where there is none.
@@ -132,12 +140,15 @@ static void watch_idle(hy_candidate *candidate, memory_result *result) {
 }
 
 /* Batches are looked at from inside; with several threads only whole steps are. */
-static bool measure(hy_candidate *candidate, const hy_workload *workload, const hy_cell *cell, uint64_t seed,
-    hy_thread_team *team, memory_result *result) {
+static bool measure(const memory_run *run, hy_thread_team *team) {
+    hy_candidate *candidate = run->candidate;
+    memory_result *result = run->result;
     hy_observer observer = {look, result};
+    bool observed = run->cell.threads == 1;
     struct rusage before, after;
     hy_peer_version(candidate->row); /* loads a peer's library, which is not what is measured */
-    if (!hy_candidate_begin(candidate, workload, cell, seed, team, cell->threads == 1 ? &observer : NULL))
+    if (!hy_candidate_begin(
+            candidate, run->workload, &run->cell, run->seed, team, observed ? &observer : NULL))
         return false;
     result->start_rss = rss_exact();
     if (!reset_peak()) {
@@ -155,36 +166,35 @@ static bool measure(hy_candidate *candidate, const hy_workload *workload, const 
     return !candidate->error;
 }
 
-static void print_series(FILE *out, const memory_result *result) {
+static void write_series(hy_json *json, const memory_result *result) {
     size_t stride = result->point_count / SERIES_PRINTED + 1;
-    fputs(",\"series\":[", out);
+    hy_json_begin(json, "series", '[');
     for (size_t i = 0; i < result->point_count; i += stride) {
-        const memory_point *point = &result->series[i];
-        fprintf(out, "%s[%llu,%llu]", i ? "," : "", (unsigned long long)point->live_bytes,
-            (unsigned long long)point->rss_bytes);
+        hy_json_begin(json, NULL, '[');
+        hy_json_number(json, NULL, result->series[i].live_bytes);
+        hy_json_number(json, NULL, result->series[i].rss_bytes);
+        hy_json_end(json, ']');
     }
-    fputs("]}\n", out);
+    hy_json_end(json, ']');
 }
 
-static void print_result(
-    FILE *out, const hy_candidate *candidate, uint64_t process, uint64_t seed, const memory_result *result) {
-    fputc('{', out);
-    hy_json_text(out, "kind", "memory", true);
-    hy_json_text(out, "workload", candidate->workload->name, false);
-    hy_json_text(out, "params", candidate->cell.params, false);
-    hy_json_number(out, "threads", candidate->cell.threads);
-    hy_json_number(out, "process", process);
-    hy_json_number(out, "seed", seed);
-    hy_json_text(out, "row", candidate->label, false);
-    hy_json_number(out, "start_rss", result->start_rss);
-    hy_json_number(out, "peak_rss", result->peak_rss);
-    hy_json_number(out, "live_peak", result->live_peak);
-    hy_json_number(out, "rss_after_free", result->rss_after_free);
-    hy_json_number(out, "rss_after_100ms", result->rss_after_100ms);
-    hy_json_number(out, "rss_after_1s", result->rss_after_1s);
-    hy_json_number(out, "minor_faults", (uint64_t)result->minor_faults);
-    hy_json_number(out, "major_faults", (uint64_t)result->major_faults);
-    print_series(out, result);
+static void write_members(hy_json *json, const void *context) {
+    const memory_run *run = context;
+    const memory_result *result = run->result;
+    hy_json_text(json, "kind", "memory");
+    hy_record_cell(json, run->workload, &run->cell);
+    hy_json_number(json, "process", run->process);
+    hy_json_number(json, "seed", run->seed);
+    hy_json_text(json, "row", run->candidate->label);
+    hy_json_number(json, "start_rss", result->start_rss);
+    hy_json_number(json, "peak_rss", result->peak_rss);
+    hy_json_number(json, "live_peak", result->live_peak);
+    hy_json_number(json, "rss_after_free", result->rss_after_free);
+    hy_json_number(json, "rss_after_100ms", result->rss_after_100ms);
+    hy_json_number(json, "rss_after_1s", result->rss_after_1s);
+    hy_json_number(json, "minor_faults", (uint64_t)result->minor_faults);
+    hy_json_number(json, "major_faults", (uint64_t)result->major_faults);
+    write_series(json, result);
 }
 
 static bool read_options(int argc, char **argv, memory_options *options) {
@@ -205,52 +215,40 @@ static bool read_options(int argc, char **argv, memory_options *options) {
         fprintf(stderr, "heapyard-bench memory: --row is missing (heapyard-bench list)\n");
         return false;
     }
-    return !options->process ||
-           hy_options_number(command, "process", options->process, 0, UINT32_MAX, &options->process_number);
+    return true;
 }
 
-static int write_result(const memory_options *options, const hy_candidate *candidate, uint64_t seed,
-    const memory_result *result) {
-    FILE *out = options->out ? fopen(options->out, "ae") : stdout;
-    if (!out) {
-        fprintf(stderr, "heapyard-bench memory: --out %s: %s\n", options->out, strerror(errno));
-        return HY_EXIT_USAGE;
-    }
-    print_result(out, candidate, options->process_number, seed, result);
-    bool written = fflush(out) == 0;
-    if (options->out) written = fclose(out) == 0 && written;
-    if (!written)
-        fprintf(stderr, "heapyard-bench memory: the result could not be written: %s\n", strerror(errno));
-    return written ? HY_EXIT_GOOD : HY_EXIT_HARNESS;
+static bool read_run(const memory_options *options, memory_run *run) {
+    if (options->process &&
+        !hy_options_number(command, "process", options->process, 0, UINT32_MAX, &run->process))
+        return false;
+    return hy_cell_options_read(command, &options->cell, &run->workload, &run->cell, &run->seed);
 }
 
 /* The result is a static table, so that no page of it appears in the middle of the measurement. */
-static int measure_cell(const memory_options *options, hy_candidate *candidate, const hy_workload *workload,
-    const hy_cell *cell, uint64_t seed) {
+static int measure_cell(memory_run *run, const char *path) {
     static memory_result result;
     memset(&result, 0xff, sizeof result);
     memset(&result, 0, sizeof result);
-    hy_thread_team *team = hy_thread_team_start(workload->owns_threads ? 1 : cell->threads);
+    run->result = &result;
+    hy_thread_team *team = hy_thread_team_start(run->workload->owns_threads ? 1 : run->cell.threads);
     if (!team) return HY_EXIT_HARNESS;
-    bool good = measure(candidate, workload, cell, seed, team, &result);
+    bool good = measure(run, team);
     hy_thread_team_stop(team);
-    if (good) return write_result(options, candidate, seed, &result);
-    fprintf(stderr, "heapyard-bench memory: %s: %s\n", candidate->label, candidate->error);
+    if (good) return hy_record_append(command, path, write_members, run);
+    fprintf(stderr, "heapyard-bench memory: %s: %s\n", run->candidate->label, run->candidate->error);
     return HY_EXIT_HARNESS;
 }
 
 int hy_command_memory(int argc, char **argv) {
     memory_options options = {0};
-    const hy_workload *workload;
-    hy_cell cell;
-    uint64_t seed;
-    hy_candidate *candidates;
+    memory_run run = {0};
     size_t count;
-    if (!read_options(argc, argv, &options)) return HY_EXIT_USAGE;
-    if (!hy_cell_options_read(command, &options.cell, &workload, &cell, &seed)) return HY_EXIT_USAGE;
-    if (!hy_cell_options_candidates(command, options.cell.rows, workload, &cell, &candidates, &count))
+    if (!read_options(argc, argv, &options) || !read_run(&options, &run)) return HY_EXIT_USAGE;
+    if (!hy_cell_options_candidates(
+            command, options.cell.rows, run.workload, &run.cell, &run.candidate, &count))
         return HY_EXIT_USAGE;
-    int status = measure_cell(&options, &candidates[0], workload, &cell, seed);
-    hy_cell_candidates_free(candidates, options.cell.rows);
+    int status = measure_cell(&run, options.out);
+    hy_cell_candidates_free(run.candidate, options.cell.rows);
     return status;
 }

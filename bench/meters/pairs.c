@@ -13,7 +13,7 @@
  */
 #include "allocators/plugins.h"
 #include "bench/commands.h"
-#include "bench/json.h"
+#include "bench/meters/record.h"
 #include "bench/meters/selection.h"
 #include "bench/options.h"
 #include "bench/sampler.h"
@@ -66,61 +66,74 @@ static const hy_row *side_row(size_t side, const char *name) {
     return length < (int)sizeof full ? hy_plugins_find(full) : NULL;
 }
 
+/* Begins a cell's line: {"kind":"…","number":…,"row":…. */
+static hy_json begin_line(const pairs *self, const char *kind, const char *row_name) {
+    char bare[HY_LABEL_SIZE];
+    snprintf(bare, sizeof bare, "%.*s", (int)bare_length(row_name), row_name);
+    hy_json json = {.out = stdout};
+    hy_json_begin(&json, NULL, '{');
+    hy_json_text(&json, "kind", kind);
+    hy_json_number(&json, "number", self->number);
+    hy_json_text(&json, "row", bare);
+    return json;
+}
+
+static void end_line(hy_json *json) {
+    hy_json_end(json, '}');
+    hy_json_line_end(json);
+}
+
 static void print_cell(
     const pairs *self, const hy_row *row, const hy_workload *workload, const hy_cell *cell) {
-    printf("{\"kind\":\"pair\",\"number\":%u,\"row\":\"%.*s\",\"group\":\"%s\"", self->number,
-        (int)bare_length(row->name), row->name, hy_group_name(row->group));
-    printf(
-        ",\"workload\":\"%s\",\"params\":\"%s\",\"threads\":%u", workload->name, cell->params, cell->threads);
+    hy_json json = begin_line(self, "pair", row->name);
+    hy_json_text(&json, "group", hy_group_name(row->group));
+    hy_record_cell(&json, workload, cell);
     for (size_t side = 0; side < 2; side++) {
         const hy_row *other = side_row(side, row->name);
-        bool applies = other && hy_workload_applies(workload, cell, other);
-        printf(",\"%s\":%s", hy_plugins_label(side), applies ? "true" : "false");
+        hy_json_bool(&json, hy_plugins_label(side), other && hy_workload_applies(workload, cell, other));
     }
     hy_demand demand;
     if (workload->demand(cell->params, &demand)) {
-        hy_json_number(stdout, "live_bytes", cell->threads * demand.live_bytes);
+        hy_json_number(&json, "live_bytes", cell->threads * demand.live_bytes);
     }
-    printf("}\n");
+    end_line(&json);
 }
 
-static void print_samples(const hy_candidate *candidate, const hy_samples *samples, uint32_t rounds) {
+static void write_samples(
+    hy_json *json, const hy_candidate *candidate, const hy_samples *samples, uint32_t rounds) {
     Dl_info where;
     void *make;
     memcpy(&make, &candidate->row->make, sizeof make);
-    printf("\"%s\":{\"file\":", strchr(candidate->label, '@') + 1);
-    hy_json_string(stdout, dladdr(make, &where) ? where.dli_fname : "");
-    hy_json_number(stdout, "operations", samples->operations);
-    printf(",\"checksum\":\"%016llx\",\"ns_per_op\":[", (unsigned long long)samples->checksum);
+    hy_json_begin(json, strchr(candidate->label, '@') + 1, '{');
+    hy_json_text(json, "file", dladdr(make, &where) ? where.dli_fname : "");
+    hy_json_number(json, "operations", samples->operations);
+    hy_json_checksum(json, "checksum", samples->checksum);
+    hy_json_begin(json, "ns_per_op", '[');
     for (uint32_t i = 0; i < rounds; i++)
-        printf("%s%.6g", i ? "," : "", samples->ns_per_op[i]);
-    printf("]}");
+        hy_json_real(json, NULL, samples->ns_per_op[i], 6);
+    hy_json_end(json, ']');
+    hy_json_end(json, '}');
 }
 
 /* One line: the samples, or why there are none. */
 static bool print_result(const pairs *self, const hy_sample_plan *plan, const hy_candidate *candidates,
     const hy_samples *samples, size_t count, uint64_t elapsed_ns) {
-    const hy_candidate *first = &candidates[0];
     const char *error = NULL;
     for (size_t i = 0; i < count; i++)
         error = samples[i].error ? samples[i].error : error;
-    printf("{\"kind\":\"%s\",\"number\":%u,\"row\":\"%.*s\"", error ? "failed" : "pairs", self->number,
-        (int)bare_length(first->label), first->label);
-    printf(",\"workload\":\"%s\",\"params\":\"%s\",\"threads\":%u", plan->workload->name, plan->cell.params,
-        plan->cell.threads);
+    hy_json json = begin_line(self, error ? "failed" : "pairs", candidates[0].label);
+    hy_record_cell(&json, plan->workload, &plan->cell);
     if (error) {
-        hy_json_text(stdout, "why", error, false);
+        hy_json_text(&json, "why", error);
     } else {
-        hy_json_number(stdout, "elapsed_ns", elapsed_ns);
-        printf(",\"order\":\"%s\",\"rows\":{", plan->order);
-        for (size_t i = 0; i < count; i++) {
-            if (i) putchar(',');
-            print_samples(&candidates[i], &samples[i], plan->rounds);
-        }
-        putchar('}');
+        hy_json_number(&json, "elapsed_ns", elapsed_ns);
+        hy_json_text(&json, "order", plan->order);
+        hy_json_begin(&json, "rows", '{');
+        for (size_t i = 0; i < count; i++)
+            write_samples(&json, &candidates[i], &samples[i], plan->rounds);
+        hy_json_end(&json, '}');
     }
-    printf("}\n");
-    fflush(stdout);
+    end_line(&json);
     return !error;
 }
 

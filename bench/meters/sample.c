@@ -4,8 +4,8 @@
  * to be blamed on.
  */
 #include "bench/commands.h"
-#include "bench/json.h"
 #include "bench/meters/cell_options.h"
+#include "bench/meters/record.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <heapyard/libc.h>
@@ -71,57 +71,44 @@ static bool read_plan(const sample_options *options, hy_cell_group *group, uint6
         command, options->cell.rows, plan->workload, &plan->cell, &group->candidates, &group->count);
 }
 
-static void print_row(FILE *out, const hy_cell_group *group, size_t index) {
+/* What the line is about. */
+typedef struct sample_record {
+    const hy_cell_group *group;
+    uint64_t process;
+} sample_record;
+
+static void write_row(hy_json *json, const hy_cell_group *group, size_t index) {
     const hy_samples *samples = &group->samples[index];
-    fprintf(out, "%s", index ? "," : "");
-    hy_json_string(out, group->candidates[index].label);
+    hy_json_begin(json, group->candidates[index].label, '{');
     if (samples->error) {
-        fputs(":{", out);
-        hy_json_text(out, "error", samples->error, true);
-        hy_json_number(out, "refused", samples->refused_count);
-        fputc('}', out);
-        return;
+        hy_json_text(json, "error", samples->error);
+        hy_json_number(json, "refused", samples->refused_count);
+    } else {
+        hy_json_begin(json, "ns_per_op", '[');
+        for (uint32_t round = 0; round < group->plan.rounds; round++)
+            hy_json_real(json, NULL, samples->ns_per_op[round], 7);
+        hy_json_end(json, ']');
+        hy_json_checksum(json, "checksum", samples->checksum);
     }
-    fprintf(out, ":{\"ns_per_op\":[");
-    for (uint32_t round = 0; round < group->plan.rounds; round++) {
-        fprintf(out, "%s%.7g", round ? "," : "", samples->ns_per_op[round]);
-    }
-    fprintf(out, "],\"checksum\":\"%016llx\"}", (unsigned long long)samples->checksum);
+    hy_json_end(json, '}');
 }
 
-static void print_group(FILE *out, const hy_cell_group *group, uint64_t process) {
-    fputc('{', out);
-    hy_json_text(out, "kind", "samples", true);
-    hy_json_text(out, "suite", "throughput", false);
-    hy_json_text(out, "workload", group->plan.workload->name, false);
-    hy_json_text(out, "params", group->plan.cell.params, false);
-    hy_json_number(out, "threads", group->plan.cell.threads);
-    hy_json_number(out, "process", process);
-    hy_json_number(out, "seed", group->plan.seed);
-    fputs(",\"epoch_operations\":{", out);
-    for (size_t i = 0; i < group->count; i++) {
-        fprintf(out, "%s", i ? "," : "");
-        hy_json_string(out, group->candidates[i].label);
-        fprintf(out, ":%llu", (unsigned long long)group->samples[i].operations);
-    }
-    fputs("},\"rows\":{", out);
+static void write_members(hy_json *json, const void *context) {
+    const sample_record *record = context;
+    const hy_cell_group *group = record->group;
+    hy_json_text(json, "kind", "samples");
+    hy_json_text(json, "suite", "throughput");
+    hy_record_cell(json, group->plan.workload, &group->plan.cell);
+    hy_json_number(json, "process", record->process);
+    hy_json_number(json, "seed", group->plan.seed);
+    hy_json_begin(json, "epoch_operations", '{');
     for (size_t i = 0; i < group->count; i++)
-        print_row(out, group, i);
-    fputs("}}\n", out);
-}
-
-static int write_group(const char *path, const hy_cell_group *group, uint64_t process) {
-    FILE *out = path ? fopen(path, "ae") : stdout;
-    if (!out) {
-        fprintf(stderr, "heapyard-bench sample: --out %s: %s\n", path, strerror(errno));
-        return HY_EXIT_USAGE;
-    }
-    print_group(out, group, process);
-    bool written = fflush(out) == 0;
-    if (path) written = fclose(out) == 0 && written;
-    if (!written)
-        fprintf(stderr, "heapyard-bench sample: the result could not be written: %s\n", strerror(errno));
-    return written ? HY_EXIT_GOOD : HY_EXIT_HARNESS;
+        hy_json_number(json, group->candidates[i].label, group->samples[i].operations);
+    hy_json_end(json, '}');
+    hy_json_begin(json, "rows", '{');
+    for (size_t i = 0; i < group->count; i++)
+        write_row(json, group, i);
+    hy_json_end(json, '}');
 }
 
 static int measure(hy_cell_group *group, const sample_options *options, uint64_t process) {
@@ -133,10 +120,10 @@ static int measure(hy_cell_group *group, const sample_options *options, uint64_t
     if (!group->samples) return HY_EXIT_HARNESS;
     hy_group_register(group);
     size_t ran = hy_benchmarks_run(true);
+    sample_record record = {group, process};
     int status = group->failed || !group->sampled ? HY_EXIT_HARNESS
                  : ran == 0                       ? HY_EXIT_NOTHING
-                                                  : HY_EXIT_GOOD;
-    if (status == HY_EXIT_GOOD) status = write_group(options->out, group, process);
+                            : hy_record_append(command, options->out, write_members, &record);
     hy_samples_free(group->samples, group->count, group->plan.rounds);
     hy_free_n(hy_libc(), group->samples, group->count);
     return status;

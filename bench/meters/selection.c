@@ -1,9 +1,8 @@
 /* selection.c: arguments to cells. */
 #include "bench/meters/selection.h"
-
 #include "allocators/plugins.h"
+#include "bench/meters/record.h"
 #include "bench/options.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -12,15 +11,15 @@ typedef struct given {
 } given;
 
 bool hy_parse_tier(const char *command, const char *name, hy_tier *out) {
-    static const char *const tiers[] = {"smoke", "quick", "standard", "full"};
-    size_t count = sizeof tiers / sizeof tiers[0];
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(tiers[i], name) != 0) continue;
-        *out = (hy_tier)i;
+    const char *names[HY_TIER_COUNT];
+    for (hy_tier tier = 0; tier < HY_TIER_COUNT; tier++) {
+        names[tier] = hy_tier_name(tier);
+        if (strcmp(names[tier], name) != 0) continue;
+        *out = tier;
         return true;
     }
     fprintf(stderr, "heapyard-bench %s: --tier: no tier '%s': did you mean '%s'?\n", command, name,
-        hy_nearest_name(name, tiers, count));
+        hy_nearest_name(name, names, HY_TIER_COUNT));
     return false;
 }
 
@@ -87,13 +86,18 @@ typedef struct visit {
     int failed_count;
 } visit;
 
+static void print_cell(const hy_subject *subject) {
+    hy_json json = hy_subject_begin(subject, "cell");
+    hy_json_text(&json, "group", hy_group_name(subject->row->group));
+    hy_json_text(&json, "operation", subject->workload->operation);
+    hy_subject_end(&json);
+}
+
 static void visit_cell(visit *visitor, const hy_subject *subject) {
     if (subject->cell->threads != 1 || subject->cell->tier > visitor->selection->tier) return;
     if (!hy_workload_applies(subject->workload, subject->cell, subject->row)) return;
     if (visitor->selection->list) {
-        hy_subject_print(subject, "cell");
-        printf(",\"group\":\"%s\",\"operation\":\"%s\"}\n", hy_group_name(subject->row->group),
-            subject->workload->operation);
+        print_cell(subject);
     } else if (!visitor->run(visitor->context, subject)) {
         visitor->failed_count++;
     }
@@ -141,7 +145,23 @@ bool hy_subject_make(const hy_subject *subject, hy_allocator child, hy_instance 
     return hy_instance_make(instance, subject->row, &config);
 }
 
-void hy_subject_print(const hy_subject *subject, const char *kind) {
-    printf("{\"kind\":\"%s\",\"row\":\"%s\",\"workload\":\"%s\",\"params\":\"%s\",\"threads\":%u", kind,
-        subject->row->name, subject->workload->name, subject->cell->params, subject->cell->threads);
+hy_json hy_subject_begin(const hy_subject *subject, const char *kind) {
+    hy_json json = {.out = stdout};
+    hy_json_begin(&json, NULL, '{');
+    hy_json_text(&json, "kind", kind);
+    hy_json_text(&json, "row", subject->row->name);
+    hy_record_cell(&json, subject->workload, subject->cell);
+    return json;
+}
+
+void hy_subject_end(hy_json *json) {
+    hy_json_end(json, '}');
+    hy_json_line_end(json);
+}
+
+void hy_subject_print_failed(const hy_subject *subject, const char *suite) {
+    hy_json json = hy_subject_begin(subject, "failed");
+    hy_json_text(&json, "suite", suite);
+    hy_json_text(&json, "why", "the row or the workload refused to begin");
+    hy_subject_end(&json);
 }

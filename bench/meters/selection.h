@@ -7,6 +7,7 @@
 #ifndef HEAPYARD_BENCH_SELECTION_H
 #define HEAPYARD_BENCH_SELECTION_H
 
+#include "bench/json.h"
 #include "bench/workloads.h"
 
 typedef struct hy_selection {
@@ -43,7 +44,11 @@ bool hy_parse_tier(const char *command, const char *name, hy_tier *out);
  * row's default. False: refused, nothing kept. */
 bool hy_subject_make(const hy_subject *subject, hy_allocator child, hy_instance *instance);
 
-/* The beginning of a subject's JSON line: {"kind":"…","row":…,"workload":…,"params":…,"threads":1. */
-void hy_subject_print(const hy_subject *subject, const char *kind);
+/* Begins a subject's line on standard output: {"kind":"…","row":…,"workload":…,"params":…,"threads":1.
+ * What else there is to say is added by hy_json_…, and hy_subject_end ends the line. */
+hy_json hy_subject_begin(const hy_subject *subject, const char *kind);
+void hy_subject_end(hy_json *json);
+/* The line of a subject that could not be begun. */
+void hy_subject_print_failed(const hy_subject *subject, const char *suite);
 
 #endif
