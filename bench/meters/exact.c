@@ -1,10 +1,15 @@
 /* exact.c: what an allocator takes and keeps, counted and never estimated.
  *
  * Each cell is a fixed number of operations from a fixed seed over a child that always answers alike
- * (source.h). Between the workload and the allocator stands a front that counts what is live; under it
- * the source counts what was taken for that; the allocator's own counters tell the rest. Two runs of
- * one build print the same lines, so a comparison needs no tolerance. Every metric is better when it
- * is smaller; one that the allocator can't tell is left out.
+ * (source.h). Two counting allocators stand around the one under test:
+ *
+ *   workload -> front -> counting -> allocator -> counting -> source
+ *                        asked                    taken
+ *
+ * What is taken is compared with what was asked for after each call: that is what the front is for. The
+ * rest are the allocator's own counters. Two runs of one build print the same lines, so a comparison
+ * needs no tolerance. Every metric is better when it is smaller; one that the allocator does not count
+ * is left out.
  *
  *   child_calls             calls of the child: allocs, resizes, remaps, frees
  *   child_peak_bytes        the most that was taken from the child at once
@@ -18,6 +23,7 @@
 #include "bench/commands.h"
 #include "bench/meters/selection.h"
 #include "bench/meters/source.h"
+#include <heapyard/counting.h>
 
 /* A fragmentation ratio on a tiny live set says nothing. */
 #define FRAGMENTATION_LIVE_MIN ((size_t)1 << 20)
@@ -30,14 +36,13 @@ typedef struct front {
     hy_instance inner;
     hy_instance outer;
     hy_row row;
-    const hy_metered_source *source;
-    size_t live_bytes;
+    hy_counting asked;
+    const hy_counts *taken;
     size_t beyond_live_bytes;
     size_t fragmentation_permille;
-    size_t refused_count;
-    size_t calls_count;
-    bool counted; /* stats were there */
-    hy_stats greatest;
+    size_t looks_count;
+    bool has_stats;
+    hy_stats greatest; /* SIZE_MAX: not counted by the allocator */
 } front;
 
 static void keep_greatest(size_t *greatest, size_t value) {
@@ -47,7 +52,7 @@ static void keep_greatest(size_t *greatest, size_t value) {
 static void read_stats(front *self) {
     hy_stats stats;
     if (!hy_instance_stats(&self->inner, &stats)) return;
-    self->counted = true;
+    self->has_stats = true;
     keep_greatest(&self->greatest.capacity_bytes, stats.capacity_bytes);
     keep_greatest(&self->greatest.overhead_bytes, stats.overhead_bytes);
     keep_greatest(&self->greatest.high_water_bytes, stats.high_water_bytes);
@@ -55,65 +60,56 @@ static void read_stats(front *self) {
 }
 
 static void look(front *self) {
-    size_t taken = self->source->live_bytes, live = self->live_bytes;
+    size_t taken = self->taken->live_bytes, live = self->asked.counts.live_bytes;
     if (taken > live && taken - live > self->beyond_live_bytes) self->beyond_live_bytes = taken - live;
     if (taken > 0 && live >= FRAGMENTATION_LIVE_MIN) {
         keep_greatest(&self->fragmentation_permille, (size_t)((__uint128_t)taken * 1000 / live));
     }
-    if (self->calls_count++ % LOOK_CALLS == 0) read_stats(self);
+    if (self->looks_count++ % LOOK_CALLS == 0) read_stats(self);
 }
 
 static void *front_alloc(void *context, size_t size, hy_align align) {
     front *self = context;
-    hy_allocator inner = self->inner.allocator;
-    void *ptr = inner.vtable->alloc(inner.self, size, align);
-    if (ptr)
-        self->live_bytes += size;
-    else
-        self->refused_count++;
+    void *ptr = hy_counting_alloc(&self->asked, size, align);
     look(self);
     return ptr;
 }
 
 static bool front_resize(void *context, void *ptr, size_t old_size, size_t new_size, hy_align align) {
     front *self = context;
-    hy_allocator inner = self->inner.allocator;
-    bool resized = inner.vtable->resize(inner.self, ptr, old_size, new_size, align);
-    if (resized) self->live_bytes = self->live_bytes - old_size + new_size;
+    bool resized = hy_counting_resize(&self->asked, ptr, old_size, new_size, align);
     look(self);
     return resized;
 }
 
 static void *front_remap(void *context, void *ptr, size_t old_size, size_t new_size, hy_align align) {
     front *self = context;
-    hy_allocator inner = self->inner.allocator;
-    void *moved = inner.vtable->remap(inner.self, ptr, old_size, new_size, align);
-    if (moved) self->live_bytes = self->live_bytes - old_size + new_size;
+    void *moved = hy_counting_remap(&self->asked, ptr, old_size, new_size, align);
     look(self);
     return moved;
 }
 
 static void front_free(void *context, void *ptr, size_t size, hy_align align) {
     front *self = context;
-    hy_allocator inner = self->inner.allocator;
-    inner.vtable->free(inner.self, ptr, size, align);
-    self->live_bytes -= size;
+    hy_counting_free(&self->asked, ptr, size, align);
     look(self);
 }
 
 static const hy_vtable front_vtable = {front_alloc, front_resize, front_remap, front_free};
 
+/* A reset ends what is live without a call that could be counted. */
 static bool front_reset(void *context, hy_reset_mode mode, size_t limit) {
     front *self = context;
     bool kept = hy_instance_reset(&self->inner, mode, limit);
-    self->live_bytes = 0;
+    self->asked.counts.live_bytes = 0;
     look(self);
     return kept;
 }
 
 /* Puts the front before `inner`, which it now holds. */
-static void front_start(front *self, const hy_instance *inner, const hy_metered_source *source) {
-    *self = (front){.inner = *inner, .row = *inner->row, .source = source};
+static void front_start(front *self, const hy_instance *inner, const hy_counts *taken) {
+    *self = (front){.inner = *inner, .row = *inner->row, .taken = taken};
+    hy_counting_init(&self->asked, inner->allocator);
     self->fragmentation_permille = SIZE_MAX;
     self->greatest = (hy_stats){SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX};
     if (self->row.reset) self->row.reset = front_reset;
@@ -144,9 +140,14 @@ static bool run_workload(
     workload->free_all(session);
     look(self);
     read_stats(self);
-    result->after_free_bytes = self->source->live_bytes;
+    result->after_free_bytes = self->taken->live_bytes;
     workload->end(session);
     return true;
+}
+
+static uint64_t calls_of(const hy_counts *counts) {
+    return counts->alloc_count + counts->resize_count + counts->remap_count + counts->free_count +
+           counts->alloc_refused_count + counts->resize_refused_count + counts->remap_refused_count;
 }
 
 /* SIZE_MAX: it is not known. */
@@ -159,35 +160,37 @@ static void print_outcome(const hy_subject *subject, const front *self, const ou
     hy_json_number(&json, "operations", result->operations);
     hy_json_checksum(&json, "checksum", result->checksum);
     hy_json_begin(&json, "metrics", '{');
-    if (self->source->calls_count) {
-        write_metric(&json, "child_calls", self->source->calls_count);
-        write_metric(&json, "child_peak_bytes", self->source->peak_bytes);
+    if (calls_of(self->taken)) {
+        hy_json_number(&json, "child_calls", calls_of(self->taken));
+        write_metric(&json, "child_peak_bytes", self->taken->peak_bytes);
         write_metric(&json, "beyond_live_bytes", self->beyond_live_bytes);
         write_metric(&json, "after_free_bytes", result->after_free_bytes);
-        write_metric(&json, "after_destroy_bytes", self->source->live_bytes);
+        write_metric(&json, "after_destroy_bytes", self->taken->live_bytes);
     }
     write_metric(&json, "fragmentation_permille", self->fragmentation_permille);
-    if (self->counted) {
+    if (self->has_stats) {
         write_metric(&json, "high_water_bytes", self->greatest.high_water_bytes);
         write_metric(&json, "capacity_bytes", self->greatest.capacity_bytes);
         write_metric(&json, "overhead_bytes", self->greatest.overhead_bytes);
         write_metric(&json, "source_calls", self->greatest.calls_count);
     }
-    write_metric(&json, "refused_count", self->refused_count);
+    hy_json_number(&json, "refused_count", self->asked.counts.alloc_refused_count);
     hy_json_end(&json, '}');
     hy_subject_end(&json);
 }
 
 static bool run_cell(void *context, const hy_subject *subject) {
     const hy_selection *selection = context;
-    hy_metered_source source;
-    hy_metered_source_init(&source);
+    hy_steady_source source;
+    hy_steady_source_init(&source);
+    hy_counting taken;
+    hy_counting_init(&taken, hy_steady_source_allocator(&source));
     hy_instance instance;
     front self;
     outcome result = {0};
-    bool good = hy_subject_make(subject, hy_metered_source_allocator(&source), &instance);
+    bool good = hy_subject_make(subject, hy_counting_allocator(&taken), &instance);
     if (good) {
-        front_start(&self, &instance, &source);
+        front_start(&self, &instance, &taken.counts);
         good = run_workload(&self, selection, subject, &result);
         hy_instance_destroy(&instance);
     }
@@ -196,7 +199,7 @@ static bool run_cell(void *context, const hy_subject *subject) {
     } else {
         hy_subject_print_failed(subject, "exact");
     }
-    hy_metered_source_deinit(&source);
+    hy_steady_source_deinit(&source);
     return good;
 }
 
