@@ -1,30 +1,33 @@
-/* main.c: heapyard-bench: finds the command and runs it.
+/* main.c: heapyard-bench: finds the meter and runs it.
  *
  * Some peers can only be loaded by a process that was started for it, so the process starts itself
  * anew where that is needed (see peers.h).
  */
 #include "allocators/peers/peers.h"
-#include "bench/commands.h"
+#include "bench/meters.h"
 #include "bench/options.h"
 #include <stdio.h>
 #include <string.h>
 
-#define COMMAND_COUNT (sizeof hy_commands / sizeof hy_commands[0])
+#define NAMES_MAX 64
 
 static int print_help(FILE *out, int status) {
-    fprintf(out, "usage: heapyard-bench COMMAND [options]; COMMAND --help tells its options\n");
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        fprintf(out, "  %-13s %s\n", hy_commands[i].name, hy_commands[i].summary);
-    }
+    size_t count;
+    const hy_meter *const *meters = hy_meters(&count);
+    fprintf(out, "usage: heapyard-bench COMMAND [options]; COMMAND --help prints its options\n");
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, "  %-13s %s\n", meters[i]->name, meters[i]->summary);
     return status;
 }
 
-static int unknown_command(const char *typed) {
-    const char *names[COMMAND_COUNT];
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        names[i] = hy_commands[i].name;
+static int unknown_meter(const char *typed) {
+    size_t count;
+    const hy_meter *const *meters = hy_meters(&count);
+    const char *names[NAMES_MAX];
+    for (size_t i = 0; i < count && i < NAMES_MAX; i++)
+        names[i] = meters[i]->name;
     fprintf(stderr, "heapyard-bench: no command '%s'; did you mean '%s'?\n", typed,
-        hy_nearest_name(typed, names, COMMAND_COUNT));
+        hy_nearest_name(typed, names, count < NAMES_MAX ? count : NAMES_MAX));
     return HY_EXIT_USAGE;
 }
 
@@ -33,8 +36,6 @@ int main(int argc, char **argv) {
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
         return print_help(stdout, HY_EXIT_GOOD);
     hy_peers_reexec(argv);
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        if (strcmp(hy_commands[i].name, argv[1]) == 0) return hy_commands[i].run(argc - 1, argv + 1);
-    }
-    return unknown_command(argv[1]);
+    const hy_meter *meter = hy_meter_find(argv[1]);
+    return meter ? meter->run(argc - 1, argv + 1) : unknown_meter(argv[1]);
 }

@@ -1,20 +1,18 @@
-/* workloads.c: table 2: the workloads, and what is derived from their rows. */
+/* workloads.c: the workloads, from the list in workloads.def, and what is derived from their rows. */
 #include "bench/workloads.h"
 #include "bench/session.h"
 #include "bench/thread_team.h"
 #include <stdlib.h>
 #include <string.h>
 
-extern const hy_workload hy_pair_workload, hy_window_workload, hy_mixed_workload, hy_request_workload,
-    hy_bulk_workload, hy_trace_workload;
+#define HY_WORKLOAD(name) extern const hy_workload hy_##name##_workload;
+#include "bench/workloads.def"
+#undef HY_WORKLOAD
 
 static const hy_workload *const workloads[] = {
-    &hy_pair_workload,
-    &hy_window_workload,
-    &hy_mixed_workload,
-    &hy_request_workload,
-    &hy_bulk_workload,
-    &hy_trace_workload,
+#define HY_WORKLOAD(name) &hy_##name##_workload,
+#include "bench/workloads.def"
+#undef HY_WORKLOAD
 };
 
 const hy_workload *const *hy_workloads(size_t *count) {

@@ -1,6 +1,6 @@
 /* workloads.h: table 2: what is done to an allocator while it is measured.
  *
- * A workload is a file in workloads/ and a row in workloads.c. Its traits say which allocators it
+ * A workload is a file in workloads/ and a line in workloads.def. Its traits say which allocators it
  * applies to; its cells say with which parameters and on which tier (quick, standard, full) it runs.
  * A session is one allocator under one workload, in one thread: begun once (its own tables), filled
  * (the steady state), run for many epochs, emptied, ended. An epoch that verifies returns a checksum

@@ -20,7 +20,7 @@
  *   high_water_bytes, capacity_bytes, overhead_bytes, source_calls   from its own counters
  *   refused_count           requests that were refused
  */
-#include "bench/commands.h"
+#include "bench/meters.h"
 #include "bench/meters/selection.h"
 #include "bench/meters/source.h"
 #include <heapyard/counting.h>
@@ -203,10 +203,16 @@ static bool run_cell(void *context, const hy_subject *subject) {
     return good;
 }
 
-int hy_command_exact(int argc, char **argv) {
+static int run(int argc, char **argv) {
     hy_selection selection = {
         .command = "exact", .tier = HY_TIER_QUICK, .operations = 8192, .epochs = 3, .seed = 1};
     if (!hy_selection_parse(&selection, argc, argv)) return 2;
     int failed = hy_selection_each(&selection, run_cell, &selection);
     return failed < 0 ? 2 : failed > 0;
 }
+
+const hy_meter hy_exact_meter = {
+    .name = "exact",
+    .summary = "what allocators take from a child and keep, counted: one line of JSON a cell",
+    .run = run,
+};

@@ -6,7 +6,7 @@
  * two runs of one build count the same. The workload's own loop is in the count; it is the same on
  * both sides of a comparison.
  */
-#include "bench/commands.h"
+#include "bench/meters.h"
 #include "bench/meters/selection.h"
 
 #include <stdio.h>
@@ -89,7 +89,7 @@ static bool under_callgrind(void) {
     return false;
 }
 
-int hy_command_instructions(int argc, char **argv) {
+static int run(int argc, char **argv) {
     hy_selection selection = {
         .command = "instructions", .tier = HY_TIER_QUICK, .operations = 2000, .epochs = 2, .seed = 1};
     if (!hy_selection_parse(&selection, argc, argv)) return 2;
@@ -101,10 +101,16 @@ int hy_command_instructions(int argc, char **argv) {
 
 #else
 
-int hy_command_instructions(int argc, char **argv) {
+static int run(int argc, char **argv) {
     (void)argc, (void)argv;
     fputs("heapyard-bench instructions: not in this build: install valgrind\n", stderr);
     return 2;
 }
 
 #endif
+
+const hy_meter hy_instructions_meter = {
+    .name = "instructions",
+    .summary = "regions for callgrind to count: one line of JSON a cell",
+    .run = run,
+};

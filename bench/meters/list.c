@@ -1,8 +1,8 @@
 /* list.c: the allocators, workloads and cells of this build, for people and, as JSON, for scripts. */
 #include "allocators/peers/peers.h"
 #include "allocators/plugins.h"
-#include "bench/commands.h"
 #include "bench/json.h"
+#include "bench/meters.h"
 #include "bench/options.h"
 #include "bench/sampler.h"
 #include "bench/session.h"
@@ -157,7 +157,7 @@ static bool print_text(FILE *out) {
     return fflush(out) == 0;
 }
 
-int hy_command_list(int argc, char **argv) {
+static int run(int argc, char **argv) {
     const char *json = NULL;
     const hy_option table[] = {
         {.name = "json", .value = &json, .is_flag = true, .help = "as JSON"},
@@ -170,3 +170,9 @@ int hy_command_list(int argc, char **argv) {
     bool written = json ? print_json(stdout) : print_text(stdout);
     return written ? HY_EXIT_GOOD : HY_EXIT_HARNESS;
 }
+
+const hy_meter hy_list_meter = {
+    .name = "list",
+    .summary = "the allocators, workloads and cells of this build",
+    .run = run,
+};

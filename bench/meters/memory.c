@@ -8,7 +8,7 @@
  * gives back by itself, at once or while the process idles, is what is asked here.
  */
 #include "allocators/peers/peers.h"
-#include "bench/commands.h"
+#include "bench/meters.h"
 #include "bench/meters/cell_options.h"
 #include "bench/meters/record.h"
 #include <errno.h>
@@ -240,7 +240,7 @@ static int measure_cell(memory_run *run, const char *path) {
     return HY_EXIT_HARNESS;
 }
 
-int hy_command_memory(int argc, char **argv) {
+static int run(int argc, char **argv) {
     memory_options options = {0};
     memory_run run = {0};
     size_t count;
@@ -252,3 +252,9 @@ int hy_command_memory(int argc, char **argv) {
     hy_cell_candidates_free(run.candidate, options.cell.rows);
     return status;
 }
+
+const hy_meter hy_memory_meter = {
+    .name = "memory",
+    .summary = "the memory of one allocator in one cell: one line of JSON",
+    .run = run,
+};

@@ -12,7 +12,7 @@
  * can leave out the cell at which another one crashed.
  */
 #include "allocators/plugins.h"
-#include "bench/commands.h"
+#include "bench/meters.h"
 #include "bench/meters/record.h"
 #include "bench/meters/selection.h"
 #include "bench/options.h"
@@ -230,9 +230,15 @@ static bool parse(pairs *self, int argc, char **argv) {
     return !tier || hy_parse_tier("pairs", tier, &self->tier);
 }
 
-int hy_command_pairs(int argc, char **argv) {
+static int run(int argc, char **argv) {
     pairs self = {.tier = HY_TIER_QUICK, .seed = 1};
     if (!parse(&self, argc, argv)) return HY_EXIT_USAGE;
     visit_rows(&self);
     return self.failed_count ? HY_EXIT_HARNESS : HY_EXIT_GOOD;
 }
+
+const hy_meter hy_pairs_meter = {
+    .name = "pairs",
+    .summary = "the rows of two plugins, epoch against epoch: one line of JSON a cell",
+    .run = run,
+};

@@ -3,7 +3,7 @@
  * Every cell of every workload with every row that applies is registered; the library's own flags,
  * which come last, choose among them: --benchmark_filter=window/.*arena
  */
-#include "bench/commands.h"
+#include "bench/meters.h"
 #include "bench/meters/cell_options.h"
 #include <heapyard/libc.h>
 #include <heapyard/typed.h>
@@ -66,7 +66,7 @@ static int run_all(registered *all, int library_argc, char **library_argv) {
     return hy_benchmarks_run(false) > 0 ? HY_EXIT_GOOD : HY_EXIT_NOTHING;
 }
 
-int hy_command_run(int argc, char **argv) {
+static int run(int argc, char **argv) {
     const char *rounds_text = NULL;
     const hy_option table[] = {{.name = "rounds",
         .value = &rounds_text,
@@ -86,3 +86,9 @@ int hy_command_run(int argc, char **argv) {
     hy_destroy(hy_libc(), all);
     return status;
 }
+
+const hy_meter hy_run_meter = {
+    .name = "run",
+    .summary = "workloads through Google Benchmark, for people: takes its --benchmark_… flags",
+    .run = run,
+};

@@ -3,7 +3,7 @@
  * --where names a file that always says which allocator runs at the moment: what a crash or a hang is
  * to be blamed on.
  */
-#include "bench/commands.h"
+#include "bench/meters.h"
 #include "bench/meters/cell_options.h"
 #include "bench/meters/record.h"
 #include <errno.h>
@@ -129,7 +129,7 @@ static int measure(hy_cell_group *group, const sample_options *options, uint64_t
     return status;
 }
 
-int hy_command_sample(int argc, char **argv) {
+static int run(int argc, char **argv) {
     sample_options options = {0};
     hy_cell_group group = {0};
     uint64_t process;
@@ -138,3 +138,9 @@ int hy_command_sample(int argc, char **argv) {
     hy_cell_candidates_free(group.candidates, options.cell.rows);
     return status;
 }
+
+const hy_meter hy_sample_meter = {
+    .name = "sample",
+    .summary = "the time of one cell's allocators, interleaved: raw samples as one line of JSON",
+    .run = run,
+};

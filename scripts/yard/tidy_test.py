@@ -26,7 +26,9 @@ CLEAN = {
     "allocators/registry.h": "/* registry.h: table 1. */\n",
     "allocators/registry.c": "/* registry.c: table 1. */\n#include \"allocators/rows.def\"\n",
     "allocators/rows.def": "/* rows.def: rows. */\nHY_ROW(floor)\nHY_ROW(page)\nHY_ROW(arena)\n",
-    "bench/workloads.c": "/* workloads.c: table 2. */\nstatic const hy_workload *const rows[] = {&hy_pair_workload};\n",
+    "bench/workloads.def": "/* workloads.def: table 2. */\nHY_WORKLOAD(pair)\n",
+    "bench/meters.def": "/* meters.def: the meters. */\nHY_METER(list)\n",
+    "bench/meters/list.c": "/* list.c: a list. */\n#include \"allocators/registry.h\"\nconst hy_meter hy_list_meter = {0};\n",
     "bench/workloads/pair.c": "/* pair.c: a pair. */\n#include \"allocators/registry.h\"\nconst hy_workload hy_pair_workload = {0};\n",
     "scripts/run": "#!/bin/sh\nset -eu\necho hello\n",
 }
@@ -112,9 +114,13 @@ PLANTED = {
     "a strategy that is none": (
         {"allocators/strategies/stray.c": "/* stray.c: nothing. */\n"}, "allocators/strategies/stray.c", 1, "no allocator here",
     ),
+    "meter without a row": (
+        {"bench/meters/memory.c": "/* memory.c: m. */\nconst hy_meter hy_memory_meter = {0};\n"},
+        "bench/meters/memory.c", 1, "memory is in no row",
+    ),
     "workload without a row": (
         {"bench/workloads/bulk.c": "/* bulk.c: b. */\nconst hy_workload hy_bulk_workload = {0};\n"},
-        "bench/workloads/bulk.c", 1, "hy_bulk_workload is in no row",
+        "bench/workloads/bulk.c", 1, "bulk is in no row",
     ),
     "header outside the umbrella": (
         {"allocators/include/heapyard/pool.h": "/* pool.h: a pool. */\n"}, "allocators/include/heapyard/pool.h", 1, "heapyard.h does not",
