@@ -72,6 +72,7 @@ struct hy_workload {
     uint64_t epoch_ns;        /* the shortest epoch; 0: what the sampler thinks right for the live set */
     const hy_cell *cells;
     size_t cell_count;
+    const char *smoke_params; /* of a size for tests; NULL: the first cell's are */
     /* The params of the cells in which compositions are measured below the full tier: their layers are
      * measured everywhere, and there are many stacks of them. NULL: in none. */
     const char *composition_params;

@@ -5,19 +5,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include <cmocka.h>
 
 #define SMOKE_OPERATIONS 300
 
-/* Small windows and batches stand for the table's large ones; a trace is as long as it is. */
-static const char *smoke_params(const hy_workload *workload, const char *params) {
-    if (strcmp(workload->name, "window") == 0) return "size=64;window=50";
-    if (strcmp(workload->name, "mixed") == 0) return "largest=8192;smallest=16;window=50";
-    if (strcmp(workload->name, "request") == 0) return "blocks=100;largest=512;smallest=16";
-    if (strcmp(workload->name, "bulk") == 0) return "blocks=100;size=64";
-    return params;
+static const char *smoke_params(const hy_workload *workload) {
+    return workload->smoke_params ? workload->smoke_params : workload->cells[0].params;
 }
 
 /* One candidate from begin to end; its checksum. */
@@ -60,7 +54,7 @@ static void test_every_row_on_every_workload(void **state) {
     const hy_workload *const *workloads = hy_workloads(&count);
     for (size_t i = 0; i < count; i++) {
         hy_cell cell = workloads[i]->cells[0];
-        cell.params = smoke_params(workloads[i], cell.params);
+        cell.params = smoke_params(workloads[i]);
         size_t ran = run_cell(workloads[i], &cell);
         assert_true(ran >= 3);
         if (workloads[i]->owns_threads) continue;
@@ -75,8 +69,9 @@ static void test_every_cell_is_legal(void **state) {
     size_t count;
     const hy_workload *const *workloads = hy_workloads(&count);
     for (size_t i = 0; i < count; i++) {
+        hy_demand demand;
+        assert_true(workloads[i]->demand(smoke_params(workloads[i]), &demand));
         for (size_t c = 0; c < workloads[i]->cell_count; c++) {
-            hy_demand demand;
             const hy_cell *cell = &workloads[i]->cells[c];
             if (!workloads[i]->demand(cell->params, &demand))
                 fail_msg("%s %s", workloads[i]->name, cell->params);
@@ -155,7 +150,7 @@ static void overlapping_destroy(const hy_row *row, void *instance) {
     (void)row, (void)instance;
 }
 
-static void test_the_checksum_tells_overlapping_blocks(void **state) {
+static void test_overlapping_blocks_change_the_checksum(void **state) {
     (void)state;
     const hy_row row = {.name = "overlapping",
         .traits = HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE,
@@ -165,7 +160,7 @@ static void test_the_checksum_tells_overlapping_blocks(void **state) {
     static const char *const names[] = {"window", "mixed", "request"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const hy_workload *workload = hy_workload_find(names[i]);
-        hy_cell cell = {smoke_params(workload, NULL), 1, HY_TIER_SMOKE};
+        hy_cell cell = {smoke_params(workload), 1, HY_TIER_SMOKE};
         assert_int_not_equal(
             run_once(workload, &cell, &row), run_once(workload, &cell, hy_registry_find("libc")));
     }
@@ -180,7 +175,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_every_cell_is_legal),
         cmocka_unit_test(test_params_that_make_no_sense_are_refused),
         cmocka_unit_test(test_traits_choose),
-        cmocka_unit_test(test_the_checksum_tells_overlapping_blocks),
+        cmocka_unit_test(test_overlapping_blocks_change_the_checksum),
     };
     return cmocka_run_group_tests_name("workloads", tests, NULL, NULL);
 }

@@ -42,6 +42,7 @@ const hy_workload hy_bulk_workload = {
     .excludes = HY_TRAIT_REFUSES_ALL,
     .cells = cells,
     .cell_count = sizeof cells / sizeof cells[0],
+    .smoke_params = "blocks=100;size=64",
     .demand = demand,
     .begin = begin,
     .fill = batch_nothing,

@@ -81,6 +81,7 @@ const hy_workload hy_mixed_workload = {
     .excludes = HY_TRAIT_REFUSES_ALL,
     .cells = cells,
     .cell_count = sizeof cells / sizeof cells[0],
+    .smoke_params = "largest=8192;smallest=16;window=50",
     .demand = demand,
     .begin = begin,
     .fill = fill,

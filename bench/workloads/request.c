@@ -54,6 +54,7 @@ const hy_workload hy_request_workload = {
     .excludes = HY_TRAIT_REFUSES_ALL,
     .cells = cells,
     .cell_count = sizeof cells / sizeof cells[0],
+    .smoke_params = "blocks=100;largest=512;smallest=16",
     .composition_params = "blocks=1000;largest=512;smallest=16",
     .direct_loop = direct_loop,
     .demand = demand,

@@ -53,6 +53,7 @@ const hy_workload hy_window_workload = {
     .excludes = HY_TRAIT_REFUSES_ALL,
     .cells = cells,
     .cell_count = sizeof cells / sizeof cells[0],
+    .smoke_params = "size=64;window=50",
     .composition_params = "size=64;window=1000",
     .demand = demand,
     .begin = begin,
