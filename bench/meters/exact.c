@@ -23,6 +23,7 @@
 #include "bench/meters.h"
 #include "bench/meters/selection.h"
 #include "bench/meters/source.h"
+#include "bench/options.h"
 #include <heapyard/counting.h>
 
 /* A fragmentation ratio on a tiny live set says nothing. */
@@ -206,9 +207,8 @@ static bool run_cell(void *context, const hy_subject *subject) {
 static int run(int argc, char **argv) {
     hy_selection selection = {
         .command = "exact", .tier = HY_TIER_QUICK, .operations = 8192, .epochs = 3, .seed = 1};
-    if (!hy_selection_parse(&selection, argc, argv)) return 2;
-    int failed = hy_selection_each(&selection, run_cell, &selection);
-    return failed < 0 ? 2 : failed > 0;
+    if (!hy_selection_parse(&selection, argc, argv)) return HY_EXIT_USAGE;
+    return hy_selection_each(&selection, run_cell, &selection);
 }
 
 const hy_meter hy_exact_meter = {

@@ -8,7 +8,7 @@
  */
 #include "bench/meters.h"
 #include "bench/meters/selection.h"
-
+#include "bench/options.h"
 #include <stdio.h>
 
 #if defined(__has_include)
@@ -92,11 +92,10 @@ static bool under_callgrind(void) {
 static int run(int argc, char **argv) {
     hy_selection selection = {
         .command = "instructions", .tier = HY_TIER_QUICK, .operations = 2000, .epochs = 2, .seed = 1};
-    if (!hy_selection_parse(&selection, argc, argv)) return 2;
-    if (!selection.list && !under_callgrind()) return 2;
+    if (!hy_selection_parse(&selection, argc, argv)) return HY_EXIT_USAGE;
+    if (!selection.list && !under_callgrind()) return HY_EXIT_USAGE;
     meter self = {&selection, 0};
-    int failed = hy_selection_each(&selection, run_cell, &self);
-    return failed < 0 ? 2 : failed > 0;
+    return hy_selection_each(&selection, run_cell, &self);
 }
 
 #else
@@ -104,7 +103,7 @@ static int run(int argc, char **argv) {
 static int run(int argc, char **argv) {
     (void)argc, (void)argv;
     fputs("heapyard-bench instructions: not in this build: install valgrind\n", stderr);
-    return 2;
+    return HY_EXIT_USAGE;
 }
 
 #endif

@@ -66,8 +66,8 @@ static bool listed(const char *list, const char *name) {
     return false;
 }
 
-/* A name that is listed and unknown is a usage error: a filter that silently fits nothing would make a
- * run that measured nothing. */
+/* A name that is listed and unknown is a usage error: a filter that fits nothing would make a run that
+ * measures nothing and says so nowhere. */
 static bool names_known(const hy_selection *selection) {
     char name[128];
     for (const char *list = selection->rows; (list = next_name(list, name, sizeof name));) {
@@ -83,7 +83,7 @@ typedef struct visit {
     const hy_selection *selection;
     bool (*run)(void *context, const hy_subject *subject);
     void *context;
-    int failed_count;
+    bool failed; /* one of the calls */
 } visit;
 
 static void print_cell(const hy_subject *subject) {
@@ -99,7 +99,7 @@ static void visit_cell(visit *visitor, const hy_subject *subject) {
     if (visitor->selection->list) {
         print_cell(subject);
     } else if (!visitor->run(visitor->context, subject)) {
-        visitor->failed_count++;
+        visitor->failed = true;
     }
 }
 
@@ -123,8 +123,8 @@ static void visit_rows(visit *visitor, const hy_row *const *rows, size_t count) 
 
 int hy_selection_each(
     const hy_selection *selection, bool (*run)(void *context, const hy_subject *subject), void *context) {
-    if (!names_known(selection)) return -1;
-    visit visitor = {selection, run, context, 0};
+    if (!names_known(selection)) return HY_EXIT_USAGE;
+    visit visitor = {selection, run, context, false};
     size_t count;
     if (!hy_plugins_label(0)) {
         const hy_row *const *rows = hy_registry_rows(&count);
@@ -134,7 +134,7 @@ int hy_selection_each(
         const hy_row *const *rows = hy_plugins_rows(hy_plugins_label(i), &count);
         visit_rows(&visitor, rows, count);
     }
-    return visitor.failed_count;
+    return visitor.failed ? HY_EXIT_HARNESS : HY_EXIT_GOOD;
 }
 
 bool hy_subject_make(const hy_subject *subject, hy_allocator child, hy_instance *instance) {

@@ -28,12 +28,13 @@ typedef struct hy_subject {
     const hy_cell *cell;
 } hy_subject;
 
-/* Reads the arguments over the defaults that are in `selection`, and loads the plugins. Returns: true;
- * or false after one line on standard error (a usage error). */
+/* Reads the arguments over the defaults that are in `selection`, and loads the plugins. False: a usage
+ * error, printed as one line. */
 bool hy_selection_parse(hy_selection *selection, int argc, char **argv);
 
 /* Calls run(context, subject) for every cell that applies, row by row, or prints them where `list` is
- * set. Returns: how many of the calls were false, or -1 where a name is unknown (told in one line). */
+ * set. Returns the exit status: HY_EXIT_HARNESS where one of the calls was false, HY_EXIT_USAGE where a name
+ * is unknown, after one line on standard error. */
 int hy_selection_each(
     const hy_selection *selection, bool (*run)(void *context, const hy_subject *subject), void *context);
 
