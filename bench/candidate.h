@@ -1,7 +1,7 @@
 /* candidate.h: one allocator under one workload: an instance, and a session for each thread.
  *
- * Every meter runs its allocators through this. A candidate's label is its row's name, as
- * hy_plugins_find takes it ("arena", "arena@head", and "empty" for no allocator at all); with ":direct"
+ * The meters of time and of memory run their allocators through this. A candidate's label is its row's name,
+ * as hy_plugins_find takes it ("arena", "arena@head", and "empty" for no allocator at all); with ":direct"
  * behind it, the row's own inline loop runs instead of the virtual one.
  */
 #ifndef HEAPYARD_CANDIDATE_H

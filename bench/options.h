@@ -27,7 +27,7 @@ bool hy_options_parse(const char *command, int argc, char **argv, const hy_optio
 bool hy_options_number(const char *command, const char *option, const char *text, uint64_t least,
     uint64_t greatest, uint64_t *out);
 
-/* The name nearest to what somebody typed. */
+/* The name nearest to what was typed. */
 const char *hy_nearest_name(const char *typed, const char *const *names, size_t count);
 
 /* A row of this build (or of a plugin, or "empty"), or NULL, printed as above: unknown, or not in

@@ -3,17 +3,17 @@
 #include "bench/session.h"
 #include <string.h>
 
-/* Time to come once past every live block, at the speed of a cache miss or so. */
+/* Time to touch a live block once, at about the cost of a cache miss. */
 #define NS_PER_LIVE_BLOCK 20
 /* An operation's time, where nothing has been measured yet. */
 #define NS_PER_OPERATION 50
 /* A candidate that needs more than so many epochs' time for the common count has its own. */
 #define SLOW_FACTOR 8
-/* The same where all must run the same segments: only those that would hold up everybody. */
+/* The same where all must run the same segments: only those that would delay all others too long. */
 #define SLOW_FACTOR_SEGMENTS 50
 /* A slow candidate's own count is at least this, where that takes at most so many epochs' time. An epoch
- * of one or two operations would time the scheduler: with threads its time is wall time, and whoever
- * is descheduled once in it makes all of its operations look a thousand times slower. */
+ * of one or two operations would time the scheduler: with threads its time is wall time, and one that loses
+ * its core in it seems a thousand times slower than it is. */
 #define SLOW_OPERATIONS_MIN 64
 #define SLOW_EPOCHS_MAX 64
 #define CALIBRATION_OPERATIONS 64
@@ -38,7 +38,7 @@ uint64_t hy_sample_warm_ns(const hy_workload *workload, const hy_demand *demand,
     return pass < least ? least : pass < epoch_ns ? pass : epoch_ns;
 }
 
-/* One measurement under way. */
+/* The state of one measurement. */
 typedef struct sampling {
     const hy_sample_plan *plan;
     hy_candidate *candidates;
@@ -83,7 +83,7 @@ static void start_candidate(sampling *run, size_t index, hy_thread_team *team) {
     samples->checksum = hy_candidate_checksum(candidate);
 }
 
-/* The quickest of a few: whoever is interrupted in so short a time would seem far too slow. */
+/* The quickest of a few: a single interrupt would make so short a run look far too slow. */
 static double quickest_ns(hy_candidate *candidate, uint64_t operations) {
     double quickest = 1e300;
     for (int i = 0; i < CALIBRATION_TRIES; i++) {

@@ -4,13 +4,13 @@
  *   round 2   a c b  b c a        a random permutation, then its reverse (ABBA)
  *   …
  *
- * Whatever the machine does in the meantime happens to all of them. A round gives each candidate one
+ * A disturbance of the machine thus meets all of them alike. A round gives each candidate one
  * number: the time of its two epochs divided by their operations. Statistics over rounds and
  * processes are made elsewhere, from these raw numbers.
  *
  * All candidates run the same number of operations per epoch, chosen so that the median candidate
  * takes the epoch's time; only those that are far slower run fewer, but never one or two. The warm-up before
- * each epoch brings the candidate's working set back into the caches that its neighbours have used.
+ * each epoch brings the candidate's working set back into the caches that the others have used since.
  */
 #ifndef HEAPYARD_SAMPLER_H
 #define HEAPYARD_SAMPLER_H

@@ -98,7 +98,7 @@ static void refusing_destroy(const hy_row *row, void *instance) {
     (void)row, (void)instance;
 }
 
-static void test_what_refuses_is_told_and_costs_only_itself(void **state) {
+static void test_a_refusal_is_reported_and_costs_only_itself(void **state) {
     (void)state;
     const hy_row refusing = {.name = "refusing", .make = refusing_make, .destroy = refusing_destroy};
     const hy_row failing = {.name = "failing_to_begin", .make = failing_make, .destroy = refusing_destroy};
@@ -114,7 +114,7 @@ static void test_what_refuses_is_told_and_costs_only_itself(void **state) {
     hy_samples_free(samples, 3, ROUNDS);
 }
 
-/* Large live sets get longer epochs and a warm-up that comes past all of them. */
+/* Large live sets get longer epochs and a warm-up that touches all of them. */
 static void test_epochs_grow_with_the_live_set(void **state) {
     (void)state;
     const hy_workload *window = hy_workload_find("window");
@@ -207,7 +207,7 @@ int main(void) {
         cmocka_unit_test(test_every_round_of_every_candidate_has_a_time),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_where_names_the_candidate),
-        cmocka_unit_test(test_what_refuses_is_told_and_costs_only_itself),
+        cmocka_unit_test(test_a_refusal_is_reported_and_costs_only_itself),
         cmocka_unit_test(test_epochs_grow_with_the_live_set),
         cmocka_unit_test(test_slow_candidates_get_enough_operations),
         cmocka_unit_test(test_a_thread_team_runs_every_task_once_in_each_thread),

@@ -150,7 +150,7 @@ uint64_t hy_thread_team_run(hy_thread_team *team, hy_thread_team_task task, void
 }
 
 bool hy_thread_team_barrier(hy_thread_team *team) {
-    /* Nobody is released before all have arrived, so all of them wait for the same value to change. */
+    /* No thread is released before all have arrived, so all of them wait for the same value to change. */
     uint32_t releases = atomic_load_explicit(&team->releases, memory_order_relaxed);
     uint32_t arrived = atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) + 1;
     if (arrived == team->threads) return true;
@@ -178,7 +178,7 @@ static void pin_one(pthread_t thread, size_t core) {
     pthread_setaffinity_np(thread, sizeof one, &one);
 }
 
-/* As far apart as they go: neighbours may be two halves of one core. */
+/* As far apart as they go: cores with adjacent numbers may be two hardware threads of one. */
 void hy_thread_team_pin(hy_thread_team *team) {
     if (team->threads == 1 || team->pinned) return;
     if (pthread_getaffinity_np(pthread_self(), sizeof team->cores, &team->cores) != 0) return;

@@ -49,7 +49,7 @@ typedef struct hy_session {
     const hy_workload *workload;
     hy_instance *instance;
     hy_allocator allocator;
-    const hy_observer *observer; /* NULL: nobody looks */
+    const hy_observer *observer; /* NULL: none */
     hy_thread_team *team;        /* of the threads that share the instance; NULL: one thread alone */
     bool verify;                 /* work out the checksum from first words read back */
     bool direct;                 /* the row's direct-call loop instead of the vtable */

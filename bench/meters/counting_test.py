@@ -46,7 +46,7 @@ def test_what_a_header_costs_is_seen():
         assert record["metrics"]["beyond_live_bytes"] >= 8
 
 
-def test_fragmentation_is_told_for_large_live_sets_only():
+def test_fragmentation_is_reported_for_large_live_sets_only():
     (mixed,) = metrics("headered", "mixed")
     assert mixed["metrics"]["fragmentation_permille"] >= 1000
     assert all("fragmentation_permille" not in record["metrics"] for record in metrics("headered", "pair"))

@@ -3,7 +3,7 @@
  *   tables touched │ run, a look after each step         │ all freed │ 0.1 s │ 1 s
  *   start_rss      │ peak_rss (VmHWM), series, live_peak │ at once   │ idle  │ idle
  *
- * Resident sizes are the process's, in bytes: whoever wants the allocator's takes start_rss off. The
+ * Resident sizes are the process's, in bytes; the allocator's share is what they exceed start_rss by. The
  * peak is the kernel's own mark, reset at the start. Nothing is trimmed by hand: what an allocator
  * gives back by itself, at once or while the process idles, is what is asked here.
  */
@@ -57,7 +57,7 @@ typedef struct memory_options {
 } memory_options;
 
 /* A number in KiB that stands after `key` in a small file of /proc, in bytes; 0 where there is none.
- * Without stdio's buffers: reading must not move what it tells. */
+ * Without stdio's buffers: reading must not change what is read. */
 static uint64_t read_proc(const char *path, const char *key) {
     char text[4096];
     int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -139,7 +139,8 @@ static void watch_idle(hy_candidate *candidate, memory_result *result) {
     result->rss_after_1s = rss_exact();
 }
 
-/* Batches are looked at from inside; with several threads only whole steps are. */
+/* With one thread the workload itself reports its live bytes within fills and batches; with several, memory
+ * is read after whole steps only. */
 static bool measure(const memory_run *run, hy_thread_team *team) {
     hy_candidate *candidate = run->candidate;
     memory_result *result = run->result;

@@ -1,7 +1,7 @@
 /* sample.c: the time of one cell's allocators, interleaved in this process, as one line of JSON.
  *
- * --where names a file that always says which allocator runs at the moment: what a crash or a hang is
- * to be blamed on.
+ * --where names a file that holds, at every moment, the name of the allocator that runs: after a crash or a
+ * hang it says which one caused it.
  */
 #include "bench/meters.h"
 #include "bench/meters/cell_options.h"
@@ -36,7 +36,9 @@ static bool read_options(int argc, char **argv, sample_options *options) {
         {.name = "out",
             .value = &options->out,
             .help = "file that the line is appended to (standard output)"},
-        {.name = "where", .value = &options->where, .help = "file that names the allocator under way"},
+        {.name = "where",
+            .value = &options->where,
+            .help = "file that holds the name of the allocator that runs"},
         {.name = "plugin", .add = hy_options_plugin, .help = "label=path: allocators from a shared library"},
     };
     return hy_options_parse(command, argc, argv, table, sizeof table / sizeof table[0]);

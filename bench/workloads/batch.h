@@ -2,8 +2,9 @@
  * freeing each, in the order they came.
  *
  * Shared by `request` (mixed small sizes) and `bulk` (one size). An operation is one block, with its
- * share of the end; an epoch is whole batches. With more than one thread nobody may reset under the
- * others' feet: they meet, one resets, and all go on; the meeting is timed with the batch.
+ * share of the end; an epoch is whole batches. Several threads share one instance, whose reset ends the
+ * blocks of all of them: they wait at a barrier, one of them resets, and all go on. The wait is timed with
+ * the batch.
  */
 #ifndef HEAPYARD_BATCH_H
 #define HEAPYARD_BATCH_H
@@ -66,7 +67,7 @@ HY_INLINE void batch_end_all(const hy_session *head) {
     if (head->team) hy_thread_team_release(head->team);
 }
 
-/* One batch through a reset. Nobody needs the addresses, unless somebody verifies. */
+/* One batch through a reset. The addresses are kept for the checksum only. */
 HY_INLINE uint64_t batch_reset(batch_session *session, hy_allocator allocator, bool verify) {
     batch_take_range(session, allocator, 0, session->count, verify);
     uint64_t checksum = verify ? batch_words(session) : 0;
