@@ -91,5 +91,7 @@ bool hy_cell_options_candidates(const char *command, const char *rows, const hy_
         fprintf(stderr, "heapyard-bench %s: no allocator is named, or none applies (heapyard-bench list)\n",
             command);
     }
-    return good && *count > 0;
+    if (good && *count > 0) return true;
+    hy_cell_candidates_free(*candidates, rows);
+    return false;
 }
