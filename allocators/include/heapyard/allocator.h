@@ -1,7 +1,7 @@
 /* heapyard/allocator.h: the contract, and the front door through which every caller passes.
  *
- * An allocator is a value of two words: what it works on, and a table of four functions. Whoever
- * frees, resizes or remaps gives back the size and the alignment that the block lives with; that is
+ * An allocator is a value of two words: what it works on, and a table of four functions. A caller
+ * that frees, resizes or remaps gives back the size and the alignment that the block lives with; that is
  * what makes headers unnecessary and the fast path short.
  *
  * What holds for every allocator:
@@ -78,7 +78,7 @@ HY_INLINE void *hy_zero_size_pointer(hy_align align) {
 HY_INLINE void hy_fill(void *ptr, size_t size) {
     (void)ptr, (void)size;
 #if HY_FILLS
-    /* No block is larger; a compiler that knows the size of a request that must fail is told so, in a
+    /* No block is larger; a compiler that knows the size of a request that must fail is given this, in a
      * form that is understood without optimisation too. */
     size_t bytes = size > PTRDIFF_MAX ? 0 : size;
     memset(ptr, HY_FILL_BYTE, bytes);
@@ -146,7 +146,8 @@ HY_INLINE HY_WARN_UNUSED bool hy_resize(
  * ptr, old_size, align: a live block as it lives; new_size: in bytes.
  * Returns: the block's address, which may be new, contents kept up to the smaller size; NULL where
  * refused, nothing changed (hy_realloc copies instead). To 0 the block is freed and the result is the
- * zero-size pointer; from 0 to more it is NULL. */
+ * zero-size pointer; from 0 to more it is NULL. O(1) plus the allocator's own cost, at most a copy of the
+ * smaller size. */
 HY_INLINE HY_WARN_UNUSED void *hy_remap(
     hy_allocator allocator, void *ptr, size_t old_size, size_t new_size, hy_align align) {
     if (HY_UNLIKELY(new_size == 0)) {

@@ -13,11 +13,10 @@
  * Ownership: chunks belong to the arena, which owns nothing else; the child must outlive it. An arena
  * may be another's child. Thread-safety: none; one thread at a time.
  * Errors: NULL or false where the child refuses; nothing has changed then. With options.fatal, exhaustion
- * prints `fatal: arena exhausted` and aborts. A pointer that is no block of this arena is told at check level
- * 2; so is a state that no arena gave.
- * Cost: alloc, free, resize O(1), but for the child's work on each growth; reset O(1) in the steady state,
- * else O(chunks), which is O(log bytes). Overhead: two words a chunk, and blocks end at multiples of 8.
- * After Zig's ArenaAllocator.
+ * prints `fatal: arena exhausted` and aborts. A pointer that is no block of this arena is reported at check
+ * level 2; so is a state that no arena gave. Cost: alloc, free, resize O(1), but for the child's work on each
+ * growth; reset O(1) in the steady state, else O(chunks), which is O(log bytes). Overhead: two words a chunk,
+ * and blocks end at multiples of 8. After Zig's ArenaAllocator.
  */
 #ifndef HEAPYARD_ARENA_H
 #define HEAPYARD_ARENA_H
@@ -76,27 +75,32 @@ typedef enum hy_arena_reset_mode {
 /* Starts an arena with options, or without where options is NULL (which can't fail).
  * HY_OUT_OF_MEMORY: the child refused options->capacity. HY_INVALID: fixed or fatal, but no capacity
  * (check levels 1 and 2 say so on standard error).
- * After an error the arena holds nothing and deinit is allowed. */
+ * After an error the arena holds nothing and deinit is allowed. At most one call of the child. */
 HY_API hy_error hy_arena_init(hy_arena *arena, hy_allocator child, const hy_arena_options *options);
 
-/* Ends every block and gives every chunk back; the struct can be used again, and grows then. */
+/* Ends every block and gives every chunk back; the struct can be used again, and grows then. Can't fail.
+ * O(chunks). */
 HY_API void hy_arena_deinit(hy_arena *arena);
 
 /* Ends every block. limit: bytes for blocks, read in the mode that has one. True: what the mode says is
  * kept. False: it could not be (the child refused one chunk of that size); the arena is usable, and keeps
  * what it can, never more than the limit. An arena with options.fixed has no capacity after FREE_ALL, and
- * refuses. */
+ * refuses. O(1) where one chunk of the size is there already, else O(chunks). */
 HY_API bool hy_arena_reset(hy_arena *arena, hy_arena_reset_mode mode, size_t limit);
 
-/* Makes sure that one block of this size and alignment, or as many smaller ones as fit in it, can be
- * made without asking the child. False: refused, nothing changed. Requires: size > 0. */
+/* Makes sure that one block of `size` bytes at a multiple of align, or as many smaller ones as fit in it, can
+ * be made without asking the child. Returns true where there is room, or was made by growing the newest chunk
+ * or taking another; false where the child refuses or the arena is fixed: nothing changed, also with
+ * options.fatal. Requires: size > 0. O(1) where there is room, else O(chunks) and up to four calls of the
+ * child. */
 HY_API HY_WARN_UNUSED bool hy_arena_reserve(hy_arena *arena, size_t size, hy_align align);
 
-/* Takes the state out of the arena, which holds nothing afterwards. */
+/* Takes the state out of the arena, which holds nothing afterwards. Its blocks live on; they are the state's
+ * owner's to end, by hy_arena_promote and a deinit. O(1). */
 HY_API hy_arena_state hy_arena_demote(hy_arena *arena);
 
 /* An arena over `child`, which must be the one that the state's chunks came from; without options.
- * The state must not be used again. */
+ * The state must not be used again. At check level 2 a state that no arena gave is misuse. O(1). */
 HY_API hy_arena hy_arena_promote(hy_arena_state state, hy_allocator child);
 
 /* Remembers a place. O(1). */
@@ -129,10 +133,12 @@ HY_API bool hy_arena_owns(const hy_arena *arena, const void *ptr);
 /* Walks all chunks; whether everything holds together. O(chunks). */
 HY_API bool hy_arena_check(const hy_arena *arena);
 
-/* Makes room for the block and allocates it, or gives up. */
+/* The rest of hy_arena_alloc: makes room for the block and allocates it. NULL: the child refuses, or the
+ * arena is fixed. O(chunks) and up to four calls of the child. */
 HY_API void *hy_arena_alloc_slow(hy_arena *arena, size_t size, hy_align align);
 
-/* A block from the newest chunk; NULL: it has no room. Requires: size > 0. */
+/* A block of `size` bytes at a multiple of align from the newest chunk; NULL: it has no room, nothing
+ * changed. Requires: size > 0. O(1). */
 HY_INLINE HY_WARN_UNUSED void *hy_arena_alloc_here(hy_arena *arena, size_t size, hy_align align) {
     HY_ASSERT(size != 0, "a block of no bytes is asked for");
     HY_ASSERT(arena->state.next % 8 == 0, "the arena's next byte is no multiple of 8");
@@ -151,7 +157,8 @@ HY_INLINE HY_WARN_UNUSED void *hy_arena_alloc_here(hy_arena *arena, size_t size,
     return (void *)start;
 }
 
-/* A block, or NULL where the child refuses. Requires: size > 0. */
+/* A block of `size` bytes at a multiple of align, the arena's until it ends; NULL where the child refuses,
+ * nothing changed. Requires: size > 0. O(1), but for growth. */
 HY_INLINE HY_WARN_UNUSED void *hy_arena_alloc(hy_arena *arena, size_t size, hy_align align) {
     void *block = hy_arena_alloc_here(arena, size, align);
     return HY_LIKELY(block != NULL) ? block : hy_arena_alloc_slow(arena, size, align);
@@ -168,7 +175,7 @@ HY_INLINE bool hy_arena_is_newest(const hy_arena *arena, const void *ptr, size_t
     return (((uintptr_t)ptr + size + 7) & ~(uintptr_t)7) == arena->state.next;
 }
 
-/* Ends a block: the newest one's bytes can be used again. */
+/* Ends a block, which has `size` bytes: the newest one's bytes can be used again. O(1). */
 HY_INLINE void hy_arena_free(hy_arena *arena, void *ptr, size_t size) {
 #if HY_CHECK >= 2
     HY_REQUIRE(hy_arena_owns(arena, ptr), "hy_arena_free", (uintptr_t)ptr, "a block of this arena");
@@ -180,8 +187,10 @@ HY_INLINE void hy_arena_free(hy_arena *arena, void *ptr, size_t size) {
     }
 }
 
-/* Shrinks any block, and grows the newest, its chunk with it where the child can. Requires: both sizes > 0.
- */
+/* Changes a block's size in place, sizes in bytes: shrinks any block, and grows the newest, its chunk with it
+ * where the child can. Returns true: the block lives with new_size, its contents up to the smaller size kept;
+ * false: it is not the newest and would grow, the child refuses, or the arena is fixed, and nothing changed.
+ * Requires: both sizes > 0. O(1), but O(chunks) and up to two calls of the child where the chunk grows. */
 HY_API HY_WARN_UNUSED bool hy_arena_resize(hy_arena *arena, void *ptr, size_t old_size, size_t new_size);
 
 /* The vtable's slots over the functions above; self is an hy_arena. */

@@ -10,24 +10,22 @@
  *   hy_arena_shared_reset(&shared, HY_ARENA_RETAIN_CAPACITY, 0);
  *   hy_arena_shared_deinit(&shared);
  *
- * What a thread makes last, it can free and resize; every other block ends at the reset, whoever frees it.
- * A block may be used by any thread, as long as these are ordered by other means.
+ * What a thread makes last, it can free and resize; every other block ends at the reset, whichever thread
+ * frees it. A block may be used by any thread, as long as these are ordered by other means.
  *
- * Threads: HY_THREAD_SLOTS - 1 have a part of their own at once; where the process has more that allocate
- * from shared arenas, the others use one part together, behind the lock. A thread's part goes on, chunk and
- * all, with the next thread that comes when it has ended.
- * Ownership: chunks belong to the arena; the child must outlive it.
- * Thread-safety: the allocator's four functions, capacity and owns. All else only while no thread is inside
- * one of them, and ordered with what they did: check level 2 tells a reset that finds somebody inside.
- * After fork, a process that had several threads must not use it.
- * Errors: NULL or false where the child refuses; nothing has changed then. A pointer that is no block of this
- * arena is told at check level 2.
- * Cost: alloc, free, resize O(1), but for the child's work on each growth; reset O(threads seen) in the
- * steady state. Overhead: 4.2 KiB the struct, two words a chunk, blocks end at multiples of 8. Each part
- * grows by half of what it holds, and begins with 512 bytes: what T threads hold is at most three times what
- * they were given (five, where blocks are as large as chunks), and 512 bytes for each, as if each had an
- * arena of its own. After an idea in protobuf's arena and RocksDB's concurrent one; growth and modes are
- * hy_arena's.
+ * Threads: HY_THREAD_SLOTS - 1 have an arena (a lane) of their own at once; where the process has more that
+ * allocate from shared arenas, the others use one lane together, behind the lock. A thread's lane goes on,
+ * chunk and all, with the next thread that comes when it has ended. Ownership: chunks belong to the arena;
+ * the child must outlive it. Thread-safety: the allocator's four functions, capacity and owns. All else only
+ * while no thread is inside one of them, and ordered with what they did: check level 2 reports a reset that
+ * finds a thread inside. After fork, a process that had several threads must not use it. Errors: NULL or
+ * false where the child refuses; nothing has changed then. A pointer that is no block of this arena is
+ * reported at check level 2. Cost: alloc, free, resize O(1), but for the child's work on each growth; reset
+ * O(threads seen) in the steady state. Overhead: 4.2 KiB the struct, two words a chunk, blocks end at
+ * multiples of 8. Each lane grows by half of what it holds, and begins with 512 bytes: what T threads hold is
+ * at most three times what they were given (five, where blocks are as large as chunks), and 512 bytes for
+ * each, as if each had an arena of its own. After an idea in protobuf's arena and RocksDB's concurrent one;
+ * growth and modes are hy_arena's.
  */
 #ifndef HEAPYARD_ARENA_SHARED_H
 #define HEAPYARD_ARENA_SHARED_H
@@ -38,7 +36,7 @@
 
 HY_BEGIN_DECLS
 
-/* One thread's part. Only the slot's owner moves its pointer; only who has the lock changes its chunks. */
+/* One thread's arena. Only the slot's owner moves its pointer; only the lock's holder changes its chunks. */
 typedef struct hy_arena_lane {
     hy_arena arena;
 } HY_CACHE_ALIGNED hy_arena_lane;
@@ -62,14 +60,15 @@ typedef struct hy_arena_shared {
         }                                                                                                    \
     }
 
-/* The same for a struct that is there already. */
+/* The same for a struct that is there already. Before any other thread sees it. O(HY_THREAD_SLOTS). */
 HY_API void hy_arena_shared_init(hy_arena_shared *shared, hy_allocator child);
 
-/* Ends every block and gives every chunk back; the struct can be used again. */
+/* Ends every block and gives every chunk back; the struct can be used again. Not while a thread is inside a
+ * call. O(chunks). */
 HY_API void hy_arena_shared_deinit(hy_arena_shared *shared);
 
-/* Ends every block of every thread. Modes as hy_arena_reset, for each thread's part: RETAIN_CAPACITY keeps
- * one chunk each, RETAIN_WITH_LIMIT shares the limit out (what one part does not need goes to the others).
+/* Ends every block of every thread. Modes as hy_arena_reset, for each thread's lane: RETAIN_CAPACITY keeps
+ * one chunk each, RETAIN_WITH_LIMIT shares the limit out (what one lane does not need goes to the others).
  * True: what the mode says is kept. False: the child refused a part of it; all is usable. */
 HY_API bool hy_arena_shared_reset(hy_arena_shared *shared, hy_arena_reset_mode mode, size_t limit);
 
@@ -94,7 +93,8 @@ HY_API void hy_arena_shared_free_slow(hy_arena_shared *shared, void *ptr, size_t
 HY_API void hy_arena_shared_enter(hy_arena_shared *shared, const char *function);
 HY_API void hy_arena_shared_leave(hy_arena_shared *shared);
 
-/* A block, or NULL where the child refuses. Requires: size > 0. */
+/* A block of `size` bytes at a multiple of align, or NULL where the child refuses: nothing changed then.
+ * Requires: size > 0. Thread-safe. O(1), but for growth. */
 HY_INLINE HY_WARN_UNUSED void *hy_arena_shared_alloc(hy_arena_shared *shared, size_t size, hy_align align) {
 #if HY_CHECK >= 2
     hy_arena_shared_enter(shared, "hy_arena_shared_alloc");
@@ -107,7 +107,7 @@ HY_INLINE HY_WARN_UNUSED void *hy_arena_shared_alloc(hy_arena_shared *shared, si
     return block;
 }
 
-/* Ends a block: the bytes of the calling thread's newest can be used again. */
+/* Ends a block: the bytes of the calling thread's newest can be used again. Thread-safe. O(1). */
 HY_INLINE void hy_arena_shared_free(hy_arena_shared *shared, void *ptr, size_t size) {
 #if HY_CHECK >= 2
     hy_arena_shared_enter(shared, "hy_arena_shared_free");
@@ -127,7 +127,8 @@ HY_INLINE void hy_arena_shared_free(hy_arena_shared *shared, void *ptr, size_t s
 }
 
 /* Shrinks any block, and grows the calling thread's newest, its chunk with it where the child can.
- * Requires: both sizes > 0. */
+ * True: the block lives with new_size; false: nothing changed. Requires: both sizes > 0. Thread-safe. O(1),
+ * but for the chunk's growth. */
 HY_API HY_WARN_UNUSED bool hy_arena_shared_resize(
     hy_arena_shared *shared, void *ptr, size_t old_size, size_t new_size);
 

@@ -24,7 +24,7 @@ HY_BEGIN_DECLS
 
 /* A live block as it was asked for. size > 0, and address + size does not wrap. */
 typedef struct hy_indexed_block {
-    uintptr_t address; /* 0 where a function has none to tell */
+    uintptr_t address; /* 0 where a function knows none */
     size_t size;
     hy_align align;
 } hy_indexed_block;
@@ -58,10 +58,11 @@ typedef enum hy_block_index_result {
 /* Forgets every block and gives all nodes back; the index is empty and can be used again. O(n). */
 HY_API void hy_block_index_deinit(hy_block_index *index);
 
-/* Fetches the nodes that one addition may need. */
+/* Fetches the nodes that one addition may need. False: the allocator refused; what was fetched stays ready.
+ * O(height). */
 HY_API HY_COLD bool hy_block_index_reserve_more(hy_block_index *index);
 
-/* Makes sure that the next addition needs no memory. False: the allocator refused; nothing changed. */
+/* Makes sure that the next addition needs no memory. False: the allocator refused; no block was added. */
 HY_INLINE bool hy_block_index_reserve(hy_block_index *index) {
     return HY_LIKELY(index->spare_count >= index->height + 2) || hy_block_index_reserve_more(index);
 }

@@ -10,7 +10,7 @@
  * Errors: NULL or false where the region has no room; nothing has changed then.
  * Cost: every function is O(1). Overhead: none but the bytes skipped to align a block (with
  * AddressSanitizer, blocks also end at multiples of 8 while 64 bytes or more are left, so that an
- * overflow is told at its first byte).
+ * overflow is reported at its first byte).
  * After Zig's BumpAllocator.
  */
 #ifndef HEAPYARD_BUMP_H
@@ -58,7 +58,7 @@ HY_INLINE bool hy_bump_start(uintptr_t next, hy_align align, uintptr_t *start) {
 }
 
 /* Where the block after one that stops at `stop` may start. The same for the same arguments, so that
- * the newest block can be told by its end. */
+ * the newest block can be recognised by its end. */
 HY_INLINE uintptr_t hy_bump_after(uintptr_t stop, uintptr_t end) {
 #if HY_ASAN
     if (end - stop >= 64) return (stop + 7) & ~(uintptr_t)7;
@@ -72,7 +72,8 @@ HY_INLINE char *hy_bump_next(const hy_bump *bump) {
     return (char *)((uintptr_t)bump->last + 1);
 }
 
-/* A block, or NULL where the region has no room for it. Requires: size > 0. */
+/* A block of `size` bytes at a multiple of align, or NULL where the region has no room for it: nothing
+ * changed then. Requires: size > 0. */
 HY_INLINE HY_WARN_UNUSED void *hy_bump_alloc(hy_bump *bump, size_t size, hy_align align) {
     HY_ASSERT(size != 0, "a block of no bytes is asked for");
     HY_ASSERT((uintptr_t)bump->last + 1 <= (uintptr_t)bump->end, "the bump lies behind its region");
@@ -91,8 +92,8 @@ HY_INLINE HY_WARN_UNUSED void *hy_bump_alloc(hy_bump *bump, size_t size, hy_alig
     return (void *)start;
 }
 
-/* Shrinks any block (its tail is lost until a restore); grows the newest while there is room.
- * Requires: as the vtable's resize. */
+/* Shrinks any block (its tail is lost until a restore); grows the newest while there is room. True: the block
+ * lives with new_size; false: nothing changed. Requires: as the vtable's resize. */
 HY_INLINE HY_WARN_UNUSED bool hy_bump_resize(hy_bump *bump, void *ptr, size_t old_size, size_t new_size) {
     HY_ASSERT(new_size != 0, "a block is resized to no bytes");
     uintptr_t start = (uintptr_t)ptr, end = (uintptr_t)bump->end, stop;
@@ -120,7 +121,8 @@ HY_INLINE hy_bump_mark hy_bump_save(const hy_bump *bump) {
     return mark;
 }
 
-/* Ends every block made since the mark was saved. */
+/* Ends every block made since the mark was saved, and what blocks made before it grew by. At check levels 1
+ * and 2 a mark behind the newest block is misuse. */
 HY_INLINE void hy_bump_restore(hy_bump *bump, hy_bump_mark mark) {
     HY_REQUIRE((uintptr_t)mark.last + 1 <= (uintptr_t)hy_bump_next(bump), "hy_bump_restore",
         (uintptr_t)mark.last, "a mark that no restore went behind");

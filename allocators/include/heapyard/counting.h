@@ -138,12 +138,12 @@ HY_INLINE hy_allocator hy_counting_allocator(hy_counting *counting) {
     return allocator;
 }
 
-/* Whether the counters agree with each other. O(buckets). */
+/* Whether the counters agree with each other: not while another thread counts. O(buckets). */
 HY_API bool hy_counts_check(const hy_counts *counts);
 
 /* Threads with counters of their own; later ones share a set, more slowly. */
 #define HY_COUNTING_SHARDS 32
-/* A thread tells the others about its live bytes when they have moved by this much. */
+/* A thread adds its live bytes to the common counter when they have changed by this much. */
 #define HY_COUNTING_BATCH 16384
 
 /* What one thread counted. */
@@ -160,7 +160,8 @@ typedef struct hy_counting_shared {
     hy_counting_shard shards[HY_COUNTING_SHARDS + 1]; /* the last one is shared */
 } hy_counting_shared;
 
-/* The struct has a shard for each of HY_COUNTING_SHARDS threads: sizeof tells. */
+/* Starts all counts at 0. Before any other thread sees it. O(bytes of the struct), which has a shard for each
+ * of HY_COUNTING_SHARDS threads, some 21 KB in all. */
 HY_API void hy_counting_shared_init(hy_counting_shared *counting, hy_allocator child);
 
 /* The sum over all threads. May be called while others allocate: then each counter is one that it

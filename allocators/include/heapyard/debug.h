@@ -1,11 +1,11 @@
-/* heapyard/debug.h: an allocator that tells what was done wrong, where, and where the block came from.
+/* heapyard/debug.h: an allocator that reports what was done wrong, where, and where the block came from.
  *
  *   hy_debug debug;
  *   if (hy_debug_init(&debug, hy_libc(), NULL) != HY_OK) return 1;
  *   run(hy_debug_allocator(&debug));
  *   return hy_debug_deinit(&debug, NULL) == HY_OK ? 0 : 1;       prints every leak with its stack
  *
- * Told, each with a class of its own and the stacks that exist (allocation, first free, here):
+ * Reported, each with a class of its own and the stacks that exist (allocation, first free, here):
  *
  *   leak                   a block lives at deinit, or when detect_leaks is asked
  *   double free            a block is freed again
@@ -30,7 +30,7 @@
  * Memory without a live block goes back to the child beyond retained_bytes, the oldest first; a large block's
  * does soon. A double free is a foreign pointer then, unless retain_metadata keeps the record.
  *
- * What is told goes to the hook, else to standard error; then the program goes on, as if the wrong call had
+ * A report goes to the hook, else to standard error; then the program goes on, as if the wrong call had
  * not been made where that is safe (a free with the wrong size frees the block as it lives), or aborts, as
  * the config says. A record or chunk whose damage makes going on unsafe always aborts.
  *
@@ -126,7 +126,7 @@ typedef struct hy_debug_report {
  * allows, the bytes around the damage. May allocate through malloc. */
 HY_API void hy_debug_report_print(FILE *stream, const hy_debug_report *report);
 
-/* What is told of each finding. It may use other allocators, and this one but for its init and deinit. */
+/* Is called with each finding. It may use other allocators, and this one but for its init and deinit. */
 typedef void (*hy_debug_hook)(void *context, const hy_debug_report *report);
 
 /* What ASan and Valgrind are told is not to be touched. What they are told of they report themselves, at the
@@ -145,15 +145,15 @@ typedef struct hy_debug_config {
     bool safety;               /* guards, fills, poison, quarantine: true; else leaks and wrong calls only */
     bool thread_safe;          /* true */
     bool never_unmap;          /* freed memory is neither used again nor given back: false */
-    bool retain_metadata;      /* records outlive the memory they tell of, until flush_retained: false */
+    bool retain_metadata;      /* records outlive the memory they describe, until flush_retained: false */
     bool fault_on_use;         /* pages of its own a block, which can't be touched once it is freed: false */
     bool abort_on_report;      /* ends the program after the first report: false, go on and count */
     hy_debug_tools tools;      /* what ASan and Valgrind are told: HY_DEBUG_TOOLS_GUARDS */
     uint8_t fresh_byte;        /* over memory when it is handed out: 0xAA */
     uint8_t freed_byte;        /* over memory when it is freed: 0xDD */
     size_t fill_bytes;   /* of a larger block only the first and last half of so many bytes are filled and
-                            looked at, lest it costs more than its pages do: 32 KiB; at least 64, SIZE_MAX
-                            for all. With never_unmap all of it, whatever this says */
+                            looked at, so that it costs no more than its pages do: 32 KiB; at least 64,
+                            SIZE_MAX for all. With never_unmap all of it, whatever this says */
     size_t memory_limit; /* bytes that may live at once, as users asked for them: SIZE_MAX */
     size_t
         quarantine_blocks; /* frees of about the same size before memory serves again: 64 (at most 64 KiB) */
@@ -236,7 +236,8 @@ struct hy_debug {
 };
 
 /* Starts an instance; config may be NULL for the defaults. HY_INVALID: the config makes no sense, and
- * standard error says why (as hy_debug_config_problem); the instance refuses then, and deinit is allowed. */
+ * standard error says why (as hy_debug_config_problem); the instance refuses then, and deinit is allowed.
+ * Takes nothing from the child. O(1). */
 HY_API hy_error hy_debug_init(hy_debug *debug, hy_allocator child, const hy_debug_config *config);
 
 /* Reports what is damaged and what is still live, and gives all memory back. Returns HY_OK, or HY_LEAK with
@@ -244,28 +245,29 @@ HY_API hy_error hy_debug_init(hy_debug *debug, hy_allocator child, const hy_debu
  * No other thread may be inside. O(blocks + bytes freed and kept). */
 HY_API hy_error hy_debug_deinit(hy_debug *debug, size_t *leaks);
 
-/* The same without a word. */
+/* The same without any report. O(blocks freed and kept). */
 HY_API hy_error hy_debug_deinit_quietly(hy_debug *debug, size_t *leaks);
 
 /* Reports every live block as a leak, and ends nothing. Returns how many. O(blocks). */
 HY_API size_t hy_debug_detect_leaks(hy_debug *debug);
 
-/* Looks at every guard and every freed byte, reports what was written, and mends it, so that it is told
+/* Looks at every guard and every freed byte, reports what was written, and mends it, so that it is reported
  * once. Returns how many findings. Blocks that other threads resize meanwhile are seen before or after.
  * O(bytes of freed blocks + blocks). */
 HY_API size_t hy_debug_scan(hy_debug *debug);
 
-/* Walks the whole structure, guards and freed bytes without a word; whether everything holds. */
+/* Walks the whole structure, guards and freed bytes, without any report; whether everything holds.
+ * O(bytes of freed blocks + blocks). */
 HY_API bool hy_debug_check(hy_debug *debug);
 
 /* Gives back what is kept of the past: records of freed blocks (retain_metadata), chunks without a live
- * block; with never_unmap too. What was written into them is reported first. */
+ * block; with never_unmap too. What was written into them is reported first. O(what is kept). */
 HY_API void hy_debug_flush_retained(hy_debug *debug);
 
 /* Whether ptr lies in memory that holds, or held, this instance's blocks. O(1). */
 HY_API bool hy_debug_owns(hy_debug *debug, const void *ptr);
 
-/* Blocks that live now. */
+/* Blocks that live now. Thread-safe, O(1), as the two below. */
 HY_API size_t hy_debug_leaks(const hy_debug *debug);
 /* Double and invalid frees so far: also of foreign pointers and of other instances' blocks. */
 HY_API size_t hy_debug_double_frees(const hy_debug *debug);
@@ -273,7 +275,7 @@ HY_API size_t hy_debug_double_frees(const hy_debug *debug);
 HY_API hy_debug_counts hy_debug_counted(const hy_debug *debug);
 
 /* The same, summed over the process: instances that live, and what those that ended have left (their leaks
- * count as live for ever). Thread-safe. */
+ * count as live from then on). Thread-safe. */
 HY_API size_t hy_debug_process_leaks(void);
 HY_API size_t hy_debug_process_double_frees(void);
 HY_API hy_debug_counts hy_debug_process_counted(void);

@@ -1,4 +1,4 @@
-/* heapyard/default.h: the allocator that is taken where nobody named one.
+/* heapyard/default.h: the allocator that is taken where none is named.
  *
  * That is libc until the program names another. Most code should take an hy_allocator as a parameter
  * instead; this is for the few places that can't, and for main.
@@ -8,8 +8,8 @@
  *   hy_set_default(&chosen);
  *   char *text = hy_alloc_n(hy_default(), char, 100);
  *
- * A block is freed to the allocator that made it: whoever changes the default while blocks of the old one
- * live must keep that one's value. Thread-safe; O(1).
+ * A block is freed to the allocator that made it: a program that changes the default while blocks of the
+ * old one live must keep that one's value. Thread-safe; O(1).
  */
 #ifndef HEAPYARD_DEFAULT_H
 #define HEAPYARD_DEFAULT_H

@@ -55,7 +55,7 @@ typedef struct hy_failing {
     size_t frame_count;
 } hy_failing;
 
-/* options: NULL for the defaults. probability outside 0 … 1 is misuse. */
+/* Starts with all counts at 0. options: NULL for the defaults. probability outside 0 … 1 is misuse. O(1). */
 HY_API void hy_failing_init(hy_failing *failing, hy_allocator child, const hy_failing_options *options);
 
 /* Whether the call of this index is to be refused; counts it and keeps its stack where it is. */

@@ -6,18 +6,18 @@
  *
  * Two views of one buffer: hy_fixed_buffer_allocator for one thread, hy_fixed_buffer_shared_allocator
  * for many. The second allocates without a lock. A buffer is used through
- * one of them between two resets: at check levels 1 and 2 the other's next call is told as misuse.
+ * one of them between two resets: at check levels 1 and 2 the other's next call is reported as misuse.
  *
  * Ownership: the buffer stays the caller's and must outlive the blocks. In builds with AddressSanitizer,
  * and under Valgrind, what is not handed out must not be touched until hy_fixed_buffer_deinit.
  * Errors: NULL or false where there is no room; nothing has changed then. Sizes and alignments up to
  * the greatest can't wrap any sum. With hy_fixed_buffer_options.fatal, exhaustion prints
  * `fatal: fixed buffer exhausted` and aborts, and every free is a no-op (`used` stays). A
- * pointer that is no block of the buffer is told at check levels 1 and 2.
+ * pointer that is no block of the buffer is reported at check levels 1 and 2.
  * Cost: every function is O(1). Overhead: alignment. Blocks of the one-thread view that are aligned to 16 or
  * less end at a multiple of their alignment, or with the buffer: blocks of one alignment need no padding. One
  * that does, or is aligned to more, costs a call more. With AddressSanitizer, blocks also end at multiples of
- * 8 while 64 bytes or more are left, so that an overflow is told at its first byte.
+ * 8 while 64 bytes or more are left, so that an overflow is reported at its first byte.
  * After Zig's FixedBufferAllocator.
  */
 #ifndef HEAPYARD_FIXED_BUFFER_H
@@ -118,7 +118,7 @@ HY_INLINE bool hy_fixed_buffer_owns_range(const hy_fixed_buffer *fixed, const vo
 /* Whether the struct holds together. Not while another thread uses the buffer. */
 HY_API bool hy_fixed_buffer_check(const hy_fixed_buffer *fixed);
 
-/* Tells misuse where the buffer is in use through the other view, else notes this one. */
+/* Reports misuse where the buffer is in use through the other view, else notes this one. */
 HY_API void hy_fixed_buffer_enter(hy_fixed_buffer *fixed, hy_fixed_buffer_view view);
 /* The rest of hy_fixed_buffer_alloc: a block that needs padding, or the buffer's last bytes, or is refused.
  */
@@ -143,8 +143,8 @@ HY_INLINE bool hy_fixed_buffer_rounds(hy_align align) {
 }
 
 /* Where the block after one would begin, which rounds; beyond the buffer's end where the block ends with the
- * buffer, or can't lie in it. The same for the same arguments, so that the newest block can be told by its
- * end. With 64 bits the buffer lies below 2^63, and what is added is at most that: no sum wraps. */
+ * buffer, or can't lie in it. The same for the same arguments, so that the newest block can be recognised by
+ * its end. With 64 bits the buffer lies below 2^63, and what is added is at most that: no sum wraps. */
 HY_INLINE uintptr_t hy_fixed_buffer_stop(
     const hy_fixed_buffer *fixed, uintptr_t start, size_t size, hy_align align) {
     (void)fixed;
@@ -153,7 +153,7 @@ HY_INLINE uintptr_t hy_fixed_buffer_stop(
     return hy_bump_after(start + hy_align_forward(taken, align), fixed->end);
 }
 
-/* Tells a block that lies in another place than the buffer. Nothing at check level 0. */
+/* Reports a block that lies outside the buffer as misuse. Nothing at check level 0. */
 HY_INLINE void hy_fixed_buffer_require(
     const hy_fixed_buffer *fixed, const void *ptr, size_t size, const char *function) {
     (void)fixed, (void)ptr, (void)size, (void)function;
@@ -161,14 +161,15 @@ HY_INLINE void hy_fixed_buffer_require(
         hy_fixed_buffer_owns_range(fixed, ptr, size), function, (uintptr_t)ptr, "a block of this buffer");
 }
 
-/* A block, or NULL where there is no room for it. Requires: size > 0. */
+/* A block of `size` bytes at a multiple of align, or NULL where there is no room for it: nothing changed
+ * then. Requires: size > 0. */
 HY_INLINE HY_WARN_UNUSED void *hy_fixed_buffer_alloc(hy_fixed_buffer *fixed, size_t size, hy_align align) {
     hy_fixed_buffer_use(fixed, HY_FIXED_BUFFER_PLAIN);
     HY_ASSERT(size != 0, "a block of no bytes is asked for");
     HY_ASSERT(fixed->next - fixed->base <= fixed->end - fixed->base, "the next byte lies outside the buffer");
     uintptr_t start = fixed->next, stop = hy_fixed_buffer_stop(fixed, start, size, align);
     if (HY_UNLIKELY(!hy_fixed_buffer_rounds(align))) return hy_fixed_buffer_alloc_slow(fixed, size, align);
-    /* A branch that is foretold; rounding up would have each block's address wait for it. */
+    /* A branch that is predicted; rounding up would have each block's address wait for it. */
     if (HY_UNLIKELY(start & (hy_align_bytes(align) - 1)))
         return hy_fixed_buffer_alloc_slow(fixed, size, align);
     if (HY_UNLIKELY(stop > fixed->end || (sizeof stop < 8 && stop < start)))
@@ -200,7 +201,8 @@ HY_INLINE void hy_fixed_buffer_free(hy_fixed_buffer *fixed, void *ptr, size_t si
     }
 }
 
-/* Shrinks any block, and grows the newest while there is room. Requires: as the vtable's resize. */
+/* Shrinks any block, and grows the newest while there is room. True: the block lives with new_size; false:
+ * nothing changed. Requires: as the vtable's resize. */
 HY_API HY_WARN_UNUSED bool hy_fixed_buffer_resize(
     hy_fixed_buffer *fixed, void *ptr, size_t old_size, size_t new_size, hy_align align);
 

@@ -10,8 +10,8 @@
  * block of one kind may be ended by the other. Overhead: 16 bytes in front of a block, or its alignment
  * where that is more. Any alignment that the child serves. Thread-safe where the child is; owns nothing.
  *
- * A pointer that no headered allocator gave out, or that is freed twice, is misuse, told at check level 1
- * as far as the 16 bytes in front of it can tell; so is a size or alignment that is not the block's.
+ * A pointer that no headered allocator gave out, or that is freed twice, is misuse, reported at check level 1
+ * as far as the 16 bytes in front of it show it; so is a size or alignment that is not the block's.
  */
 #ifndef HEAPYARD_HEADERED_H
 #define HEAPYARD_HEADERED_H
@@ -45,7 +45,9 @@ HY_API HY_WARN_UNUSED void *hy_headered_realloc(hy_headered *headered, void *ptr
 HY_API HY_WARN_UNUSED void *hy_headered_aligned_alloc(hy_headered *headered, hy_align align, size_t size);
 HY_API void hy_headered_free(hy_headered *headered, void *ptr);
 
-/* The size that a live block was asked with, 0 for NULL and the zero-size pointer; its alignment. */
+/* The size in bytes that a live block was asked with, 0 for NULL and the zero-size pointer; its alignment.
+ * O(1).
+ */
 HY_API size_t hy_headered_size(const void *ptr);
 HY_API hy_align hy_headered_align(const void *ptr);
 

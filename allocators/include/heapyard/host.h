@@ -1,6 +1,6 @@
 /* heapyard/host.h: a foreign heap, given as functions, as an allocator.
  *
- * For code that runs inside somebody else's program (a virtual machine, a database, a game engine) and must
+ * For code that runs inside another program (a virtual machine, a database, a game engine) and must
  * take its memory where the host can see and limit it:
  *
  *   hy_host_plain beam;
@@ -18,7 +18,7 @@
  *
  * Ownership: the heap is the host's and must outlive the blocks. The struct owns nothing, there is nothing
  * to end; it must outlive every use of its allocator. Thread-safe where the heap's functions are.
- * Errors: NULL where the heap gives NULL; nothing has changed then. Misuse, told at check level 1: a heap
+ * Errors: NULL where the heap gives NULL; nothing has changed then. Misuse, reported at check level 1: a heap
  * without alloc or free, a block that is not aligned as the heap promised.
  * Cost: O(1) plus the heap's. Overhead: the heap's own.
  * After the way in which Zigler lets Zig allocate on the Erlang virtual machine.

@@ -20,7 +20,7 @@ HY_API void *hy_libc_alloc(void *self, size_t size, hy_align align);
  * nothing back until the block is freed. Thread-safe, O(1). */
 HY_API bool hy_libc_resize(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align);
 
-/* realloc where the alignment allows it, else only in place. NULL: refused, nothing changed. */
+/* realloc where the alignment allows it, else only in place. NULL: refused, nothing changed. Thread-safe. */
 HY_API void *hy_libc_remap(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align);
 
 /* free. size and align are not needed. Thread-safe. */

@@ -17,9 +17,9 @@
  *                      for the others too. Thread-safe where the child is.
  *
  * Errors: NULL or false where the limit or the child refuses; nothing has changed then. Sums can't wrap.
- * Giving back more bytes than are handed out is misuse, told at check level 1 and above.
+ * Giving back more bytes than are handed out is misuse, reported at check level 1 and above.
  * Owns nothing: there is nothing to end. Greatest alignment, order of frees, growing in place: the child's.
- * A reset of the child goes past it; tell it with hy_limited_forget.
+ * A reset of the child goes past it: call hy_limited_forget after one.
  */
 #ifndef HEAPYARD_LIMITED_H
 #define HEAPYARD_LIMITED_H

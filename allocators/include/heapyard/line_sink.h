@@ -1,6 +1,6 @@
 /* heapyard/line_sink.h: where the library's text goes.
  *
- * Stack traces, logs and reports are told to a function, one line a call, so that a program decides
+ * Stack traces, logs and reports are handed to a function, one line a call, so that a program decides
  * what becomes of them. For a FILE there is a ready one:
  *
  *   hy_logging_init(&logging, hy_libc(), hy_line_to_file, stderr, "parser");

@@ -9,7 +9,7 @@
  *   parser: alloc 5000 align 8 -> 0x55d8c0de5400
  *   parser: free 0x55d8c0de52a0 100 align 8
  *
- * Sizes and alignments are in bytes. Calls are told after the child has answered, a free before the child
+ * Sizes and alignments are in bytes. Calls are logged after the child has answered, a free before the child
  * ends the block, so that the lines of one thread never show an address live twice. The sink gets each line
  * with one call in the caller's thread (see line_sink.h for ready ones); it must not allocate through this
  * allocator, and its errno is the caller's.
@@ -37,7 +37,7 @@ typedef struct hy_logging {
     hy_line_sink sink;
     void *context;      /* handed to the sink; not owned */
     const char *scope;  /* stands before each line; NULL: nothing does. Not copied */
-    bool refusals_only; /* tell only what is refused: false; to be set while nobody allocates */
+    bool refusals_only; /* log only what is refused: false; to be set while no thread allocates */
 } hy_logging;
 
 /* line_sink: not NULL. A macro because it must be an initialiser of static storage. */

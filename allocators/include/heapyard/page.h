@@ -48,7 +48,7 @@ HY_INLINE void hy_page_source_init(hy_page_source *source, hy_page_options optio
 /* The counts as they are now. O(1), thread-safe. */
 HY_API hy_page_counts hy_page_source_counts(const hy_page_source *source);
 
-/* size bytes in whole pages at a multiple of align. NULL: refused. Requires: size > 0. */
+/* size bytes in whole pages at a multiple of align, zeroed. NULL: refused. Requires: size > 0. */
 HY_API HY_WARN_UNUSED void *hy_page_alloc(hy_page_source *source, size_t size, hy_align align);
 /* In place. False: refused, nothing changed. Requires: both sizes > 0. */
 HY_API HY_WARN_UNUSED bool hy_page_resize(
@@ -56,6 +56,7 @@ HY_API HY_WARN_UNUSED bool hy_page_resize(
 /* In place or by page tables, aligned as before. NULL: refused, nothing changed. */
 HY_API HY_WARN_UNUSED void *hy_page_remap(
     hy_page_source *source, void *ptr, size_t old_size, size_t new_size, hy_align align);
+/* Gives the block's pages back. Requires: size as the block lives with. */
 HY_API void hy_page_free(hy_page_source *source, void *ptr, size_t size);
 
 /* The vtable's slots over the functions above; self is an hy_page_source. */

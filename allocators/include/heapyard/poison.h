@@ -1,7 +1,7 @@
 /* heapyard/poison.h: how allocators tell AddressSanitizer and Valgrind what is handed out.
  *
  * An allocator that carves blocks out of a region poisons what it has not handed out, so that a
- * use after reset or an overflow into its free space is told by the tool at the faulting line.
+ * use after reset or an overflow into its free space is reported by the tool at the faulting line.
  * All of it compiles to nothing where neither tool is in the build (see HY_ASAN and HY_VALGRIND in
  * config.h); with Valgrind's requests compiled in, a program that runs without Valgrind pays one
  * predictable branch.

@@ -14,11 +14,10 @@
  *
  * Ownership: blocks are the pool's; the child must outlive it. Thread-safety: none; one thread at a time.
  * Errors: NULL or false where the child refuses, or a pool that can't grow has no block left; nothing has
- * changed then. Freeing NULL or the block that was freed last is told at check levels 1 and 2, a pointer that
- * is no block of the pool at 2.
- * Cost: create and destroy O(1), but for the child's work when the arena grows; reset as the arena's.
- * Overhead: none a block (a block is at least a pointer, and a multiple of its alignment and of 8).
- * After Zig's MemoryPool.
+ * changed then. Freeing NULL or the block that was freed last is reported at check levels 1 and 2, a pointer
+ * that is no block of the pool at 2. Cost: create and destroy O(1), but for the child's work when the arena
+ * grows; reset as the arena's. Overhead: none a block (a block is at least a pointer, and a multiple of its
+ * alignment and of 8). After Zig's MemoryPool.
  */
 #ifndef HEAPYARD_POOL_H
 #define HEAPYARD_POOL_H
@@ -48,14 +47,14 @@ typedef struct hy_pool {
 } hy_pool;
 
 /* Starts a pool of blocks of block_size bytes at multiples of block_align; options may be NULL.
- * HY_INVALID: block_size is 0, or the pool may not grow and has no block (check levels 1 and 2 tell which
+ * HY_INVALID: block_size is 0, or the pool may not grow and has no block (check levels 1 and 2 print which
  * on standard error). HY_OUT_OF_MEMORY: the child
  * refused what should be there from the start, or a block is larger than any memory. After an error the
- * pool holds nothing and refuses; deinit is allowed. */
+ * pool holds nothing and refuses; deinit is allowed. At most one call of the child. */
 HY_API hy_error hy_pool_init(hy_pool *pool, hy_allocator child, size_t block_size, hy_align block_align,
     const hy_pool_options *options);
 
-/* Ends every block and gives all memory back. The pool refuses until it is initialised again. */
+/* Ends every block and gives all memory back. The pool refuses until it is initialised again. O(chunks). */
 HY_API void hy_pool_deinit(hy_pool *pool);
 
 /* Makes sure that `count` blocks more can be made without asking the child. False: refused (always,
@@ -63,7 +62,7 @@ HY_API void hy_pool_deinit(hy_pool *pool);
 HY_API HY_WARN_UNUSED bool hy_pool_preheat(hy_pool *pool, size_t count);
 
 /* Ends every block. Modes, limit (in bytes) and result as hy_arena_reset. A pool that can't grow makes as
- * many blocks again after a mode that retains them, and refuses after FREE_ALL. */
+ * many blocks again after a mode that retains them, and refuses after FREE_ALL. Cost as hy_arena_reset. */
 HY_API bool hy_pool_reset(hy_pool *pool, hy_arena_reset_mode mode, size_t limit);
 
 /* How many blocks can live at once without asking the child. O(chunks). */
@@ -82,10 +81,12 @@ HY_API bool hy_pool_is_block(const hy_pool *pool, const void *ptr);
 /* Walks chunks and free list; whether everything holds together. O(chunks * free blocks). */
 HY_API bool hy_pool_check(const hy_pool *pool);
 
-/* A block that was never handed out since the last reset. */
+/* The rest of hy_pool_take: a block that was not handed out since the last reset, of which `size` bytes are
+ * asked for, at most block_size. NULL: refused. O(1), but for the arena's growth. */
 HY_API void *hy_pool_carve(hy_pool *pool, size_t size);
 
-/* A block of which `size` bytes are asked for, at most block_size. NULL: refused. */
+/* A block of which `size` bytes are asked for, at most block_size. NULL: refused, nothing changed. O(1), but
+ * for the arena's growth. */
 HY_INLINE HY_WARN_UNUSED void *hy_pool_take(hy_pool *pool, size_t size) {
     hy_pool_link *block = pool->free_list;
     if (HY_UNLIKELY(block == NULL)) return hy_pool_carve(pool, size);
@@ -97,12 +98,13 @@ HY_INLINE HY_WARN_UNUSED void *hy_pool_take(hy_pool *pool, size_t size) {
     return block;
 }
 
-/* A block; NULL: refused. */
+/* A block of block_size bytes at a multiple of block_align, the pool's until hy_pool_destroy or a reset;
+ * NULL: refused, nothing changed. O(1), but for the arena's growth. */
 HY_INLINE HY_WARN_UNUSED void *hy_pool_create(hy_pool *pool) {
     return hy_pool_take(pool, pool->block_size);
 }
 
-/* Ends a block; the next one made is this. */
+/* Ends a block; the next one made is this. O(1). */
 HY_INLINE void hy_pool_destroy(hy_pool *pool, void *ptr) {
     HY_REQUIRE(
         ptr && ptr != (void *)pool->free_list, "hy_pool_destroy", (uintptr_t)ptr, "a block that lives");
@@ -116,13 +118,15 @@ HY_INLINE void hy_pool_destroy(hy_pool *pool, void *ptr) {
     hy_poison(ptr, pool->stride);
 }
 
-/* A block for a request that fits; NULL: it does not fit, or was refused. Requires: size > 0. */
+/* A block for a request that fits: at most block_size and block_align; NULL: it does not fit, or was refused.
+ * Requires: size > 0. Cost as hy_pool_take. */
 HY_INLINE HY_WARN_UNUSED void *hy_pool_alloc(hy_pool *pool, size_t size, hy_align align) {
     if (HY_UNLIKELY(size > pool->block_size || align.log2 > pool->block_align.log2)) return NULL;
     return hy_pool_take(pool, size);
 }
 
-/* Within the block, always and at no cost; beyond it, never. */
+/* Sizes in bytes. True: new_size fits the block, and it lives with that; false: it is above block_size, and
+ * nothing changed. Requires: both sizes > 0. O(1). */
 HY_API HY_WARN_UNUSED bool hy_pool_resize(hy_pool *pool, void *ptr, size_t old_size, size_t new_size);
 
 /* The vtable's slots over the functions above; self is an hy_pool. */

@@ -1,8 +1,8 @@
 /* heapyard/raw_libc.h: malloc and free as they are.
  *
- * An alignment above that of max_align_t is refused, which checked builds tell once on standard
+ * An alignment above that of max_align_t is refused, which checked builds report once on standard
  * error. The right child for an arena, which asks for whole chunks and aligns inside them.
- * Thread-safe. Overhead: malloc's own.
+ * Thread-safe. Cost and overhead: malloc's own.
  */
 #ifndef HEAPYARD_RAW_LIBC_H
 #define HEAPYARD_RAW_LIBC_H

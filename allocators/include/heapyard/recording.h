@@ -1,11 +1,12 @@
-/* heapyard/recording.h: tells a sink of every call that passes through to a child.
+/* heapyard/recording.h: passes every call on to a sink, and to a child.
  *
  * The sink is called with one hy_call: for a free before the child ends the block, for all others after
  * the child has answered, so that a sink that writes in the order of its calls never sees an address
  * live twice. Where threads race between the child's answer and the sink, `began` and `ended` order the
  * calls: both come from one counter. The sink runs in the caller's thread, must not allocate through
  * this allocator, and must be thread-safe where this is used by many. Thread-safe where child and sink
- * are. Owns nothing. Greatest alignment, order of frees, growing in place: the child's.
+ * are. Owns nothing. Cost: the child's and the sink's, and two additions to one atomic counter. Greatest
+ * alignment, order of frees, growing in place: the child's.
  */
 #ifndef HEAPYARD_RECORDING_H
 #define HEAPYARD_RECORDING_H
@@ -17,7 +18,7 @@ HY_BEGIN_DECLS
 /* Which of the four functions was called. */
 typedef enum hy_call_kind { HY_CALL_ALLOC, HY_CALL_RESIZE, HY_CALL_REMAP, HY_CALL_FREE } hy_call_kind;
 
-/* One call as it is told. */
+/* One call as the sink gets it. */
 typedef struct hy_call {
     hy_call_kind kind;
     uint32_t thread; /* 0 is the first thread that the library saw; never used again */
@@ -28,10 +29,10 @@ typedef struct hy_call {
     size_t old_size; /* of the block before the call; 0 for ALLOC */
     size_t new_size; /* asked for; 0 for FREE */
     uint64_t began;  /* stamp taken before the child's call */
-    uint64_t ended;  /* stamp taken after it; of a FREE, which is told before, equal to began */
+    uint64_t ended;  /* stamp taken after it; of a FREE, which is passed on before, equal to began */
 } hy_call;
 
-/* Is told each call, by the thread that makes it. *call lives until it returns. */
+/* Is called with each call, by the thread that makes it. *call lives until it returns. */
 typedef void (*hy_call_sink)(void *context, const hy_call *call);
 
 /* A recording allocator: fields are for the functions below. */
@@ -42,7 +43,7 @@ typedef struct hy_recording {
     uint64_t stamp; /* the next one; used atomically */
 } hy_recording;
 
-/* sink: not NULL. context is handed to it and not owned. */
+/* sink: not NULL. context is handed to it and not owned. Before any other thread sees it. O(1). */
 HY_API void hy_recording_init(hy_recording *recording, hy_allocator child, hy_call_sink sink, void *context);
 
 /* As the vtable's slots; `self` is an hy_recording. */

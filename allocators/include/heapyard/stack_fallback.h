@@ -12,7 +12,7 @@
  *   hy_stack_fallback_init(&parser->scratch, parser->scratch_bytes, sizeof parser->scratch_bytes, gpa);
  *
  * A request that the buffer has room for is served there, any other by the child. Whether a block is freed
- * and resized in the buffer or by the child is told by its address. In the buffer the newest block can be
+ * and resized in the buffer or by the child is decided by its address. In the buffer the newest block can be
  * freed and resized, as in a fixed_buffer; when its last live block is freed the whole of it can be used
  * again. A block of the buffer that no longer fits is refused by resize and remap, and moved by hy_realloc.
  *
@@ -25,9 +25,10 @@
  * copied or moved while blocks are live.
  * Thread-safety: allocating, and all that is done to blocks of the buffer, for one thread at a time; blocks
  * of the child may be freed, resized and remapped from any thread where the child allows that. Errors: NULL
- * or false where neither has room; nothing has changed then. Misuse, told at check level 1: a block of the
- * buffer while none lives there, or one that ends behind what is handed out; so the newest freed twice, but
- * not an older one, whose second free may end a block that lives (hy_validating_indexed over this tells it).
+ * or false where neither has room; nothing has changed then. Misuse, reported at check level 1: a block of
+ * the buffer while none lives there, or one that ends behind what is handed out; so the newest freed twice,
+ * but not an older one, whose second free may end a block that lives (hy_validating_indexed over this reports
+ * it).
  * Greatest alignment: what the buffer happens to have room for, above the child's only there. Cost: O(1)
  * plus, behind the buffer, the child's. Overhead per block: none but alignment. After Zig's stackFallback,
  * whose buffer starts anew each time that its allocator is taken.

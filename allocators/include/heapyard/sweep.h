@@ -46,7 +46,7 @@ typedef struct hy_sweep_report {
 } hy_sweep_report;
 
 /* Sweeps `function` over memory from `child` and stops at the first thing that is wrong, which *report
- * (never NULL) tells. Thread-safe where the function is. Cost: allocations + 1 runs. */
+ * (never NULL) describes. Thread-safe where the function is. Cost: allocations + 1 runs. */
 HY_API hy_sweep_result hy_check_all_allocation_failures(
     hy_sweep_function function, hy_allocator child, void *argument, hy_sweep_report *report);
 

@@ -14,12 +14,12 @@
  *   static void parses(void **state) { parse(hy_testing_allocator(*state), "input"); }
  *   … cmocka_unit_test_setup_teardown(parses, hy_testing_setup, hy_testing_teardown) …
  *
- * Beneath is a debug allocator (debug.h), which tells double frees, stray writes and the like when they
+ * Beneath is a debug allocator (debug.h), which reports double frees, stray writes and the like when they
  * happen, with its own reports, and leaks at the end, each with the stack of its allocation. Any of them
  * fails the test. What a failure does is chosen: a result, an exit, an abort, or a call (for example of a
  * test frame's own way to fail). What a piece of code does when memory ends is tested by sweep.h, best over
  * this allocator: hy_check_all_allocation_failures(function, hy_testing_allocator(&testing), argument,
- * &report) tells which refusal led to a leak, and hy_testing_end where the leaked block came from.
+ * &report) shows which refusal led to a leak, and hy_testing_end where the leaked block came from.
  *
  * Ownership: the struct is the caller's and stays where it is; all memory of the test is given back by
  * hy_testing_end, leaked blocks included. Thread-safe, begin and end excepted, unless options.debug says

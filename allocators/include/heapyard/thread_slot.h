@@ -5,7 +5,7 @@
  * where that one stopped.
  *
  * Slots are taken at the first call that needs one, lowest first, and given back by the thread's end.
- * Where all are taken, a thread has none: whoever asks must have another way for it, with a lock. So it
+ * Where all are taken, a thread has none: the code that asks must have another way for it, with a lock. So it
  * has from the moment in which its slot was given back, when what is left of it still runs. In a child of
  * fork the slots of the parent's other threads stay taken: what they cost is speed.
  * Thread-safety: all of it. Cost: one load from thread-local storage.

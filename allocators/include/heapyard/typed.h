@@ -122,7 +122,7 @@ HY_END_DECLS
 /* hy_dupe_z at an alignment of the caller's choice. Given back by hy_free_sentinel_aligned. */
 #define hy_dupe_z_aligned(allocator, T, source, count, align)                                                \
     ((T *)hy_dupe_array((allocator), hy_source_of(T, source), (count), 1, sizeof(T), (align)))
-/* The pointer as it is; the compiler tells where it points to something else than T. */
+/* The pointer as it is; the compiler reports where it points to something else than T. */
 #define hy_source_of(T, source) (1 ? (source) : (const T *)NULL)
 
 /* hy_resize with counts of elements: true, and the block has new_count of them, in place; false: it has

@@ -1,4 +1,4 @@
-/* heapyard/validating.h: holds both sides to the contract: who calls, and the child.
+/* heapyard/validating.h: holds both sides to the contract: the caller, and the child.
  *
  *   hy_validating checked = HY_VALIDATING_INIT(my_allocator);      // at next to no cost
  *
@@ -15,18 +15,18 @@
  *   the caller:  pointers that live, with the size and the alignment that they live with
  *   the child:   no block that shares a byte with one that lives
  *
- * A fault is told: to the callback given, else by a message that names function, value and rule, and the
+ * A fault is reported: to the callback given, else by a message that names function, value and rule, and the
  * program's end. After a callback: what a caller got wrong is refused (or, for a free, not carried out)
  * and the child is not asked; a block that the child should not have given is refused and stays with it, a
  * size change that broke a promise has happened, and its result is handed on; a block that then overlaps
- * another, or is where or as large as none can be, is no longer indexed, so that its next call is told as
+ * another, or is where or as large as none can be, is no longer indexed, so that its next call is reported as
  * that of an unknown one.
- * All this holds at every check level: who puts it into a stack wants it. Reached through the front door,
- * which deals with zero sizes and NULL before any allocator, it never sees these.
+ * All this holds at every check level, since it is put into a stack on purpose. Reached through the front
+ * door, which deals with zero sizes and NULL before any allocator, it never sees these.
  *
  * Errors: NULL or false where the child refuses, or the index finds no memory (the child is not asked
  * then); nothing has changed. Greatest alignment, order of frees, growing in place: the child's. A reset of
- * the child goes past it: tell hy_validating_indexed with hy_validating_indexed_forget.
+ * the child goes past it: call hy_validating_indexed_forget after one.
  * Thread-safety: hy_validating where child and callback are; hy_validating_indexed for one thread at a time,
  * with thread_safe over it for many.
  * Ownership: the caller's structs. hy_validating owns nothing; hy_validating_indexed owns its index until
@@ -66,7 +66,7 @@ typedef struct hy_validating_report {
     hy_indexed_block block; /* the live block that the fault is about; address 0: none is known */
 } hy_validating_report;
 
-/* Is told of each fault, in the faulting thread; must not call the allocator that tells. */
+/* Is called with each fault, in the faulting thread; must not call the allocator that reports it. */
 typedef void (*hy_validating_callback)(void *context, const hy_validating_report *report);
 
 /* How it is set up. All zero is the default. */
@@ -114,7 +114,7 @@ HY_INLINE bool hy_validating_can_ask(size_t size, hy_align align) {
     return (size != 0) & (align.log2 <= HY_ALIGN_LOG2_MAX);
 }
 
-/* What the entry points below do where something is wrong: tells, unless the child just refused. */
+/* What the entry points below do where something is wrong: report it, unless the child just refused. */
 HY_API HY_COLD void *hy_validating_wrong_request(hy_validating *validating, size_t size, hy_align align);
 HY_API HY_COLD void *hy_validating_wrong_block(
     hy_validating *validating, void *ptr, size_t size, hy_align align);
@@ -168,7 +168,7 @@ typedef struct hy_validating_indexed {
 HY_API void hy_validating_indexed_init(
     hy_validating_indexed *validating, hy_allocator child, const hy_validating_options *options);
 
-/* Gives the index's memory back. Blocks that live are left to the child and not told: whether that is a
+/* Gives the index's memory back. Blocks that live are left to the child and not reported: whether that is a
  * leak, the child's kind decides; index.block_count and hy_block_index_each show them before. */
 HY_API void hy_validating_indexed_deinit(hy_validating_indexed *validating);
 

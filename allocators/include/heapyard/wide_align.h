@@ -11,16 +11,16 @@
  *   overhead of such a block = alignment                                    where the child aligns to 16,
  *                            = alignment + two words - the child's          where it aligns to less
  *
- * so never more than the alignment and two words (hy_wide_align_overhead tells). The child is always asked
+ * so never more than the alignment and two words (hy_wide_align_overhead gives it). The child is always asked
  * for, and given back, blocks at its own greatest alignment then.
  *
  * Resizing in place is the child's. remap is too; where the child moved the block to a place that lies
  * otherwise, its contents are moved into line, at worst a copy more than the child's own.
  *
  * Ownership: owns nothing. Thread-safe where the child is. Errors: NULL or false where the child refuses,
- * or where size and overhead pass SIZE_MAX; nothing has changed then. Misuse, told at check level 1: a
+ * or where size and overhead pass SIZE_MAX; nothing has changed then. Misuse, reported at check level 1: a
  * block given back with another size or alignment than it lives with, or twice, as far as the two words in
- * front of it can tell. O(1) plus the child's cost.
+ * front of it show it. O(1) plus the child's cost.
  * After Zigler's wide alignment allocator.
  */
 #ifndef HEAPYARD_WIDE_ALIGN_H
@@ -45,7 +45,7 @@ typedef struct hy_wide_align {
         }                                                                                                    \
     }
 
-/* greatest: an alignment that the child serves; the stronger, the less is added. */
+/* greatest: an alignment that the child serves; the stronger, the less is added. O(1). */
 HY_INLINE void hy_wide_align_init(hy_wide_align *wide, hy_allocator child, hy_align greatest) {
     hy_require_child(child, "hy_wide_align_init");
     wide->child = child;
