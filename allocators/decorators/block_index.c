@@ -104,7 +104,7 @@ HY_INLINE uint32_t rank_of_eight(const uintptr_t *addresses, uintptr_t address) 
 
 /* How many of the node's addresses are at most `address`: first how many eights end at or below it, then
  * within the next eight. Comparisons that don't wait for each other, and sums instead of branches: a
- * binary search's steps do wait, or are foretold wrongly. */
+ * binary search's steps do wait, or are predicted wrongly. */
 HY_INLINE uint32_t rank_of(const node *n, uintptr_t address) {
     const uintptr_t *addresses = n->addresses;
     uint32_t eights =

@@ -10,7 +10,7 @@
 #include <heapyard/failing.h>
 
 #if HY_CHECK >= 1
-/* For a message: what no whole number can say is told as the greatest one. */
+/* For a message: what no whole number can say becomes the greatest one. */
 static uintmax_t percent_of(double probability) {
     return probability >= 0.0 && probability < 0x1p32 ? (uintmax_t)(probability * 100) : UINTMAX_MAX;
 }

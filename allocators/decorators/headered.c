@@ -9,8 +9,8 @@
  *     | unused ...       | size | a, tag | the user's     |
  *                        ^ header: 16 bytes
  *
- * The prefix is poisoned between calls, so that a write before a block is told by ASan and Valgrind; in
- * a build without them it is told at the free, where it hit the tag.
+ * The prefix is poisoned between calls, so that a write before a block is reported by ASan and Valgrind; in
+ * a build without them it is reported at the free, where it hit the tag.
  * Cost: the child's, and one line of memory more. Overhead per block: 16 bytes, or the alignment.
  * Thread-safe where the child is.
  */

@@ -3,9 +3,9 @@
  * For: inputs that choose how much memory they cost, plug-ins, tests of what happens at the limit.
  *   Not for: what a child takes from its own child; there the limit goes below it (an arena over limited).
  * Algorithm: one account. For one thread it is entered after the child has answered, so that a refusal has
- *   nothing to undo. For many the bytes are taken by compare-and-swap before the child is asked, lest two
- *   requests pass the same gap, and put back where the child refuses; what is freed is put back only once
- *   the child has it, lest another thread's request meets a child that still holds the old block:
+ *   nothing to undo. For many the bytes are taken by compare-and-swap before the child is asked, so that no
+ * two requests pass the same gap, and put back where the child refuses; what is freed is put back only once
+ *   the child has it, so that no other thread's request meets a child that still holds the old block:
  *
  *     alloc:  used += size (or refused)  ->  child.alloc  ->  refused: used -= size
  *     free:                                  child.free   ->           used -= size
@@ -55,7 +55,8 @@ static HY_NOINLINE void raise_peak(hy_limited_shared *limited, size_t used) {
 }
 
 /* Takes the bytes from the budget and writes what is then used. False: they don't fit. The order of acquire
- * and release makes what a thread freed before its bytes came back be freed for whoever takes them. */
+ * and release makes what a thread freed before its bytes came back be freed for the thread that takes them.
+ */
 HY_INLINE bool charge(hy_limited_shared *limited, size_t bytes, size_t *sum) {
     size_t used = __atomic_load_n(&limited->used_bytes, __ATOMIC_RELAXED);
     do {

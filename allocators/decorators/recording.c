@@ -1,9 +1,9 @@
-/* recording.c: tells a sink of every call.
+/* recording.c: passes every call on to a sink.
  *
  * For: traces from inside a program, tests of what an allocator asks its child. Not for: programs whose
  *   allocator can't be wrapped; the preloaded recorder does those.
- * Algorithm: a stamp before, the child's call, a stamp after, the sink. A free is told before it is
- *   carried out: afterwards another thread may already have been given, and told, the same address.
+ * Algorithm: a stamp before, the child's call, a stamp after, the sink. A free is recorded before it is
+ *   carried out: afterwards another thread may already have been given, and recorded, the same address.
  * Cost: two atomic additions and the sink. Overhead per block: none. Thread-safe where child and sink are.
  */
 #include "allocators/core/thread_number.h"
@@ -19,7 +19,7 @@ static uint64_t next_stamp(hy_recording *recording) {
     return __atomic_fetch_add(&recording->stamp, 1, __ATOMIC_ACQ_REL);
 }
 
-static void tell(hy_recording *recording, hy_call *call) {
+static void notify(hy_recording *recording, hy_call *call) {
     call->thread = hy_thread_number();
     recording->sink(recording->context, call);
 }
@@ -30,7 +30,7 @@ void *hy_recording_alloc(void *self, size_t size, hy_align align) {
     call.result = recording->child.vtable->alloc(recording->child.self, size, align);
     call.refused = call.result == NULL;
     call.ended = next_stamp(recording);
-    tell(recording, &call);
+    notify(recording, &call);
     return call.result;
 }
 
@@ -45,7 +45,7 @@ bool hy_recording_resize(void *self, void *ptr, size_t old_size, size_t new_size
     call.refused = !recording->child.vtable->resize(recording->child.self, ptr, old_size, new_size, align);
     call.result = call.refused ? NULL : ptr;
     call.ended = next_stamp(recording);
-    tell(recording, &call);
+    notify(recording, &call);
     return !call.refused;
 }
 
@@ -60,7 +60,7 @@ void *hy_recording_remap(void *self, void *ptr, size_t old_size, size_t new_size
     call.result = recording->child.vtable->remap(recording->child.self, ptr, old_size, new_size, align);
     call.refused = call.result == NULL;
     call.ended = next_stamp(recording);
-    tell(recording, &call);
+    notify(recording, &call);
     return call.result;
 }
 
@@ -69,6 +69,6 @@ void hy_recording_free(void *self, void *ptr, size_t size, hy_align align) {
     uint64_t stamp = next_stamp(recording);
     hy_call call = {
         .kind = HY_CALL_FREE, .align = align, .ptr = ptr, .old_size = size, .began = stamp, .ended = stamp};
-    tell(recording, &call);
+    notify(recording, &call);
     recording->child.vtable->free(recording->child.self, ptr, size, align);
 }

@@ -33,7 +33,7 @@ void hy_stack_fallback_deinit(hy_stack_fallback *fallback) {
     fallback->live_count = 0;
 }
 
-/* Tells misuse unless [ptr, ptr + size) was handed out of the buffer; of one where no block lives, nothing
+/* Reports misuse unless [ptr, ptr + size) was handed out of the buffer; of one where no block lives, nothing
  * is. */
 HY_INLINE void require_live(
     const hy_stack_fallback *fallback, const void *ptr, size_t size, const char *function) {

@@ -37,7 +37,7 @@ static hy_error run_once(
     return function((hy_allocator){r, &run_vtable}, argument);
 }
 
-/* What a run shows, the gravest first: a leak is told even where the error was passed on. */
+/* What a run shows, the gravest first: a leak is reported even where the error was passed on. */
 static hy_sweep_result judge(const run *r, hy_error returned, uint64_t fail_index) {
     bool was_refused = r->failing.induced_count > 0;
     if (fail_index != HY_FAILING_NEVER && !was_refused) return HY_SWEEP_NOT_DETERMINISTIC;

@@ -1,6 +1,6 @@
 /* thread_safe.c: a mutex around any child.
  *
- * For: sharing an allocator that is for one thread where calls are few, or the child dear. Not for: many
+ * For: sharing an allocator that is for one thread where calls are few, or the child expensive. Not for: many
  *   threads that allocate all the time, which wait for each other here: a child that is thread-safe by
  *   itself (libc, page, fixed_buffer's shared view) serves them better.
  * Algorithm: lock, the child's call, unlock. The mutex is the system's: a futex word of our own was

@@ -64,8 +64,8 @@ void hy_validating_init(hy_validating *validating, hy_allocator child, const hy_
     set_up(validating, child, options);
 }
 
-/* Tells of a fault; `block` is the live one that it is about, or NULL. */
-static HY_COLD void tell(const hy_validating *v, hy_validating_fault fault, const char *function,
+/* Reports a fault; `block` is the live one that it is about, or NULL. */
+static HY_COLD void report_fault(const hy_validating *v, hy_validating_fault fault, const char *function,
     uintmax_t value, const hy_indexed_block *block) {
     hy_validating_report report = {.fault = fault, .function = function, .value = value};
     report.rule = faults[fault].rule;
@@ -82,41 +82,41 @@ static HY_COLD void tell(const hy_validating *v, hy_validating_fault fault, cons
 }
 
 /* The caller's arguments can't be a block: why. */
-static HY_COLD void tell_arguments(
+static HY_COLD void report_arguments(
     const hy_validating *v, call_names names, const void *ptr, size_t size, hy_align align) {
     if (align.log2 > HY_ALIGN_LOG2_MAX)
-        tell(v, HY_VALIDATING_ALIGN, names.caller, align.log2, NULL);
+        report_fault(v, HY_VALIDATING_ALIGN, names.caller, align.log2, NULL);
     else if (size == 0 || size > PTRDIFF_MAX)
-        tell(v, HY_VALIDATING_SIZE, names.caller, size, NULL);
+        report_fault(v, HY_VALIDATING_SIZE, names.caller, size, NULL);
     else if (!hy_align_check_pointer(ptr, align))
-        tell(v, HY_VALIDATING_UNALIGNED, names.caller, (uintptr_t)ptr, NULL);
+        report_fault(v, HY_VALIDATING_UNALIGNED, names.caller, (uintptr_t)ptr, NULL);
     else
-        tell(v, HY_VALIDATING_POINTER, names.caller, (uintptr_t)ptr, NULL);
+        report_fault(v, HY_VALIDATING_POINTER, names.caller, (uintptr_t)ptr, NULL);
 }
 
 /* What the child gave can't be a block: why. */
-static HY_COLD void tell_result(const hy_validating *v, call_names names, const void *ptr, hy_align align) {
+static HY_COLD void report_result(const hy_validating *v, call_names names, const void *ptr, hy_align align) {
     bool aligned = hy_align_check_pointer(ptr, align);
-    tell(v, aligned ? HY_VALIDATING_CHILD_POINTER : HY_VALIDATING_CHILD_UNALIGNED, names.child,
+    report_fault(v, aligned ? HY_VALIDATING_CHILD_POINTER : HY_VALIDATING_CHILD_UNALIGNED, names.child,
         (uintptr_t)ptr, NULL);
 }
 
 void *hy_validating_wrong_request(hy_validating *validating, size_t size, hy_align align) {
     if (size == 0)
-        tell(validating, HY_VALIDATING_SIZE, of_alloc.caller, 0, NULL);
+        report_fault(validating, HY_VALIDATING_SIZE, of_alloc.caller, 0, NULL);
     else
-        tell(validating, HY_VALIDATING_ALIGN, of_alloc.caller, align.log2, NULL);
+        report_fault(validating, HY_VALIDATING_ALIGN, of_alloc.caller, align.log2, NULL);
     return NULL;
 }
 
 void *hy_validating_wrong_block(hy_validating *validating, void *ptr, size_t size, hy_align align) {
     (void)size;
-    if (ptr) tell_result(validating, of_alloc, ptr, align);
+    if (ptr) report_result(validating, of_alloc, ptr, align);
     return NULL;
 }
 
 void hy_validating_wrong_free(hy_validating *validating, void *ptr, size_t size, hy_align align) {
-    tell_arguments(validating, of_free, ptr, size, align);
+    report_arguments(validating, of_free, ptr, size, align);
 }
 
 #define END_BYTES 8
@@ -157,15 +157,15 @@ static bool ends_are_kept(const ends *e, const char *ptr, bool refused) {
            (!refused || same_end(e->last, ptr + e->old_size - e->count, e->count));
 }
 
-/* Whether a size change may be asked for; tells where not. */
+/* Whether a size change may be asked for; reports why not. */
 static bool may_change(
     const hy_validating *v, call_names names, void *ptr, size_t old_size, size_t new_size, hy_align align) {
     if (HY_UNLIKELY(!hy_validating_can_be(ptr, old_size, align))) {
-        tell_arguments(v, names, ptr, old_size, align);
+        report_arguments(v, names, ptr, old_size, align);
         return false;
     }
     if (HY_LIKELY(new_size != 0)) return true;
-    tell(v, HY_VALIDATING_SIZE, names.caller, 0, NULL);
+    report_fault(v, HY_VALIDATING_SIZE, names.caller, 0, NULL);
     return false;
 }
 
@@ -173,9 +173,9 @@ static bool may_change(
 static void judge_change(const hy_validating *v, call_names names, const ends *e, const char *now,
     bool refused, size_t size, hy_align align) {
     if (HY_UNLIKELY(!hy_validating_can_be(now, size, align)))
-        tell_result(v, names, now, align);
+        report_result(v, names, now, align);
     else if (HY_UNLIKELY(!ends_are_kept(e, now, refused)))
-        tell(v, HY_VALIDATING_CHILD_CONTENTS, names.child, (uintptr_t)now, NULL);
+        report_fault(v, HY_VALIDATING_CHILD_CONTENTS, names.child, (uintptr_t)now, NULL);
 }
 
 /* The child's resize, judged; the arguments are right. */
@@ -236,19 +236,19 @@ bool hy_validating_check(const hy_validating_indexed *validating) {
 }
 
 /* The caller says something else of a block than the index. */
-static HY_COLD void tell_mismatch(const hy_validating *v, call_names names, hy_block_index_result result,
+static HY_COLD void report_mismatch(const hy_validating *v, call_names names, hy_block_index_result result,
     hy_indexed_block said, const hy_indexed_block *found) {
     if (result == HY_BLOCK_INDEX_UNKNOWN)
-        tell(v, HY_VALIDATING_UNKNOWN, names.caller, said.address, found);
+        report_fault(v, HY_VALIDATING_UNKNOWN, names.caller, said.address, found);
     else if (found->size != said.size)
-        tell(v, HY_VALIDATING_OTHER_SIZE, names.caller, said.size, found);
+        report_fault(v, HY_VALIDATING_OTHER_SIZE, names.caller, said.size, found);
     else
-        tell(v, HY_VALIDATING_OTHER_ALIGN, names.caller, hy_align_bytes(said.align), found);
+        report_fault(v, HY_VALIDATING_OTHER_ALIGN, names.caller, hy_align_bytes(said.align), found);
 }
 
-static HY_COLD void tell_overlap(
+static HY_COLD void report_overlap(
     const hy_validating *v, call_names names, const void *ptr, const hy_indexed_block *clash) {
-    tell(v, HY_VALIDATING_CHILD_OVERLAP, names.child, (uintptr_t)ptr, clash);
+    report_fault(v, HY_VALIDATING_CHILD_OVERLAP, names.child, (uintptr_t)ptr, clash);
 }
 
 void *hy_validating_indexed_alloc(void *self, size_t size, hy_align align) {
@@ -262,7 +262,7 @@ void *hy_validating_indexed_alloc(void *self, size_t size, hy_align align) {
     hy_indexed_block clash;
     if (HY_LIKELY(hy_block_index_add(&v->index, (hy_indexed_block){(uintptr_t)ptr, size, align}, &clash)))
         return ptr;
-    tell_overlap(&v->base, of_alloc, ptr, &clash);
+    report_overlap(&v->base, of_alloc, ptr, &clash);
     return NULL;
 }
 
@@ -277,7 +277,7 @@ void hy_validating_indexed_free(void *self, void *ptr, size_t size, hy_align ali
     if (HY_LIKELY(result == HY_BLOCK_INDEX_SAME))
         v->base.child.vtable->free(v->base.child.self, ptr, size, align);
     else
-        tell_mismatch(&v->base, of_free, result, said, &found);
+        report_mismatch(&v->base, of_free, result, said, &found);
 }
 
 /* Whether the caller may change a block, and knows it as the index does. */
@@ -286,18 +286,18 @@ static bool may_change_indexed(const hy_validating_indexed *v, call_names names,
     if (!may_change(&v->base, names, ptr, old_size, new_size, align)) return false;
     hy_indexed_block said = {(uintptr_t)ptr, old_size, align}, found;
     hy_block_index_result result = hy_block_index_find(&v->index, said, &found);
-    if (HY_UNLIKELY(result != HY_BLOCK_INDEX_SAME)) tell_mismatch(&v->base, names, result, said, &found);
+    if (HY_UNLIKELY(result != HY_BLOCK_INDEX_SAME)) report_mismatch(&v->base, names, result, said, &found);
     return result == HY_BLOCK_INDEX_SAME;
 }
 
-/* The block has another size where it lies. One that no block has was told already. */
+/* The block has another size where it lies. One that no block can have was reported already. */
 static void enter_resize(
     hy_validating_indexed *v, call_names names, void *ptr, size_t old_size, size_t new_size, hy_align align) {
     hy_indexed_block clash, found;
     bool can_be = hy_validating_can_be(ptr, new_size, align);
     if (HY_LIKELY(can_be && hy_block_index_resize(&v->index, (uintptr_t)ptr, new_size, &clash))) return;
     (void)hy_block_index_remove(&v->index, (hy_indexed_block){(uintptr_t)ptr, old_size, align}, &found);
-    if (can_be) tell_overlap(&v->base, names, ptr, &clash);
+    if (can_be) report_overlap(&v->base, names, ptr, &clash);
 }
 
 /* The block lies elsewhere. */
@@ -306,7 +306,7 @@ static void enter_move(hy_validating_indexed *v, hy_indexed_block old, hy_indexe
     (void)hy_block_index_remove(&v->index, old, &other);
     if (HY_UNLIKELY(!hy_validating_can_be((const void *)moved.address, moved.size, moved.align))) return;
     if (HY_LIKELY(hy_block_index_add(&v->index, moved, &other))) return;
-    tell_overlap(&v->base, of_remap, (const void *)moved.address, &other);
+    report_overlap(&v->base, of_remap, (const void *)moved.address, &other);
 }
 
 bool hy_validating_indexed_resize(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {

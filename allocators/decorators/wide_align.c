@@ -11,7 +11,7 @@
  *                                 ^ the first aligned place that leaves room for the header
  *
  *   base is the child's pointer. The seal is made of base, size and alignment, so that a block that is given
- *   back with others, or was written over from below, is told. Size and alignment alone say how large the
+ *   back with others, or was overwritten from below, is reported. Size and alignment alone say how large the
  *   child's block is, because the overhead does not depend on where it lies.
  * Cost: the child's and a comparison; where it works, a line of memory more.
  * Overhead per block: none, or the alignment (and up to two words over children that align to less).
@@ -121,6 +121,6 @@ void *hy_wide_align_remap_wide(
 
 HY_SLOT void hy_wide_align_free_wide(hy_wide_align *wide, void *ptr, size_t size, hy_align align) {
     outer block = open_outer(wide, ptr, size, align, "hy_free");
-    memset((char *)ptr - sizeof(header), 0, sizeof(header)); /* no seal: a second free of it is told */
+    memset((char *)ptr - sizeof(header), 0, sizeof(header)); /* no seal: a second free of it is reported */
     wide->child.vtable->free(wide->child.self, block.base, block.size, wide->greatest);
 }

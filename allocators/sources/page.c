@@ -85,8 +85,8 @@ static char *take_aligned(hy_page_source *source, void *(*take)(size_t), size_t 
     return block;
 }
 
-/* What lies behind a block in its last page is not its owner's. It must be clean, though, when its
- * addresses go back to the system: whoever gets them next knows nothing of it. */
+/* What lies behind a block in its last page is not its owner's. It must be unpoisoned, though, when its
+ * addresses go back to the system: their next owner knows nothing of it. */
 static void close_rest(char *ptr, size_t size, size_t bytes) {
     hy_poison(ptr + size, bytes - size);
 }

@@ -18,8 +18,8 @@ static bool malloc_aligns(hy_align align) {
 
 #if HY_CHECK >= 1
 static HY_COLD void tell_once(hy_align align) {
-    static atomic_flag told = ATOMIC_FLAG_INIT;
-    if (atomic_flag_test_and_set(&told)) return;
+    static atomic_flag reported = ATOMIC_FLAG_INIT;
+    if (atomic_flag_test_and_set(&reported)) return;
     fprintf(stderr, "heapyard: raw_libc: refused an alignment of 2^%d: malloc aligns to %zu; use hy_libc()\n",
         (int)align.log2, _Alignof(max_align_t));
 }

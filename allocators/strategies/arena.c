@@ -19,19 +19,19 @@
 #include <heapyard/typed.h>
 
 #define HEAD sizeof(hy_arena_chunk)
-#define GRAIN ((size_t)8)
-/* The first chunk of an arena that was not told a capacity. */
+#define GRANULE ((size_t)8)
+/* The first chunk of an arena that was given no capacity. */
 #define FIRST_CHUNK ((size_t)512)
 
-_Static_assert(HEAD % GRAIN == 0, "blocks of a fresh chunk begin at a multiple of the grain");
+_Static_assert(HEAD % GRANULE == 0, "blocks of a fresh chunk begin at a multiple of 8");
 
 static hy_align chunk_align(void) {
     return hy_align_of(hy_arena_chunk);
 }
 
-static bool round_up(size_t *size, size_t grain) {
-    if (HY_ADD_OVERFLOWS(*size, grain - 1, size)) return false;
-    *size &= ~(grain - 1);
+static bool round_up(size_t *size, size_t granule) {
+    if (HY_ADD_OVERFLOWS(*size, granule - 1, size)) return false;
+    *size &= ~(granule - 1);
     return true;
 }
 
@@ -53,8 +53,8 @@ static size_t total_size(const hy_arena *arena) {
 
 /* Whether a chunk's head can be one that add_chunk wrote. */
 static bool chunk_holds(const hy_arena_chunk *chunk) {
-    return (uintptr_t)chunk % GRAIN == 0 && chunk->size >= HEAD && chunk->size <= PTRDIFF_MAX &&
-           chunk->size % GRAIN == 0 && chunk->older != chunk;
+    return (uintptr_t)chunk % GRANULE == 0 && chunk->size >= HEAD && chunk->size <= PTRDIFF_MAX &&
+           chunk->size % GRANULE == 0 && chunk->older != chunk;
 }
 
 /* Nothing of the newest chunk is handed out. */
@@ -66,7 +66,7 @@ static void rewind_chunk(hy_arena *arena) {
 /* A chunk of `size` bytes, head included, becomes the newest. */
 static bool add_chunk(hy_arena *arena, size_t size) {
     HY_ASSERT(size >= HEAD, "a chunk that has no room for its head");
-    HY_ASSERT(size % GRAIN == 0, "a chunk whose end is no multiple of 8");
+    HY_ASSERT(size % GRANULE == 0, "a chunk whose end is no multiple of 8");
     arena->calls_count++;
     hy_arena_chunk *chunk = hy_alloc(arena->child, size, chunk_align());
     if (!chunk) return false;
@@ -75,7 +75,7 @@ static bool add_chunk(hy_arena *arena, size_t size) {
     arena->state.chunk = chunk;
     rewind_chunk(arena);
     hy_poison(chunk + 1, chunk_room(chunk));
-    HY_ASSERT(arena->state.next % GRAIN == 0, "the child's block is not aligned as a chunk must be");
+    HY_ASSERT(arena->state.next % GRANULE == 0, "the child's block is not aligned as a chunk must be");
     return true;
 }
 
@@ -100,7 +100,7 @@ static bool resize_chunk(hy_arena *arena, size_t size) {
     hy_arena_chunk *chunk = arena->state.chunk;
     size_t old_size = chunk->size;
     HY_ASSERT(chunk_holds(chunk), "the newest chunk's head was overwritten");
-    HY_ASSERT(size % GRAIN == 0, "a chunk whose end is no multiple of 8");
+    HY_ASSERT(size % GRANULE == 0, "a chunk whose end is no multiple of 8");
     HY_ASSERT((uintptr_t)chunk + size >= arena->state.next, "a chunk is to shrink below its blocks' end");
     arena->calls_count++;
     /* What the child takes back, it must find as it gave it. */
@@ -120,7 +120,7 @@ static bool resize_chunk(hy_arena *arena, size_t size) {
 static bool grow_chunk(hy_arena *arena, uintptr_t start, size_t size, size_t more) {
     hy_arena_chunk *chunk = arena->state.chunk;
     size_t least, wanted;
-    if (!chunk || HY_ADD_OVERFLOWS(start - (uintptr_t)chunk, size, &least) || !round_up(&least, GRAIN))
+    if (!chunk || HY_ADD_OVERFLOWS(start - (uintptr_t)chunk, size, &least) || !round_up(&least, GRANULE))
         return false;
     if (HY_ADD_OVERFLOWS(chunk->size, more, &wanted) || wanted < least) wanted = least;
     return wanted <= PTRDIFF_MAX && resize_chunk(arena, wanted);
@@ -129,16 +129,16 @@ static bool grow_chunk(hy_arena *arena, uintptr_t start, size_t size, size_t mor
 /* What the next growth should bring: half as much again as all that is there. */
 static size_t next_growth(const hy_arena *arena) {
     size_t total = total_size(arena), growth;
-    if (HY_ADD_OVERFLOWS(total, total / 2, &growth) || !round_up(&growth, 2 * GRAIN)) return FIRST_CHUNK;
+    if (HY_ADD_OVERFLOWS(total, total / 2, &growth) || !round_up(&growth, 2 * GRANULE)) return FIRST_CHUNK;
     return growth > FIRST_CHUNK ? growth : FIRST_CHUNK;
 }
 
 /* Makes the newest chunk one that has room for the block. */
 static bool make_room(hy_arena *arena, size_t size, hy_align align) {
-    size_t slack = hy_align_bytes(align) > GRAIN ? hy_align_bytes(align) - GRAIN : 0;
+    size_t slack = hy_align_bytes(align) > GRANULE ? hy_align_bytes(align) - GRANULE : 0;
     size_t least;
     if (HY_ADD_OVERFLOWS(size, slack, &least) || HY_ADD_OVERFLOWS(least, HEAD, &least)) return false;
-    if (!round_up(&least, 2 * GRAIN)) return false;
+    if (!round_up(&least, 2 * GRANULE)) return false;
 
     uintptr_t start;
     bool reachable = hy_bump_start(arena->state.next, align, &start);
@@ -176,7 +176,7 @@ bool hy_arena_reserve(hy_arena *arena, size_t size, hy_align align) {
 /* The newest block ends where it should already, or its chunk grows until it does. */
 static bool resize_newest(hy_arena *arena, uintptr_t start, size_t new_size) {
     uintptr_t last;
-    if (HY_ADD_OVERFLOWS(start, (new_size - 1) | (GRAIN - 1), &last)) return false;
+    if (HY_ADD_OVERFLOWS(start, (new_size - 1) | (GRANULE - 1), &last)) return false;
     if (last >= arena->end) {
         if (arena->fixed) return false;
         if (!grow_chunk(arena, start, new_size, next_growth(arena)) && !grow_chunk(arena, start, new_size, 0))
@@ -219,11 +219,11 @@ hy_error hy_arena_init(hy_arena *arena, hy_allocator child, const hy_arena_optio
         HY_TELL_INVALID("hy_arena_init", size, "a capacity of at least 1 where the arena is fixed or fatal");
         return HY_INVALID;
     }
-    if (!round_up(&size, GRAIN) || HY_ADD_OVERFLOWS(size, HEAD, &size)) return HY_OUT_OF_MEMORY;
+    if (!round_up(&size, GRANULE) || HY_ADD_OVERFLOWS(size, HEAD, &size)) return HY_OUT_OF_MEMORY;
     return add_chunk(arena, size) ? HY_OK : HY_OUT_OF_MEMORY;
 }
 
-/* No chunk, as after HY_ARENA_INIT; the child and what it was told stay. */
+/* No chunk, as after HY_ARENA_INIT; the child and the options stay. */
 static void forget_chunks(hy_arena *arena) {
     arena->state = (hy_arena_state){NULL, 0};
     arena->end = 0;
@@ -272,7 +272,7 @@ bool hy_arena_reset(hy_arena *arena, hy_arena_reset_mode mode, size_t limit) {
     note_high_water(arena);
 
     size_t target = mode == HY_ARENA_FREE_ALL ? 0 : hy_arena_capacity(arena);
-    if (mode == HY_ARENA_RETAIN_WITH_LIMIT && target > limit) target = limit & ~(GRAIN - 1);
+    if (mode == HY_ARENA_RETAIN_WITH_LIMIT && target > limit) target = limit & ~(GRANULE - 1);
     if (target == 0) {
         free_all(arena);
         return true;
@@ -360,7 +360,7 @@ bool hy_arena_check(const hy_arena *arena) {
         if (!chunk_holds(chunk)) return false;
     }
     uintptr_t next = arena->state.next;
-    return arena->end == chunk_end(newest) && next % GRAIN == 0 && next >= (uintptr_t)(newest + 1) &&
+    return arena->end == chunk_end(newest) && next % GRANULE == 0 && next >= (uintptr_t)(newest + 1) &&
            next <= arena->end;
 }
 

@@ -2,10 +2,10 @@
  *
  * For: work that several threads do for one purpose, and whose memory ends with it: a parallel
  * compilation, a request that fans out, a scene. Not for: one thread (a plain arena is as quick and
- * smaller), and blocks that must be freed one by one by whoever is done with them.
+ * smaller), and blocks that must be freed one by one by the thread that is done with them.
  * Algorithm: an arena for each thread, found by the thread's slot. What an owner does in its newest chunk
  * are plain loads and stores: nobody else looks at its pointer. All that concerns chunks is done by the same
- * owner behind the one lock, so that whoever has the lock may walk everybody's chunks.
+ * owner behind the one lock, so that the lock's holder may walk every lane's chunks.
  *
  *   hy_thread_slot -> lanes[slot] = arena: next, end, chunk -> [head|block|block|  room  ]
  *                     lanes[0]    = empty: who has no slot finds no room there, and asks behind the lock
@@ -14,7 +14,7 @@
  * A thread that ends leaves its slot, and with it the lane, to the next one. Slots are given out lowest
  * first, so that a program of ever new threads uses as many lanes as threads lived at once.
  *
- * Why slots, not a thread-local pointer to the lane: a thread that goes to and fro between two arenas
+ * Why slots, not a thread-local pointer to the lane: a thread that alternates between two arenas
  * would miss such a cache at every step.
  *
  * Cost: as arena, and a load, a shift and an addition. Overhead: a cache line for each slot in the struct,
@@ -88,8 +88,8 @@ void hy_arena_shared_leave(hy_arena_shared *shared) {
     HY_ASSERT((before & ~RESETTING) != 0, "a call ends that did not begin");
 }
 
-/* From here on nobody may be inside. */
-static void close_doors(hy_arena_shared *shared, const char *function) {
+/* From here on no thread may be inside a call. */
+static void begin_exclusive(hy_arena_shared *shared, const char *function) {
     (void)shared, (void)function;
 #if HY_CHECK >= 2
     uint32_t before = __atomic_fetch_or(&shared->inside, RESETTING, __ATOMIC_RELAXED);
@@ -97,7 +97,7 @@ static void close_doors(hy_arena_shared *shared, const char *function) {
 #endif
 }
 
-static void open_doors(hy_arena_shared *shared) {
+static void end_exclusive(hy_arena_shared *shared) {
     (void)shared;
 #if HY_CHECK >= 2
     uint32_t before = __atomic_fetch_and(&shared->inside, ~RESETTING, __ATOMIC_RELAXED);
@@ -162,7 +162,7 @@ void hy_arena_shared_init(hy_arena_shared *shared, hy_allocator child) {
 }
 
 void hy_arena_shared_deinit(hy_arena_shared *shared) {
-    close_doors(shared, "hy_arena_shared_deinit");
+    begin_exclusive(shared, "hy_arena_shared_deinit");
     for (uint64_t set = shared->lanes_begun; set != 0;)
         hy_arena_deinit(take_lane(shared, &set));
     pthread_mutex_destroy(&shared->lock);
@@ -221,10 +221,10 @@ static bool reset_lanes(hy_arena_shared *shared, hy_arena_reset_mode mode, size_
 }
 
 bool hy_arena_shared_reset(hy_arena_shared *shared, hy_arena_reset_mode mode, size_t limit) {
-    close_doors(shared, "hy_arena_shared_reset");
+    begin_exclusive(shared, "hy_arena_shared_reset");
     note_high_water(shared);
     bool kept = reset_lanes(shared, mode, limit);
-    open_doors(shared);
+    end_exclusive(shared);
     return kept;
 }
 

@@ -1,19 +1,19 @@
-/* debug.c: an allocator that tells what was done wrong, where, and where the block came from.
+/* debug.c: an allocator that reports what was done wrong, where, and where the block came from.
  *
  * For: tests, debug builds, a program that misbehaves; cheap enough to leave on. Not for: production where
- *   memory is dear: a block of 64 bytes takes 96, and a record of 152 with the default stacks.
+ *   memory is scarce: a block of 64 bytes takes 96, and a record of 152 with the default stacks.
  * Algorithm: blocks of about a size share chunks of slots (debug_chunk.h); what describes a block, and the
  *   stacks of its allocation and of its free, stand in a record apart from it, sealed with a secret of the
- *   instance. An address finds its chunk in a hash of granules (debug_index.h), so a foreign one is told
- *   without being touched.
+ *   instance. An address finds its chunk in a hash of granules (debug_index.h), so a foreign one is
+ * recognised without being touched.
  *
  *     slot  [guard|block             |guard]   live:  guards are the instance's canary, the block is its
  * user's [poison                        ]   freed: all of it, checked before it serves again
  *
  *   A freed slot goes to the end of its bucket's queue, and serves again only when more than
  *   config.quarantine_blocks wait behind one another. That is the detection's promise: a double free and a
- *   write after free are told as long as fewer than that many blocks of the size have been freed since, and
- *   its chunk was not among the oldest of more than config.retained_bytes of chunks without a live block.
+ *   write after free are reported as long as fewer than that many blocks of the size have been freed since,
+ * and its chunk was not among the oldest of more than config.retained_bytes of chunks without a live block.
  *   Realloc moves through alloc and free, never by remap, so that the old block is poisoned and watched.
  *
  * Fast paths: alloc: bucket by arithmetic, the oldest slot of the queue, poison looked at, fresh fill,
@@ -23,14 +23,14 @@
  * Cost: O(size) for fills and looks, of a large block at both ends only (config.fill_bytes); a stack of 6
  * frames by frame pointers, twice a block. Overhead per block: 32 bytes of guards and up to an
  * eighth of rounding; 56 bytes of record + 16 a frame. Thread-safe: by choice, with a lock of its own
- * (debug_lock.h). Source: what is told follows Zig's DebugAllocator and its successor; the quarantine is
+ * (debug_lock.h). Source: what is reported follows Zig's DebugAllocator and its successor; the quarantine is
  * AddressSanitizer's idea, a page a block Electric Fence's, records apart from blocks GWP-ASan's. Zig gives a
  * bucket's pages back as soon as it is empty; here empty chunks wait, so that a pair costs no system call.
  *
  * ASan and Valgrind: guards and never used memory are closed to them by default, freed slots are not: at
  * check level 2 the front door writes over what is freed, and a double free would end there, in their report,
- * where this allocator has three stacks to tell of it and the program goes on. Late reads and writes of freed
- * memory find our poison then; who wants them told at the line asks for HY_DEBUG_TOOLS_ALL.
+ * where this allocator has three stacks to show for it and the program goes on. Late reads and writes of
+ * freed memory find our poison then; to have them reported at the line, ask for HY_DEBUG_TOOLS_ALL.
  */
 #include <heapyard/debug.h>
 
@@ -179,7 +179,7 @@ HY_INLINE bool is_within_limit(const hy_debug *debug, size_t more) {
     return live <= limit && more <= limit - live;
 }
 
-/* The oldest slot can't serve: tells why. False: meanwhile others took what the limit still allowed. */
+/* The oldest slot can't serve: reports why. False: meanwhile others took what the limit still allowed. */
 HY_COLD static bool pass_over(hy_debug *debug, const hy_debug_bucket *bucket, const hy_debug_call *call) {
     hy_debug_chunk *chunk = hy_debug_chunk_holding(debug, bucket, bucket->oldest);
     (void)hy_debug_examine(call, chunk, bucket->oldest);
@@ -187,7 +187,7 @@ HY_COLD static bool pass_over(hy_debug *debug, const hy_debug_bucket *bucket, co
 }
 
 /* The slot that has waited longest, or one that was never used, as the quarantine says; NULL: refused. What
- * was written into a freed one is told, and the next one taken. */
+ * was written into a freed one is reported, and the next one taken. */
 HY_INLINE hy_debug_record *take_small(hy_debug *debug, hy_debug_bucket *bucket, const hy_debug_call *call) {
     for (;;) {
         hy_debug_record *record = bucket->oldest;
@@ -341,7 +341,7 @@ HY_INLINE void take_back(const hy_debug_call *call, hy_debug_record *record) {
         hy_debug_trim(call, debug->config.retained_bytes);
 }
 
-/* Tells what was found by judging, once outside. */
+/* Reports what was found by judging, once outside. */
 static void deliver(hy_debug *debug, const hy_debug_findings *findings) {
     for (size_t i = 0; i < findings->count; i++)
         hy_debug_deliver(debug, &findings->list[i]);

@@ -70,8 +70,8 @@ HY_INLINE bool hy_debug_intact(uint64_t pattern, const char *from, const char *t
     return differs == 0;
 }
 
-/* [from, to) is ours to read and write. Also where the tools are told nothing: the front door at check level
- * 2 tells Valgrind that what it has filled is undefined, and we look at it. */
+/* [from, to) is ours to read and write. Also with HY_DEBUG_TOOLS_NONE: the front door at check level 2 marks
+ * what it has filled as undefined for Valgrind, and we look at it. */
 HY_INLINE void hy_debug_open(const char *from, const char *to) {
     hy_unpoison_defined(from, (size_t)(to - from));
 }

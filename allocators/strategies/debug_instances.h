@@ -1,6 +1,6 @@
 /* debug_instances.h: the debug allocators of the process.
  *
- * So that a block that is freed to the wrong one can be told with the name of the right one, and counters
+ * So that a block that is freed to the wrong one can be reported with the name of the right one, and counters
  * be summed. Order of locks: this list's, then an instance's, then its index's.
  */
 #ifndef HEAPYARD_STRATEGIES_DEBUG_INSTANCES_H

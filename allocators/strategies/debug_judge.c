@@ -2,7 +2,7 @@
  *
  * The front door at check level 2 writes its fill over what is freed before we see the call. After a double
  * free, or a free with too large a size, the bytes that it wrote are not taken for a second finding: where
- * they are exactly its fill, they are mended without a word.
+ * they are exactly its fill, they are mended and not reported.
  */
 #include "allocators/strategies/debug_judge.h"
 #include "allocators/strategies/debug_guard.h"
@@ -187,7 +187,7 @@ void hy_debug_judge_unknown(const hy_debug_call *call, bool concurrent) {
 void hy_debug_judge_concurrent_caller(const hy_debug_call *call) {
     hy_debug_report report;
     hy_debug_report_begin(&report, HY_DEBUG_CONCURRENT_USE, call);
-    hy_debug_tell(call->debug, &report);
+    hy_debug_deliver_inside(call->debug, &report);
 }
 
 static size_t examine_live(const hy_debug_call *call, hy_debug_record *record) {
@@ -196,7 +196,7 @@ static size_t examine_live(const hy_debug_call *call, hy_debug_record *record) {
     check_guards(&findings, call, record);
     hy_debug_close_guards(call->debug, record);
     for (size_t i = 0; i < findings.count; i++)
-        hy_debug_tell(call->debug, &findings.list[i]);
+        hy_debug_deliver_inside(call->debug, &findings.list[i]);
     return findings.count;
 }
 
@@ -222,7 +222,7 @@ static size_t examine_freed(const hy_debug_call *call, hy_debug_record *record) 
     if (record->state == HY_DEBUG_FREED && record->chunk->bucket != HY_DEBUG_LARGE)
         hy_debug_unqueue(debug, record);
     retire(debug, record);
-    hy_debug_tell(debug, &report);
+    hy_debug_deliver_inside(debug, &report);
     return 1;
 }
 
@@ -232,7 +232,7 @@ size_t hy_debug_examine(const hy_debug_call *call, hy_debug_chunk *chunk, hy_deb
         hy_debug_report_begin(&report, HY_DEBUG_CORRUPTED_METADATA, call);
         lose(call->debug, chunk, record);
         report.address = record->slot + HY_DEBUG_GUARD;
-        hy_debug_tell(call->debug, &report);
+        hy_debug_deliver_inside(call->debug, &report);
         return 1;
     }
     if (record->state == HY_DEBUG_LOST) return 0;

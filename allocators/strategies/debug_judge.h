@@ -1,7 +1,7 @@
 /* debug_judge.h: what is wrong with a call that is not plainly right.
  *
  * The fast paths ask one question, whether everything is as it should be; these functions find out what is
- * not. They may take their time. A call may be wrong in several ways: each is told.
+ * not. They may take their time. A call may be wrong in several ways: each is reported.
  */
 #ifndef HEAPYARD_STRATEGIES_DEBUG_JUDGE_H
 #define HEAPYARD_STRATEGIES_DEBUG_JUDGE_H
@@ -22,13 +22,13 @@ typedef struct hy_debug_findings {
 HY_COLD bool hy_debug_judge(
     const hy_debug_call *call, hy_debug_record *record, bool concurrent, hy_debug_findings *findings);
 
-/* Tells of a call on an address that no chunk of ours holds. Inside on entry, outside on return. */
+/* Reports a call on an address that no chunk of ours holds. Inside on entry, outside on return. */
 HY_COLD void hy_debug_judge_unknown(const hy_debug_call *call, bool concurrent);
 
-/* Tells of a call that found another thread inside an instance that is not thread-safe. */
+/* Reports a call that found another thread inside an instance that is not thread-safe. */
 HY_COLD void hy_debug_judge_concurrent_caller(const hy_debug_call *call);
 
-/* Looks at a slot on its own account: the guards of a live one, the poison of a freed one. Tells what was
+/* Looks at a slot on its own account: the guards of a live one, the poison of a freed one. Reports what was
  * written, leaving and entering again, and mends it; a freed slot that was written is retired. Returns the
  * number of findings. Inside. */
 size_t hy_debug_examine(const hy_debug_call *call, hy_debug_chunk *chunk, hy_debug_record *record);

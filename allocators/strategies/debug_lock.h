@@ -1,12 +1,12 @@
 /* debug_lock.h: one thread at a time inside a debug allocator.
  *
  * A word holds the number of the thread inside, + 1. While the process has one thread, taking it is a plain
- * store (the C library tells, and a thread that starts later sees the store); otherwise a compare-and-swap.
- * Giving it back is a plain store always: whoever waits looks again by itself, first in a loop, then after
+ * store (the C library says so, and a thread that starts later sees the store); otherwise a compare-and-swap.
+ * Giving it back is a plain store always: a waiting thread looks again by itself, first in a loop, then after
  * yielding its processor. Waiters also see which block is worked on: that it is their own is a finding.
  *
  * An instance that is not thread-safe uses the same word to notice that it is used by two threads after all;
- * whoever notices waits too, so that what is told does no harm.
+ * the thread that notices waits too, so that what is reported does no harm.
  */
 #ifndef HEAPYARD_STRATEGIES_DEBUG_LOCK_H
 #define HEAPYARD_STRATEGIES_DEBUG_LOCK_H

@@ -202,7 +202,7 @@ void hy_debug_deliver(hy_debug *debug, const hy_debug_report *report) {
     if (debug->config.abort_on_report) abort();
 }
 
-void hy_debug_tell(hy_debug *debug, const hy_debug_report *report) {
+void hy_debug_deliver_inside(hy_debug *debug, const hy_debug_report *report) {
     hy_debug_leave(debug);
     hy_debug_deliver(debug, report);
     (void)hy_debug_enter(debug, hy_thread_number(), NULL);

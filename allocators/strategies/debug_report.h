@@ -1,4 +1,4 @@
-/* debug_report.h: a finding on its way from where it was made to whoever is told. */
+/* debug_report.h: a finding on its way from where it was made to the hook or standard error. */
 #ifndef HEAPYARD_STRATEGIES_DEBUG_REPORT_H
 #define HEAPYARD_STRATEGIES_DEBUG_REPORT_H
 
@@ -28,11 +28,11 @@ void hy_debug_report_block(hy_debug_report *report, const hy_debug *of, const hy
 void hy_debug_report_damage(hy_debug_report *report, const hy_debug_record *record, uint64_t pattern,
     const char *from, const char *to);
 
-/* Counts the finding and tells it; ends the program where the config says so. The lock is not held. */
+/* Counts the finding and reports it; ends the program where the config says so. The lock is not held. */
 void hy_debug_deliver(hy_debug *debug, const hy_debug_report *report);
 
-/* The same from inside: leaves, tells, and goes in again. */
-void hy_debug_tell(hy_debug *debug, const hy_debug_report *report);
+/* The same from inside: leaves, reports, and enters again. */
+void hy_debug_deliver_inside(hy_debug *debug, const hy_debug_report *report);
 
 /* The caller's stack, as deep as the config says. */
 HY_INLINE void hy_debug_capture(const hy_debug *debug, hy_debug_stack *stack) {

@@ -1,6 +1,6 @@
 /* debug_walk.c: leaks, scans, the walker, and the end.
  *
- * Whoever is told may use the allocator: nothing is told from inside. A walker that goes out to tell has the
+ * A hook may use the allocator: nothing is reported from inside. A walker that leaves to report has the
  * chunks pinned, so that none goes away under it; new ones are put before those that it walks.
  */
 #include "allocators/strategies/debug_walk.h"
@@ -34,7 +34,7 @@ static size_t release(const hy_debug_call *call, hy_debug_chunk *chunk) {
     for (size_t i = 0; i < chunk->fresh; i++)
         (void)hy_debug_examine(call, chunk, hy_debug_record_at(debug, chunk, i));
     debug->pins--;
-    if (chunk->live > 0) return 0; /* while somebody was told */
+    if (chunk->live > 0) return 0; /* while the hook ran */
     hy_debug_chunk_detach(debug, chunk);
     hy_debug_chunk_free(debug, chunk, debug->config.retain_metadata);
     HY_ASSERT_WALK(hy_debug_chunks_hold(debug));
@@ -82,7 +82,7 @@ static bool is_live(const hy_debug *debug, const hy_debug_record *record) {
     return record->state == HY_DEBUG_LIVE && record->seal == hy_debug_seal(debug, record);
 }
 
-static size_t tell_leak(const hy_debug_call *call, hy_debug_chunk *chunk, hy_debug_record *record) {
+static size_t report_leak(const hy_debug_call *call, hy_debug_chunk *chunk, hy_debug_record *record) {
     hy_debug *debug = call->debug;
     (void)chunk;
     if (!is_live(debug, record)) return 0;
@@ -90,18 +90,18 @@ static size_t tell_leak(const hy_debug_call *call, hy_debug_chunk *chunk, hy_deb
     hy_debug_report_begin(&report, HY_DEBUG_LEAK, call);
     hy_debug_report_block(&report, debug, record);
     report.address = report.block;
-    bool is_told = debug->config.hook || debug->leaks_printed++ < debug->config.leaks_printed;
-    if (is_told)
-        hy_debug_tell(debug, &report);
+    bool is_reported = debug->config.hook || debug->leaks_printed++ < debug->config.leaks_printed;
+    if (is_reported)
+        hy_debug_deliver_inside(debug, &report);
     else
         __atomic_fetch_add(&debug->counts.found[HY_DEBUG_LEAK], 1, __ATOMIC_RELAXED);
     return 1;
 }
 
-static size_t tell_leaks(const hy_debug_call *call) {
+static size_t report_leaks(const hy_debug_call *call) {
     hy_debug *debug = call->debug;
     debug->leaks_printed = 0;
-    size_t leaks = visit_all(call, tell_leak);
+    size_t leaks = visit_all(call, report_leak);
     if (!debug->config.hook && leaks > debug->config.leaks_printed) {
         fprintf(stderr, "heapyard: leak: and %zu blocks more, %zu bytes in all\n",
             leaks - debug->config.leaks_printed, debug->counts.live_bytes);
@@ -112,7 +112,7 @@ static size_t tell_leaks(const hy_debug_call *call) {
 size_t hy_debug_detect_leaks(hy_debug *debug) {
     hy_debug_stack here;
     hy_debug_call call = begin(debug, "detect_leaks", &here);
-    size_t leaks = tell_leaks(&call);
+    size_t leaks = report_leaks(&call);
     hy_debug_leave(debug);
     return leaks;
 }
@@ -213,7 +213,7 @@ hy_error hy_debug_deinit(hy_debug *debug, size_t *leaks) {
         hy_debug_stack here;
         hy_debug_call call = begin(debug, "deinit", &here);
         (void)visit_all(&call, hy_debug_examine);
-        (void)tell_leaks(&call);
+        (void)report_leaks(&call);
         hy_debug_leave(debug);
     }
     return end(debug, leaks);

@@ -21,7 +21,7 @@ static inline void watch_hook(void *context, const hy_debug_report *report) {
     w->count++;
 }
 
-/* The tests write where they must not: the tools are told nothing, so that the finding is ours. */
+/* The tests write where they must not: ASan and Valgrind know nothing of it, so that the finding is ours. */
 static inline hy_debug_config watch_config(watch *w) {
     hy_debug_config config = hy_debug_defaults();
     config.tools = HY_DEBUG_TOOLS_NONE;
@@ -41,12 +41,12 @@ static inline void watch_begin(watch *w) {
     watch_begin_over(w, hy_libc(), &config);
 }
 
-/* Everything was told, nothing lives, all holds. */
+/* Everything was reported, nothing lives, all holds. */
 static inline void watch_end(watch *w) {
-    size_t told = w->count;
+    size_t reported = w->count;
     assert_true(hy_debug_check(&w->debug));
     assert_int_equal(hy_debug_deinit(&w->debug, NULL), HY_OK);
-    assert_int_equal(w->count, told);
+    assert_int_equal(w->count, reported);
 }
 
 /* The newest finding, which must be the `count`th. */

@@ -8,8 +8,8 @@
  *          ^base       ^   ^padded      ^next      ^end
  *                      ^before
  *
- * The newest block is told by its end. Padding can't fool that test: it belongs to the block behind it, and
- * goes when that block goes. Only the newest padding is known (to remember more would cost every block a
+ * The newest block is recognised by its end. Padding can't fool that test: it belongs to the block behind it,
+ * and goes when that block goes. Only the newest padding is known (to remember more would cost every block a
  * header); older ones stay until reset.
  *
  * Sizes are rounded up to the alignment, if that is 16 or less: while blocks are aligned alike, each begins
@@ -128,7 +128,7 @@ HY_NOINLINE void hy_fixed_buffer_free_slow(
     HY_ASSERT(hy_fixed_buffer_check(fixed), "the buffer's words do not agree after a free");
 }
 
-/* Tells the tools about a block's new size. */
+/* Marks for ASan and Valgrind a block's new size. */
 static void mark_resized(void *ptr, size_t old_size, size_t new_size) {
     if (new_size > old_size) {
         hy_unpoison((char *)ptr + old_size, new_size - old_size);

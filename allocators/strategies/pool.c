@@ -17,9 +17,9 @@
  */
 #include <heapyard/pool.h>
 
-#define GRAIN ((size_t)8)
+#define GRANULE ((size_t)8)
 
-_Static_assert(sizeof(hy_pool_link) <= GRAIN, "a block of the smallest stride holds the link");
+_Static_assert(sizeof(hy_pool_link) <= GRANULE, "a block of the smallest stride holds the link");
 
 /* The distance from one block to the next; false: no memory is that large. */
 static bool find_stride(size_t block_size, hy_align block_align, size_t *stride) {
@@ -27,7 +27,7 @@ static bool find_stride(size_t block_size, hy_align block_align, size_t *stride)
     if (!hy_align_forward_checked(block_size, align, stride) || *stride == 0 || *stride > PTRDIFF_MAX)
         return false;
     HY_ASSERT(*stride >= block_size, "a stride is smaller than the block");
-    HY_ASSERT(*stride % GRAIN == 0, "a stride is no multiple of 8");
+    HY_ASSERT(*stride % GRANULE == 0, "a stride is no multiple of 8");
     return true;
 }
 
@@ -35,16 +35,16 @@ static bool find_stride(size_t block_size, hy_align block_align, size_t *stride)
 static bool find_bytes(const hy_pool *pool, size_t count, size_t *bytes) {
     size_t align = hy_align_bytes(pool->block_align);
     if (HY_MUL_OVERFLOWS(count, pool->stride, bytes)) return false;
-    return align <= GRAIN || !HY_ADD_OVERFLOWS(*bytes, align - GRAIN, bytes);
+    return align <= GRANULE || !HY_ADD_OVERFLOWS(*bytes, align - GRANULE, bytes);
 }
 
 /* A pool that holds nothing and refuses everything. */
 static void make_empty(hy_pool *pool, hy_allocator child) {
-    *pool = (hy_pool){.arena = HY_ARENA_INIT(child), .stride = GRAIN};
+    *pool = (hy_pool){.arena = HY_ARENA_INIT(child), .stride = GRANULE};
     pool->arena.fixed = true;
 }
 
-/* Tells what does not. */
+/* Whether the options make sense; prints what does not. */
 static bool makes_sense(size_t block_size, const hy_pool_options *wanted) {
     if (block_size == 0) HY_TELL_INVALID("hy_pool_init", block_size, "a block_size of at least 1");
     bool has_no_block = wanted->fixed && wanted->preheat == 0;
@@ -171,7 +171,7 @@ bool hy_pool_is_block(const hy_pool *pool, const void *ptr) {
 }
 
 bool hy_pool_check(const hy_pool *pool) {
-    if (!hy_arena_check(&pool->arena) || pool->stride % GRAIN != 0 || pool->block_size > pool->stride)
+    if (!hy_arena_check(&pool->arena) || pool->stride % GRANULE != 0 || pool->block_size > pool->stride)
         return false;
     /* A list longer than all blocks that were made has a cycle. */
     size_t made = hy_pool_capacity(pool) - blocks_left(pool);
