@@ -1,7 +1,5 @@
 """Run folders that nobody measured, for the tests of what reads run folders.
 
-    python3 scripts/yard/testdata/synthetic.py FOLDER [--rows N] [--cells N] [--processes N] [--unfinished]
-
 Allocators, workloads and what applies to what are the registry's, as heapyard-bench of the build in
 HEAPYARD_BUILD (default build/debug) lists them. Only the numbers are made up, and they have the shape of
 real ones: a cost per allocator and cell, a machine whose speed wanders (common to all rows of a round), a
@@ -9,7 +7,6 @@ memory layout per process, heavy tails. The truth is known: the twin of libc is 
 has all peers but the last; some cells crash. The same arguments and registry give the same folder.
 """
 
-import argparse
 import functools
 import itertools
 import json
@@ -245,12 +242,12 @@ def write(
 
 
 def main():
-    parser = common.Parser(description="Writes a run folder with made-up samples, for tests.")
-    parser.add_argument("folder")
-    parser.add_argument("--rows", type=int, help="so many allocators (default: all)")
-    parser.add_argument("--cells", type=int, help="so many cells (default: the standard run's)")
-    parser.add_argument("--processes", type=int, default=10)
-    parser.add_argument("--unfinished", action="store_true")
+    parser = common.Parser(__doc__)
+    parser.add_argument("folder", metavar="FOLDER", help="where the run is written")
+    parser.add_argument("--rows", metavar="N", type=int, help="so many allocators (default: all)")
+    parser.add_argument("--cells", metavar="N", type=int, help="so many cells (default: the standard run's)")
+    parser.add_argument("--processes", metavar="N", type=int, default=10, help="of each cell (default: 10)")
+    parser.add_argument("--unfinished", action="store_true", help="a run that was interrupted")
     args = parser.parse_args()
     try:
         write(args.folder, args.rows, args.cells, args.processes, finished=not args.unfinished)

@@ -1,5 +1,6 @@
 """Made-up runs are of the registry's allocators and workloads, and their truth is what is found in them."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -58,6 +59,14 @@ def test_the_same_arguments_give_the_same_folder(tmp_path):
         folder = synthetic.write(tmp_path / name, row_count=6, cell_count=2, processes=2, rounds=3)
         texts.append([(folder / file).read_text() for file in ("run.json", "samples.ndjson")])
     assert texts[0] == texts[1]
+
+
+def test_it_runs_as_a_script(tmp_path):
+    """As the browser test calls it."""
+    arguments = [tmp_path, "--rows", "4", "--cells", "1", "--processes", "1", "--unfinished"]
+    done = subprocess.run([sys.executable, synthetic.__file__, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not samples.load(tmp_path).finished
 
 
 def test_without_a_build_it_says_what_to_do(monkeypatch, tmp_path):
