@@ -155,6 +155,7 @@ static const hy_plugin plugin = {
     .version = "1",
     .build_info = "a test's",
     .row_count = sizeof rows / sizeof rows[0],
+    .row_size = sizeof(hy_row),
     .rows = rows,
 };
 
