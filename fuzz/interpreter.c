@@ -1,7 +1,6 @@
 /* interpreter.c: each operation on the instance, and what must hold after it. */
 #include "fuzz/interpreter.h"
 
-#include "fuzz/child.h"
 #include "fuzz/finding.h"
 #include "fuzz/model.h"
 #include <heapyard/typed.h>
@@ -19,6 +18,10 @@
 #define ZEROED_LOOKED_AT 4096
 #define GRANULE_BYTES (HY_ASAN ? 8u : 1u) /* ASan knows granules of 8 bytes */
 #define GRAIN_MAX 16u                     /* a row may round a size up to its alignment, if that is no more */
+
+/* At a fixed address, so that runs are the same on every machine and in every process: inside what every
+ * sanitizer's shadow covers, away from where the system puts anything. */
+static hy_child child = {.place = (void *)(uintptr_t)0x7e9000000000, .report = hy_finding};
 
 /* What an input's two shape bits choose for the bounds of a row. 0: the row's default. */
 static const struct {
@@ -89,7 +92,7 @@ static bool takes_child(const hy_row *row, const hy_bytes_header *header) {
 
 hy_config hy_interpreter_config(const hy_row *row, const hy_bytes_header *header) {
     hy_config config = {.options = header->options};
-    if (takes_child(row, header)) config.child = hy_child_allocator();
+    if (takes_child(row, header)) config.child = hy_child_allocator(&child);
     if (row_has(row, HY_TRAIT_FIXED_CAPACITY) || has_bounded_layer(row))
         config.capacity = shapes[header->shape].capacity;
     if (row_has(row, HY_TRAIT_FIXED_BLOCK)) {
@@ -121,7 +124,7 @@ static bool affordable(uint64_t size, uint8_t align_log2) {
 }
 
 static bool child_refused(void) {
-    return hy_child_counted()->refusals != run.refusals_before;
+    return child.counts.refusals != run.refusals_before;
 }
 
 static uint64_t weight_of(uint64_t size, uint8_t align_log2) {
@@ -194,8 +197,8 @@ static void expect_served(const void *ptr, uint64_t size, hy_align align) {
     if (has(HY_TRAIT_FIXED_CAPACITY) && size > run.config.capacity)
         hy_finding(
             "refusal", "%ju bytes were served from a capacity of %zu", (uintmax_t)size, run.config.capacity);
-    if (hy_child_counted()->live_blocks > 0) run.on_child = true;
-    if (run.on_child && !hy_child_contains(ptr, size))
+    if (child.counts.live_blocks > 0) run.on_child = true;
+    if (run.on_child && !hy_child_contains(&child, ptr, size))
         hy_finding("outside", "block [%p, +%ju) is not inside what the child gave", ptr, (uintmax_t)size);
     if (run.row->owns && !run.row->owns(run.instance.state, ptr))
         hy_finding("outside", "the row does not own %p", ptr);
@@ -390,7 +393,7 @@ static void expect_empty(hy_reset_mode mode, uint64_t limit, bool kept) {
         now.capacity_bytes > limit && !has(HY_TRAIT_FIXED_CAPACITY))
         hy_finding(
             "account", "%zu bytes are kept by a reset to at most %ju", now.capacity_bytes, (uintmax_t)limit);
-    size_t held = hy_child_counted()->live_bytes;
+    size_t held = child.counts.live_bytes;
     bool frees_through = !run.row->stack; /* a layer below may keep what it gets back until its own reset */
     if (mode == HY_RESET_FREE_ALL && frees_through && held > run.child_bytes_at_start)
         hy_finding("leak", "%zu bytes of the child are held after a reset that frees all", held);
@@ -426,9 +429,9 @@ static void expect_account(const hy_stats *now) {
     if (capacity == SIZE_MAX) return;
     if (has(HY_TRAIT_FIXED_CAPACITY) && !has(HY_TRAIT_FIXED_BLOCK) && capacity > run.config.capacity)
         hy_finding("account", "a capacity of %zu is said, %zu was given", capacity, run.config.capacity);
-    if (run.on_child && capacity > hy_child_counted()->live_bytes)
-        hy_finding("account", "a capacity of %zu is said, the child gave %zu", capacity,
-            hy_child_counted()->live_bytes);
+    if (run.on_child && capacity > child.counts.live_bytes)
+        hy_finding(
+            "account", "a capacity of %zu is said, the child gave %zu", capacity, child.counts.live_bytes);
 }
 
 /* Whether what the top layer gives back serves it again, and soon. An arena below another loses every chunk
@@ -449,7 +452,7 @@ static void expect_footprint(void) {
     uint64_t factor = has(HY_TRAIT_BULK_RESET) ? FOOTPRINT_FACTOR_RESET : FOOTPRINT_FACTOR;
     uint64_t bound = layers * factor * (run.weight_peak + run.config.capacity) + FOOTPRINT_REST +
                      64 * run.config.block_size;
-    size_t held = hy_child_counted()->live_bytes;
+    size_t held = child.counts.live_bytes;
     if (held > bound && run.config.options == 0)
         hy_finding("footprint", "%zu bytes of the child are held; %ju are the most that was asked for", held,
             (uintmax_t)run.weight_peak);
@@ -468,7 +471,7 @@ static void run_operation(hy_op op) {
     static const char *const names[HY_OP_KIND_COUNT] = {
         "alloc", "free", "realloc", "resize", "remap", "reset", "check", "thread end"};
     hy_fuzz_place_now.operation = names[op.kind];
-    run.refusals_before = hy_child_counted()->refusals;
+    run.refusals_before = child.counts.refusals;
     run.stats_before.used_bytes = SIZE_MAX;
     if (run.counts) hy_instance_stats(&run.instance, &run.stats_before);
     switch ((hy_op_kind)op.kind) {
@@ -496,6 +499,14 @@ static void run_operation(hy_op op) {
     run.room.size = 0;
 }
 
+static void expect_drained(void) {
+    const hy_child_block *kept = hy_child_lowest_live(&child);
+    if (kept)
+        hy_finding("leak", "%zu bytes at %p were not given back to the child (%zu blocks in all)", kept->size,
+            (void *)kept->address, child.counts.live_blocks);
+    hy_child_check_strays(&child);
+}
+
 /* What the row must give back by itself stays live; the rest is freed here. */
 static void finish(void) {
     hy_fuzz_place_now.operation = "end";
@@ -507,7 +518,7 @@ static void finish(void) {
     }
     if (!has(HY_TRAIT_BULK_RESET)) check_row();
     hy_instance_destroy(&run.instance);
-    hy_child_end();
+    expect_drained();
 }
 
 /* Above this a request must be refused: the row's own greatest alignment, what its blocks were asked
@@ -528,19 +539,23 @@ static bool begin(const hy_row *row, const hy_bytes_header *header) {
         0;
     run.room.size = 0;
     hy_fuzz_place_now = (hy_fuzz_place){row->name, "make", 0};
-    hy_child_begin(&header->faults);
+    hy_child_begin(&child, &header->faults);
     hy_model_begin();
     run.greatest = greatest_of(row, &run.config);
     if (!hy_instance_make(&run.instance, row, &run.config)) {
-        if (hy_child_counted()->refusals == 0 && run.config.options == 0 && !is_inside_capacity())
+        if (child.counts.refusals == 0 && run.config.options == 0 && !is_inside_capacity())
             hy_finding("liveness", "an instance could not be made");
-        hy_child_end();
+        expect_drained();
         return false;
     }
     hy_stats stats;
     run.counts = hy_instance_stats(&run.instance, &stats);
-    run.child_bytes_at_start = hy_child_counted()->live_bytes;
+    run.child_bytes_at_start = child.counts.live_bytes;
     return true;
+}
+
+const hy_child *hy_interpreter_child(void) {
+    return &child;
 }
 
 size_t hy_interpret(const hy_row *row, const hy_bytes_header *header, const hy_history *history) {

@@ -19,7 +19,7 @@
 #ifndef HEAPYARD_FUZZ_INTERPRETER_H
 #define HEAPYARD_FUZZ_INTERPRETER_H
 
-#include "allocators/history/bytes.h"
+#include "allocators/conformance/child.h"
 #include "allocators/registry.h"
 
 /* Whether the claims hold of a row at all: floors may hand one block out twice. */
@@ -29,6 +29,9 @@ bool hy_interpreter_takes(const hy_row *row);
 hy_config hy_interpreter_config(const hy_row *row, const hy_bytes_header *header);
 /* The bounds that sizes of its operations are relative to. */
 hy_bytes_bounds hy_interpreter_bounds(const hy_row *row, const hy_bytes_header *header);
+
+/* The child of the last run. */
+const hy_child *hy_interpreter_child(void);
 
 /* Runs the history over a fresh instance on the adversarial child; what is wrong ends the process.
  * Returns how many operations were run. */

@@ -3,7 +3,6 @@
 
 #include "allocators/history/print_c.h"
 #include "allocators/plugins.h"
-#include "fuzz/child.h"
 #include "fuzz/inputs.h"
 #include "fuzz/interpreter.h"
 #include "fuzz/minimise.h"
@@ -124,7 +123,7 @@ static void run_refusals(const session *state, const hy_input *input) {
     hy_bytes_header header;
     const hy_row *row = state->target.property->history_row(state->target.row);
     const hy_history *history = hy_history_of(row, input->bytes, input->size, &header);
-    size_t calls = hy_child_counted()->alloc_calls;
+    size_t calls = hy_interpreter_child()->counts.alloc_calls;
     for (size_t n = 0; n < calls && n < REFUSALS_MAX; n++) {
         state->shared->refusal = n + 1;
         header.faults.alloc_refusal = (uint16_t)n;

@@ -1,12 +1,13 @@
 /* arena_shared_test.c: one arena, many threads, over a child that is not thread-safe itself. */
 #include <heapyard/arena_shared.h>
 #include <heapyard/counting.h>
+#include <heapyard/libc.h>
 #include <heapyard/plugin.h>
 #include <heapyard/raw_libc.h>
 #include <heapyard/typed.h>
 
+#include "allocators/conformance/child.h"
 #include "allocators/conformance/dies.h"
-#include "allocators/strategies/strict_child.h"
 
 /* A child whose counters are plain variables: ThreadSanitizer tells where two threads are in it at once. */
 typedef struct fixture {
@@ -201,9 +202,9 @@ static void *take_a_slot(void *argument) {
 
 static void without_a_slot_the_newest_is_freed_and_resized(void **state) {
     (void)state;
-    strict_child child;
-    hy_arena_shared shared = HY_ARENA_SHARED_INIT(strict_make(&child));
-    child.spare = 1 << 20;
+    static hy_child child;
+    hy_arena_shared shared = HY_ARENA_SHARED_INIT(hy_child_plain(&child));
+    child.faults.grows = true;
     late self = {.allocator = hy_arena_shared_allocator(&shared)};
     assert_int_equal(pthread_key_create(&late_key, allocate_late), 0);
     pthread_t thread;
@@ -217,7 +218,7 @@ static void without_a_slot_the_newest_is_freed_and_resized(void **state) {
     assert_int_equal(hy_arena_shared_used(&shared), 8);
     assert_true(hy_arena_shared_check(&shared));
     hy_arena_shared_deinit(&shared);
-    assert_int_equal(child.live_bytes, 0);
+    assert_int_equal(child.counts.live_bytes, 0);
 }
 
 /* What the row tells of an instance is what its child saw. */
@@ -267,20 +268,20 @@ static void the_newest_block_is_freed_and_resized(void **state) {
 
 static void grows_its_chunk_in_place(void **state) {
     (void)state;
-    strict_child child;
-    hy_arena_shared shared = HY_ARENA_SHARED_INIT(strict_make(&child));
+    static hy_child child;
+    hy_arena_shared shared = HY_ARENA_SHARED_INIT(hy_child_plain(&child));
     hy_allocator allocator = hy_arena_shared_allocator(&shared);
-    child.spare = 1 << 20;
+    child.faults.grows = true;
     char *block = hy_alloc(allocator, 8, HY_ALIGN_8);
     memcpy(block, "heapyard", 8);
     assert_true(hy_resize(allocator, block, 8, 500000, HY_ALIGN_8));
     assert_memory_equal(block, "heapyard", 8);
-    assert_int_equal(child.allocs, 1);
+    assert_int_equal(child.block_count, 1);
     assert_false(hy_resize(allocator, block, 500000, SIZE_MAX - 3, HY_ALIGN_8));
     assert_false(hy_resize(allocator, block, 500000, PTRDIFF_MAX, HY_ALIGN_8));
     assert_true(hy_arena_shared_check(&shared));
     hy_arena_shared_deinit(&shared);
-    assert_int_equal(child.live_bytes, 0);
+    assert_int_equal(child.counts.live_bytes, 0);
 }
 
 typedef struct visitor {
@@ -357,29 +358,29 @@ static void a_small_part_leaves_its_share(void **state) {
 
 static void a_refused_reset_leaves_it_usable(void **state) {
     (void)state;
-    strict_child child;
-    hy_arena_shared shared = HY_ARENA_SHARED_INIT(strict_make(&child));
+    static hy_child child;
+    hy_arena_shared shared = HY_ARENA_SHARED_INIT(hy_child_plain(&child));
     hy_allocator allocator = hy_arena_shared_allocator(&shared);
     for (int i = 0; i < 1000; i++)
         assert_non_null(hy_alloc(allocator, 64, HY_ALIGN_8));
-    child.refuse_from = child.calls;
+    child.call_refusal = hy_child_calls(&child);
     assert_false(hy_arena_shared_reset(&shared, HY_ARENA_RETAIN_CAPACITY, 0));
     assert_true(hy_arena_shared_check(&shared) && hy_arena_shared_capacity(&shared) > 0);
     assert_non_null(hy_alloc(allocator, 64, HY_ALIGN_8));
     assert_null(hy_alloc(allocator, 1 << 20, HY_ALIGN_8));
     hy_arena_shared_deinit(&shared);
-    assert_int_equal(child.live_bytes, 0);
+    assert_int_equal(child.counts.live_bytes, 0);
     /* The struct serves again. */
-    child.refuse_from = SIZE_MAX;
+    child.call_refusal = SIZE_MAX;
     assert_non_null(hy_alloc(allocator, 64, HY_ALIGN_8));
     hy_arena_shared_deinit(&shared);
 }
 
 static void every_alignment_or_a_refusal(void **state) {
     (void)state;
-    strict_child child;
-    hy_arena_shared shared = HY_ARENA_SHARED_INIT(strict_make(&child));
-    child.largest = (size_t)4 << 20;
+    static hy_child child;
+    hy_arena_shared shared = HY_ARENA_SHARED_INIT(hy_child_plain(&child));
+    child.size_max = (size_t)4 << 20;
     hy_allocator allocator = hy_arena_shared_allocator(&shared);
     for (unsigned log2 = 0; log2 <= HY_ALIGN_LOG2_MAX; log2++) {
         hy_align align = hy_align_from_log2(log2);
@@ -393,21 +394,21 @@ static void every_alignment_or_a_refusal(void **state) {
     }
     assert_true(hy_arena_shared_check(&shared));
     hy_arena_shared_deinit(&shared);
-    assert_int_equal(child.live_bytes, 0);
+    assert_int_equal(child.counts.live_bytes, 0);
 }
 
 static void capacity_leaves_heads_out(void **state) {
     (void)state;
-    strict_child child;
-    hy_arena_shared shared = HY_ARENA_SHARED_INIT(strict_make(&child));
+    static hy_child child;
+    hy_arena_shared shared = HY_ARENA_SHARED_INIT(hy_child_plain(&child));
     hy_allocator allocator = hy_arena_shared_allocator(&shared);
     int outside;
     for (int i = 0; i < 1000; i++) {
         char *block = hy_alloc(allocator, 64, HY_ALIGN_8);
         assert_true(hy_arena_shared_owns(&shared, block) && hy_arena_shared_owns(&shared, block + 63));
     }
-    assert_int_equal(
-        hy_arena_shared_capacity(&shared) + child.allocs * sizeof(hy_arena_chunk), child.live_bytes);
+    assert_int_equal(hy_arena_shared_capacity(&shared) + child.block_count * sizeof(hy_arena_chunk),
+        child.counts.live_bytes);
     assert_false(hy_arena_shared_owns(&shared, &outside) || hy_arena_shared_owns(&shared, NULL));
     hy_arena_shared_deinit(&shared);
     assert_int_equal(hy_arena_shared_capacity(&shared), 0);

@@ -4,12 +4,14 @@
 #include <heapyard/raw_libc.h>
 #include <heapyard/typed.h>
 
+#include "allocators/conformance/child.h"
 #include "allocators/conformance/dies.h"
-#include "allocators/strategies/strict_child.h"
+
+static hy_child child;
 
 static hy_error init(
-    hy_pool *pool, hy_allocator child, size_t size, hy_align align, hy_pool_options options) {
-    return hy_pool_init(pool, child, size, align, &options);
+    hy_pool *pool, hy_allocator source, size_t size, hy_align align, hy_pool_options options) {
+    return hy_pool_init(pool, source, size, align, &options);
 }
 
 /* How many blocks it makes before it refuses, each filled. */
@@ -51,17 +53,16 @@ static void any_size_and_alignment(void **state) {
     (void)state;
     for (unsigned log2 = 0; log2 <= 12; log2++) {
         for (size_t size = 1; size < 300; size = size * 2 + 1) {
-            strict_child child;
             hy_pool pool;
             hy_align align = hy_align_from_log2(log2);
             assert_int_equal(
-                init(&pool, strict_make(&child), size, align, (hy_pool_options){.preheat = 5}), HY_OK);
-            size_t calls = child.calls;
+                init(&pool, hy_child_plain(&child), size, align, (hy_pool_options){.preheat = 5}), HY_OK);
+            size_t calls = hy_child_calls(&child);
             assert_int_equal(exhaust(&pool, 5), 5);
-            assert_int_equal(child.calls, calls);
+            assert_int_equal(hy_child_calls(&child), calls);
             assert_int_equal(exhaust(&pool, 50), 50);
             hy_pool_deinit(&pool);
-            assert_int_equal(child.live_bytes, 0);
+            assert_int_equal(child.counts.live_bytes, 0);
         }
     }
 }
@@ -69,11 +70,10 @@ static void any_size_and_alignment(void **state) {
 static void a_fixed_pool_makes_its_n(void **state) {
     (void)state;
     for (unsigned log2 = 0; log2 <= 12; log2++) {
-        strict_child child;
         hy_pool pool;
         hy_align align = hy_align_from_log2(log2);
         hy_pool_options options = {.preheat = 7, .fixed = true};
-        assert_int_equal(init(&pool, strict_make(&child), 40, align, options), HY_OK);
+        assert_int_equal(init(&pool, hy_child_plain(&child), 40, align, options), HY_OK);
         assert_int_equal(hy_pool_capacity(&pool), 7);
         assert_int_equal(exhaust(&pool, 100), 7);
         for (int round = 0; round < 3; round++) {
@@ -82,11 +82,11 @@ static void a_fixed_pool_makes_its_n(void **state) {
             assert_true(hy_pool_reset(&pool, HY_ARENA_RETAIN_WITH_LIMIT, SIZE_MAX));
             assert_int_equal(exhaust(&pool, 100), 7);
         }
-        assert_int_equal(child.calls, 1);
+        assert_int_equal(hy_child_calls(&child), 1);
         assert_true(hy_pool_preheat(&pool, 0));
         assert_false(hy_pool_preheat(&pool, 1));
         assert_true(hy_pool_reset(&pool, HY_ARENA_FREE_ALL, 0));
-        assert_int_equal(child.live_bytes, 0);
+        assert_int_equal(child.counts.live_bytes, 0);
         assert_int_equal(exhaust(&pool, 100), 0);
         hy_pool_deinit(&pool);
     }
@@ -94,8 +94,7 @@ static void a_fixed_pool_makes_its_n(void **state) {
 
 static void bad_options_are_told(void **state) {
     (void)state;
-    strict_child child;
-    hy_allocator source = strict_make(&child);
+    hy_allocator source = hy_child_plain(&child);
     hy_pool pool;
     assert_int_equal(init(&pool, source, 16, HY_ALIGN_8, (hy_pool_options){.fixed = true}), HY_INVALID);
     assert_int_equal(init(&pool, source, 0, HY_ALIGN_8, (hy_pool_options){0}), HY_INVALID);
@@ -110,66 +109,64 @@ static void bad_options_are_told(void **state) {
     assert_true(hy_pool_check(&pool));
     assert_int_equal(hy_pool_capacity(&pool) + hy_pool_live(&pool), 0);
     hy_pool_deinit(&pool);
-    assert_int_equal(child.allocs, 0);
+    assert_int_equal(child.block_count, 0);
 }
 
 /* Blocks that could be, were there such a child. */
 static void an_alignment_beyond_its_child_is_refused(void **state) {
     (void)state;
-    strict_child child;
     hy_pool pool;
     assert_int_equal(
-        hy_pool_init(&pool, strict_make(&child), 16, hy_align_from_log2(HY_ALIGN_LOG2_MAX - 1), NULL), HY_OK);
-    child.largest = (size_t)1 << 30;
+        hy_pool_init(&pool, hy_child_plain(&child), 16, hy_align_from_log2(HY_ALIGN_LOG2_MAX - 1), NULL),
+        HY_OK);
+    child.size_max = (size_t)1 << 30;
     assert_null(hy_pool_create(&pool));
     assert_false(hy_pool_preheat(&pool, 1));
     hy_pool_deinit(&pool);
-    assert_int_equal(child.allocs, 0);
+    assert_int_equal(child.block_count, 0);
 }
 
 static void preheat_adds_room(void **state) {
     (void)state;
-    strict_child child;
     hy_pool pool;
-    assert_int_equal(hy_pool_init(&pool, strict_make(&child), 48, HY_ALIGN_16, NULL), HY_OK);
-    assert_int_equal(child.calls, 0);
+    assert_int_equal(hy_pool_init(&pool, hy_child_plain(&child), 48, HY_ALIGN_16, NULL), HY_OK);
+    assert_int_equal(hy_child_calls(&child), 0);
     assert_int_equal(exhaust(&pool, 3), 3);
     assert_true(hy_pool_preheat(&pool, 1000));
     assert_int_equal(hy_pool_live(&pool), 3);
-    size_t calls = child.calls;
+    size_t calls = hy_child_calls(&child);
     assert_int_equal(exhaust(&pool, 1000), 1000);
-    assert_int_equal(child.calls, calls);
+    assert_int_equal(hy_child_calls(&child), calls);
     assert_false(hy_pool_preheat(&pool, SIZE_MAX));
-    child.refuse_from = child.calls;
+    child.call_refusal = hy_child_calls(&child);
     assert_false(hy_pool_preheat(&pool, 100000));
     assert_true(hy_pool_check(&pool));
     assert_int_equal(hy_pool_live(&pool), 1003);
     hy_pool_deinit(&pool);
-    assert_int_equal(child.live_bytes, 0);
+    assert_int_equal(child.counts.live_bytes, 0);
 }
 
 static void resets_in_every_mode(void **state) {
     (void)state;
-    strict_child child;
     hy_pool pool;
-    assert_int_equal(hy_pool_init(&pool, strict_make(&child), 64, HY_ALIGN_64, NULL), HY_OK);
+    assert_int_equal(hy_pool_init(&pool, hy_child_plain(&child), 64, HY_ALIGN_64, NULL), HY_OK);
     assert_int_equal(exhaust(&pool, 500), 500);
     assert_true(hy_pool_reset(&pool, HY_ARENA_RETAIN_CAPACITY, 0));
-    size_t calls = child.calls;
+    size_t calls = hy_child_calls(&child);
     for (int round = 0; round < 3; round++) {
         assert_int_equal(exhaust(&pool, 500), 500);
         assert_true(hy_pool_reset(&pool, HY_ARENA_RETAIN_CAPACITY, 0));
     }
-    assert_int_equal(child.calls, calls);
+    assert_int_equal(hy_child_calls(&child), calls);
     assert_true(hy_pool_reset(&pool, HY_ARENA_RETAIN_WITH_LIMIT, 1000));
-    assert_true(child.live_bytes <= 1000 + sizeof(hy_arena_chunk));
+    assert_true(child.counts.live_bytes <= 1000 + sizeof(hy_arena_chunk));
     assert_int_equal(hy_pool_live(&pool), 0);
     assert_int_equal(exhaust(&pool, 500), 500);
     assert_true(hy_pool_reset(&pool, HY_ARENA_FREE_ALL, 0));
-    assert_int_equal(child.live_bytes, 0);
+    assert_int_equal(child.counts.live_bytes, 0);
     assert_int_equal(exhaust(&pool, 5), 5);
     hy_pool_deinit(&pool);
-    assert_int_equal(child.live_bytes, 0);
+    assert_int_equal(child.counts.live_bytes, 0);
 }
 
 static void serves_requests_that_fit(void **state) {
@@ -215,10 +212,9 @@ static void a_pool_knows_its_type(void **state) {
 static void any_call_of_the_child_may_be_refused(void **state) {
     (void)state;
     for (size_t index = 0; index < 12; index++) {
-        strict_child child;
         hy_pool pool;
-        hy_allocator source = strict_make(&child);
-        child.refuse_from = index;
+        hy_allocator source = hy_child_plain(&child);
+        child.call_refusal = index;
         if (init(&pool, source, 32, HY_ALIGN_32, (hy_pool_options){.preheat = 4}) == HY_OK) {
             size_t made = exhaust(&pool, 200);
             assert_true(made >= 4 && hy_pool_live(&pool) == made);
@@ -226,7 +222,7 @@ static void any_call_of_the_child_may_be_refused(void **state) {
             assert_true(exhaust(&pool, 4) == 4);
         }
         hy_pool_deinit(&pool);
-        assert_int_equal(child.live_bytes, 0);
+        assert_int_equal(child.counts.live_bytes, 0);
     }
 }
 
