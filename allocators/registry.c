@@ -113,9 +113,32 @@ static const hy_row *own_row(const char *name) {
     return NULL;
 }
 
+static hy_promises with_defaults(hy_promises given) {
+    if (!given.served_bytes) given.served_bytes = HY_SERVED_BYTES;
+    if (!given.served_align.log2) given.served_align = hy_align_from_log2(HY_SERVED_ALIGN_LOG2);
+    if (!given.footprint_factor) given.footprint_factor = HY_FOOTPRINT_FACTOR;
+    return given;
+}
+
+/* Whatever stands on a layer can serve no more than that. */
+static void promise_on(hy_promises *top, const hy_promises *below) {
+    hy_promises mine = with_defaults(*top), its = with_defaults(*below);
+    if (its.served_bytes < mine.served_bytes) top->served_bytes = its.served_bytes;
+    if (hy_align_compare(its.served_align, mine.served_align) < 0) top->served_align = its.served_align;
+}
+
+/* How much a stack holds is its top's to promise, which alone is reset; what each layer below rounds up comes
+ * to no more than that again. */
+hy_promises hy_registry_promises(const hy_row *row) {
+    hy_promises promises = with_defaults(row->promises);
+    if (row->stack) promises.footprint_factor *= 2;
+    return promises;
+}
+
 /* What `top` is when it stands on something with the traits and alignment of `below`. */
 static void stand_on(hy_row *top, const hy_row *below) {
     top->traits |= below->traits & top->keeps;
+    promise_on(&top->promises, &below->promises);
     if (top->align_from_child) top->greatest_align = below->greatest_align;
     if (!top->missing) top->missing = below->missing;
     if (top->traits & HY_TRAIT_FIXED_BLOCK && !top->default_block_size) {

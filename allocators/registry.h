@@ -24,6 +24,9 @@ const hy_row *hy_registry_find(const char *name);
 /* The same among the rows that `row` came with: a plugin's row stands on that plugin's own. */
 const hy_row *hy_registry_near(const hy_row *row, const char *name);
 
+/* What the row promises beyond its traits: defaults are filled in, and all layers of a composition count. */
+hy_promises hy_registry_promises(const hy_row *row);
+
 /* Insertions, deletions and replacements between two names: how near what somebody typed is to what is
  * there. What is longer than 64 characters counts as cut off there. O(product of the lengths). */
 size_t hy_name_distance(const char *left, const char *right);

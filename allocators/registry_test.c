@@ -123,6 +123,23 @@ static void each_layer_has_its_say_in_a_stack(void **state) {
 }
 
 /* A page is more than a foreign heap has, and what wide_align is for. */
+static hy_promises promises_of(const char *name) {
+    return hy_registry_promises(hy_registry_find(name));
+}
+
+/* Each layer may round up, and a stack serves what all of its layers serve. */
+static void promises_follow_from_the_layers(void **state) {
+    (void)state;
+    hy_promises plain = promises_of("libc"), arena = promises_of("arena");
+    assert_int_equal(plain.served_bytes, HY_SERVED_BYTES);
+    assert_int_equal(plain.served_align.log2, HY_SERVED_ALIGN_LOG2);
+    assert_int_equal(plain.footprint_factor, HY_FOOTPRINT_FACTOR);
+    assert_int_equal(arena.footprint_factor, 5);
+    assert_int_equal(promises_of("arena_over_page").footprint_factor, 10);
+    assert_int_equal(promises_of("thread_safe_over_arena").footprint_factor, 2 * HY_FOOTPRINT_FACTOR);
+    assert_int_equal(promises_of("arena_over_page").served_bytes, HY_SERVED_BYTES);
+}
+
 static void a_page_is_refused_by_host_and_served_above_it(void **state) {
     (void)state;
     hy_instance host, wide;
@@ -359,6 +376,7 @@ int main(void) {
         cmocka_unit_test(compositions_name_rows),
         cmocka_unit_test(traits_of_a_composition_are_computed),
         cmocka_unit_test(each_layer_has_its_say_in_a_stack),
+        cmocka_unit_test(promises_follow_from_the_layers),
         cmocka_unit_test(a_page_is_refused_by_host_and_served_above_it),
         cmocka_unit_test(a_child_that_is_given_is_used),
         cmocka_unit_test(an_unknown_name_finds_its_neighbour),

@@ -88,6 +88,10 @@ const hy_row hy_arena_row = {
     .traits = HY_TRAIT_FREE_LAST | HY_TRAIT_BULK_RESET | HY_TRAIT_GROW_IN_PLACE,
     .greatest_align = {HY_ALIGN_LOG2_MAX},
     .default_child = "raw_libc",
+    /* It grows by half of what it holds, and a reset keeps a chunk: where that is 2/3 of the next request,
+     * the request has a chunk of its own, and a byte more takes 1.5 times both: (1 + 1.5) * (1 + 2/3) = 25/6
+     * of what was asked for. */
+    .promises = {.footprint_factor = 5},
     .make = make,
     .destroy = destroy,
     .reset = reset,

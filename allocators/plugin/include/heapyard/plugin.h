@@ -91,6 +91,23 @@ typedef struct hy_direct_bench {
     uint64_t (*request)(void *instance, const uint32_t *sizes, size_t window, size_t count);
 } hy_direct_bench;
 
+/* What fuzzers hold a row to beyond the contract and its traits. A field of 0 has its default, so a row that
+ * is like most says nothing. The registry computes those of a composition from its layers. */
+typedef struct hy_promises {
+    /* Sizes and alignments up to here are served as long as the child does not refuse, unless greatest_align,
+     * a capacity or a size of blocks bounds them sooner. */
+    size_t served_bytes;   /* 0: HY_SERVED_BYTES */
+    hy_align served_align; /* log2 of 0: of HY_SERVED_ALIGN_LOG2 */
+    /* The row never holds more of its child than so many times (what it was asked for at once at most, each
+     * block with its alignment and 64 bytes, and its capacity), and 16 KiB and 64 fixed blocks. Where what is
+     * freed serves no later request, all blocks since the last reset count as asked for at once. 0:
+     * HY_FOOTPRINT_FACTOR. */
+    uint32_t footprint_factor;
+} hy_promises;
+#define HY_SERVED_BYTES ((size_t)512 << 10)
+#define HY_SERVED_ALIGN_LOG2 16
+#define HY_FOOTPRINT_FACTOR 4
+
 typedef struct hy_row hy_row;
 /* An allocator as data. */
 struct hy_row {
@@ -129,6 +146,8 @@ struct hy_row {
     const struct hy_plugin *origin;
 
     const void *data; /* the row's own, for makers that several rows share; since ABI 2 */
+
+    hy_promises promises; /* beyond contract and traits; since ABI 2 */
 };
 
 /* The rows of a shared library. build_info may be NULL. */
