@@ -1,11 +1,11 @@
 /* entry.c: the one entry of every engine: libFuzzer, AFL++ in its persistent mode, OSS-Fuzz.
  *
- * What is fuzzed is said by --row=NAME --property=NAME, which libFuzzer must not see, or by
- * HEAPYARD_ROW and HEAPYARD_PROPERTY, for engines that own the command line; a row that comes from elsewhere
- * by --plugin=LABEL=PATH or HEAPYARD_PLUGIN. HEAPYARD_COUNTS names a
- * file that executions and operations are counted in. A first word that is one of the replayer's
- * commands makes the fuzzer's binary a replayer, so that a finding is reproduced by the very build
- * that found it.
+ * What is fuzzed is said by --row=NAME --property=NAME, which libFuzzer must not see, or by HEAPYARD_ROW and
+ * HEAPYARD_PROPERTY, for engines that own the command line; a row that comes from elsewhere by
+ * --plugin=LABEL=PATH or HEAPYARD_PLUGIN; which oracles look (oracles.h), by --oracles=A,B or
+ * HEAPYARD_ORACLES. HEAPYARD_COUNTS names a file that executions and operations are counted in. A first word
+ * that is one of the replayer's commands makes the fuzzer's binary a replayer, so that a finding is
+ * reproduced by the very build that found it.
  */
 #include "fuzz/replay.h"
 #include "fuzz/target.h"
@@ -39,6 +39,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
         if (!hy_target_load_plugin(plugin)) exit(2);
     }
     const char *row = take_argument(argc, *argv, "--row=");
+    if (!hy_target_choose_oracles(take_argument(argc, *argv, "--oracles="))) exit(2);
     const char *property = take_argument(argc, *argv, "--property=");
     if (!row) row = getenv("HEAPYARD_ROW");
     if (!property) property = getenv("HEAPYARD_PROPERTY");

@@ -1,17 +1,7 @@
-/* interpreter.h: runs a history on an instance of a row and on the model at once.
+/* interpreter.h: runs a history on an instance of a row, before the eyes of all oracles that are switched on.
  *
- * What is claimed of a row follows from its traits alone. After each step, beside what the model and
- * the child look at by themselves:
- *
- *   refusal     an alignment above the row's greatest, a row that refuses all, or a size above a fixed
- *               capacity was served; or a refusal changed something
- *   liveness    NULL although the child did not refuse and the request fits what the traits promise
- *   outside     a block does not lie inside memory that the child gave, or the row does not own it
- *   account     what the row counts contradicts what is live
- *   footprint   the row holds more of the child than a multiple of what it was ever asked for
- *   structure   the row's own walk through itself fails
- *   leak        after the end, or a reset that frees all, the child has not everything back
- *   zero        a rule of blocks of no bytes is broken; or zeroed memory is not zero
+ * What is claimed of a row follows from its traits and promises alone; see oracles.h and the files in
+ * oracles/ for what is looked at.
  *
  * Requests that would really take much memory from the system (rows that stand on no child) are
  * passed over; huge ones cost nothing where a child or a capacity bounds them.

@@ -1,14 +1,16 @@
-/* properties.c: table 3. A property is its file in properties/ and one line in each list here. */
+/* properties.c: table 3. A property is its file in properties/ and one line in properties.def. */
 #include "fuzz/properties.h"
 
 #include <string.h>
 
-extern const hy_property hy_conform_property, hy_trace_file_property, hy_canary_property;
+#define HY_PROPERTY(name) extern const hy_property hy_##name##_property;
+#include "fuzz/properties.def"
+#undef HY_PROPERTY
 
 static const hy_property *const properties[] = {
-    &hy_conform_property,
-    &hy_trace_file_property,
-    &hy_canary_property,
+#define HY_PROPERTY(name) &hy_##name##_property,
+#include "fuzz/properties.def"
+#undef HY_PROPERTY
 };
 
 const hy_property *const *hy_properties(size_t *count) {

@@ -6,6 +6,7 @@
 #include "fuzz/inputs.h"
 #include "fuzz/interpreter.h"
 #include "fuzz/minimise.h"
+#include "fuzz/oracles.h"
 #include "fuzz/properties/history_run.h"
 #include "fuzz/seed.h"
 #include "fuzz/target.h"
@@ -48,12 +49,15 @@ static bool take(const char *argument, const char *name, const char **value) {
 
 static int parse(int argc, char **argv, arguments *out) {
     *out = (arguments){.property = "conform", .seconds = 5, .paths = argv};
+    if (!hy_target_choose_oracles(NULL)) return USAGE;
     for (int i = 2; i < argc; i++) {
-        const char *seconds = NULL, *plugin = NULL;
+        const char *seconds = NULL, *plugin = NULL, *oracles = NULL;
         if (take(argv[i], "--row=", &out->row) || take(argv[i], "--property=", &out->property)) continue;
         if (take(argv[i], "--c=", &out->c) || take(argv[i], "--seed=", &out->seed)) continue;
         if (take(argv[i], "--plugin=", &plugin)) {
             if (!hy_target_load_plugin(plugin)) return USAGE;
+        } else if (take(argv[i], "--oracles=", &oracles)) {
+            if (!hy_target_choose_oracles(oracles)) return USAGE;
         } else if (take(argv[i], "--seconds=", &seconds))
             out->seconds = (unsigned)strtoul(seconds, NULL, 10);
         else if (strcmp(argv[i], "--refusals") == 0)
@@ -101,6 +105,9 @@ static int list(void) {
             if (property->applies(row)) printf("cell\t%s\t%s\n", property->name, row->name);
         }
     }
+    const hy_oracle *const *oracles = hy_oracles(&count);
+    for (size_t i = 0; i < count; i++)
+        printf("oracle\t%s\t%s\n", oracles[i]->name, oracles[i]->summary);
     return GOOD;
 }
 
@@ -331,9 +338,30 @@ static int disassemble(const arguments *given) {
     return status;
 }
 
+static int help(void) {
+    puts("heapyard-replay list\n"
+         "heapyard-replay run [--row=R] [--property=P] [--refusals] INPUT...\n"
+         "heapyard-replay minimise [--row=R] [--property=P] [--c=FILE] [--seed=FILE] INPUT\n"
+         "heapyard-replay assemble SEED.txt OUTPUT\n"
+         "heapyard-replay disassemble [--row=R] INPUT\n"
+         "heapyard-replay speed [--row=R] [--property=P] [--seconds=N] INPUT...\n"
+         "heapyard-fuzz takes all these words too; without a command it fuzzes --row=R --property=P\n"
+         "\n"
+         "  --plugin=LABEL=PATH   rows of this library, as NAME@LABEL\n"
+         "  --oracles=A,B         only these look; --oracles=-A: all but this one (HEAPYARD_ORACLES "
+         "likewise):");
+    size_t count;
+    const hy_oracle *const *oracles = hy_oracles(&count);
+    for (size_t i = 0; i < count; i++)
+        printf("      %-12s %s\n", oracles[i]->name, oracles[i]->summary);
+    puts("\nexit codes: 0 good, 1 the harness failed, 2 usage, 3 a finding, 5 nothing ran");
+    return GOOD;
+}
+
 static const char *const commands[] = {"list", "run", "minimise", "assemble", "disassemble", "speed"};
 
 bool hy_replay_is_command(const char *word) {
+    if (strcmp(word, "--help") == 0) return true;
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(word, commands[i]) == 0) return true;
     }
@@ -347,6 +375,7 @@ int hy_replay(int argc, char **argv) {
             argc < 2 ? "nothing" : argv[1]);
     }
     const char *command = argv[1];
+    if (strcmp(command, "--help") == 0) return help();
     int status = parse(argc, argv, &given);
     if (status != GOOD) return status;
     if (strcmp(command, "list") == 0) return list();

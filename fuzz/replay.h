@@ -1,13 +1,15 @@
 /* replay.h: runs inputs without a fuzzer: for tests, reproducers and figures of speed.
  *
- *   heapyard-replay list                                  rows and properties, one a line, tab-separated
+ *   heapyard-replay list                     rows, properties and oracles, one a line, tab-separated
  *   heapyard-replay run [--row=R] [--property=P] [--refusals] INPUT…
  *   heapyard-replay minimise [--row=R] [--property=P] [--c=FILE] [--seed=FILE] INPUT
  *   heapyard-replay assemble SEED.txt OUTPUT
  *   heapyard-replay disassemble [--row=R] INPUT
  *   heapyard-replay speed [--row=R] [--property=P] [--seconds=N] INPUT…
  *
- * Every command takes --plugin=LABEL=PATH, for rows from elsewhere, which go by row@label.
+ * Every command takes --plugin=LABEL=PATH, for rows from elsewhere, which go by row@label, and --oracles=A,B
+ * or
+ * --oracles=-A for those that are to look (oracles.h). --help says all this.
  *
  * An input is a file of bytes, a seed (.txt) or a folder of both. `run` takes every row that a
  * property applies to where none is named (the plugins', where there are any), each in a process of its own;
@@ -19,6 +21,7 @@
 
 #include <stdbool.h>
 
+/* Whether a first word is a command, or --help. */
 bool hy_replay_is_command(const char *word);
 int hy_replay(int argc, char **argv);
 

@@ -2,8 +2,10 @@
 #include "fuzz/target.h"
 
 #include "allocators/plugins.h"
+#include "fuzz/oracles.h"
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -13,6 +15,13 @@ bool hy_target_load_plugin(const char *label_equals_path) {
     char error[512];
     if (hy_plugins_load(label_equals_path, error, sizeof error)) return true;
     fprintf(stderr, "heapyard-fuzz: --plugin=%s: %s\n", label_equals_path, error);
+    return false;
+}
+
+bool hy_target_choose_oracles(const char *names) {
+    char error[512];
+    if (hy_oracles_choose(names ? names : getenv("HEAPYARD_ORACLES"), error, sizeof error)) return true;
+    fprintf(stderr, "heapyard-fuzz: %s\n", error);
     return false;
 }
 

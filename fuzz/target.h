@@ -21,6 +21,10 @@ typedef struct hy_target {
  * row@label. */
 bool hy_target_load_plugin(const char *label_equals_path);
 
+/* Switches oracles on and off as hy_oracles_choose does. NULL: as HEAPYARD_ORACLES says, where that is set.
+ * False: it has printed why. */
+bool hy_target_choose_oracles(const char *names);
+
 /* Finds both names. False, with one line in `error`: no such name, a row that is not in this build,
  * or one that the property does not apply to. row may be NULL where the property needs none. */
 bool hy_target_choose(

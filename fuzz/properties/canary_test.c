@@ -2,6 +2,7 @@
  * operations, and a property that must fail is marked so.
  */
 #include "fuzz/minimise.h"
+#include "fuzz/oracles.h"
 #include "fuzz/properties.h"
 #include "fuzz/properties/history_run.h"
 #include <heapyard/libc.h>
@@ -60,6 +61,13 @@ static void test_the_planted_bug_is_found_and_minimised(void **unused) {
     hy_case_minimise(&failing, &verdict, 2000);
     assert_string_equal(verdict.key, "finding: overlap");
     assert_in_range(failing.history.count, 3, 4);
+
+    /* It is the model that sees it. */
+    char error[256];
+    assert_true(hy_oracles_choose("-model", error, sizeof error));
+    hy_case_try(&failing, &verdict);
+    assert_string_equal(verdict.key, "");
+    assert_true(hy_oracles_choose(NULL, error, sizeof error));
 }
 
 static void test_only_the_canary_must_fail(void **unused) {

@@ -1,0 +1,79 @@
+/* footprint.c: the row holds no more of the child than a multiple of what it was ever asked for.
+ *
+ *   footprint   it does: memory that was freed is not used again, or far more is taken than is needed
+ *
+ * The multiple is the row's promise (heapyard/plugin.h). A layer below may lose what it gets back until it is
+ * reset itself, so that no multiple bounds what a stack on it holds; of those nothing is claimed.
+ */
+#include "fuzz/finding.h"
+#include "fuzz/oracles.h"
+
+#define WEIGHT_OF_BLOCK 64 /* what any row may add to a block beside its alignment */
+#define REST_BYTES ((uint64_t)16 << 10)
+#define REST_BLOCKS 64
+
+static struct {
+    bool claimed;
+    uint64_t weight; /* of what is live, or for rows that don't reuse, of all since a reset */
+    uint64_t peak;
+} state;
+
+/* Whether what the top layer gives back serves it again, and soon. */
+static bool layers_reuse(const hy_row *row) {
+    if (row->traits & HY_TRAIT_QUARANTINES) return false;
+    for (size_t i = 1; row->stack && row->stack[i]; i++) {
+        const hy_row *layer = hy_registry_near(row, row->stack[i]);
+        if (!layer || !(layer->traits & HY_TRAIT_REAL_FREE) || layer->traits & HY_TRAIT_QUARANTINES)
+            return false;
+    }
+    return true;
+}
+
+static void begin(const hy_run *run, const hy_run_call *call) {
+    (void)call;
+    state.claimed = run->config.options == 0 && layers_reuse(run->row);
+    state.weight = state.peak = 0;
+}
+
+static uint64_t weight_of(const hy_run *run, uint64_t size, hy_align align) {
+    return hy_run_block_bytes(run, size) + hy_align_bytes(align) + WEIGHT_OF_BLOCK;
+}
+
+/* Blocks of no bytes weigh nothing. */
+static void give_back(const hy_run *run, const hy_run_call *call) {
+    if (call->before.size != 0 && hy_run_has(run, HY_TRAIT_REAL_FREE))
+        state.weight -= weight_of(run, call->before.size, call->align);
+}
+
+static void served(const hy_run *run, const hy_run_call *call) {
+    if (call->size != 0) state.weight += weight_of(run, call->size, call->align);
+    if (state.weight > state.peak) state.peak = state.weight;
+    if (call->before.live) give_back(run, call);
+}
+
+static void reset(const hy_run *run, const hy_run_call *call) {
+    (void)run, (void)call;
+    state.weight = 0;
+}
+
+static void step(const hy_run *run, const hy_run_call *call) {
+    (void)call;
+    if (!state.claimed) return;
+    uint64_t asked = state.peak + run->config.capacity;
+    uint64_t bound =
+        run->promises.footprint_factor * asked + REST_BYTES + REST_BLOCKS * run->config.block_size;
+    size_t held = run->child->counts.live_bytes;
+    if (held > bound)
+        hy_finding("footprint", "%zu bytes of the child are held; %ju are the most that was asked for", held,
+            (uintmax_t)state.peak);
+}
+
+const hy_oracle hy_footprint_oracle = {
+    .name = "footprint",
+    .summary = "no more of the child is held than a multiple of what was ever asked for",
+    .on = {[HY_ON_BEGIN] = begin,
+        [HY_ON_SERVED] = served,
+        [HY_ON_ENDED] = give_back,
+        [HY_ON_RESET] = reset,
+        [HY_ON_STEP] = step},
+};
