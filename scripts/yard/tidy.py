@@ -171,7 +171,7 @@ ROW_LIST = "allocators/rows.def"
 ROW = re.compile(r"^const hy_row hy_(\w+)_row\s*=", re.MULTILINE)
 
 
-def _row_findings(tree, folders, pattern, table, kind, line=r"&\s*{}\b"):
+def _row_findings(tree, folders, pattern, table, kind, line):
     """What the pattern finds has its line in the table; a file without any is a helper with a header."""
     if table not in tree:
         return
@@ -190,18 +190,19 @@ def _row_findings(tree, folders, pattern, table, kind, line=r"&\s*{}\b"):
 
 
 def orphans(tree):
-    """Each allocator, workload, meter, property and mutant has its row."""
+    """Each allocator, workload, meter, property, oracle and mutant has its row."""
     folders = [f"allocators/{layer}" for layer in ("sources", "strategies", "decorators")]
     yield from _row_findings(tree, folders, ROW, ROW_LIST, "allocator", r"\bHY_ROW\({}\)")
     for path in tree.under(*folders, suffixes=(".c",)):
         if ROW.search(tree.text(path)) and not path.endswith("_row.c"):
             yield Finding(path, 1, "a row in a file of the library's", f"put it beside, into {path[:-2]}_row.c")
-    for folder, kind in (("bench/workloads", "workload"), ("bench/meters", "meter")):
+    kinds = {
+        "bench/workloads": "workload", "bench/meters": "meter",
+        "fuzz/properties": "property", "fuzz/oracles": "oracle", "fuzz/mutants": "mutant",
+    }  # fmt: skip
+    for folder, kind in kinds.items():
         pattern = re.compile(rf"^const hy_{kind} hy_(\w+)_{kind}\s*=", re.MULTILINE)
         yield from _row_findings(tree, [folder], pattern, folder + ".def", kind, rf"\bHY_{kind.upper()}\({{}}\)")
-    for folder, kind in (("fuzz/properties", "property"), ("fuzz/mutants", "mutant")):
-        pattern = re.compile(rf"^const hy_{kind} (hy_\w+)\s*=", re.MULTILINE)
-        yield from _row_findings(tree, [folder], pattern, folder + ".c", kind)
 
 
 def umbrella(tree):

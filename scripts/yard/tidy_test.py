@@ -122,6 +122,10 @@ PLANTED = {
         {"bench/workloads/bulk.c": "/* bulk.c: b. */\nconst hy_workload hy_bulk_workload = {0};\n"},
         "bench/workloads/bulk.c", 1, "bulk is in no row",
     ),
+    "oracle without a row": (
+        {"fuzz/oracles.def": "/* oracles.def: o. */\n", "fuzz/oracles/waste.c": "/* waste.c: w. */\nconst hy_oracle hy_waste_oracle = {0};\n"},
+        "fuzz/oracles/waste.c", 1, "waste is in no row",
+    ),
     "header outside the umbrella": (
         {"allocators/include/heapyard/pool.h": "/* pool.h: a pool. */\n"}, "allocators/include/heapyard/pool.h", 1, "heapyard.h does not",
     ),
