@@ -10,6 +10,7 @@
 #ifndef HEAPYARD_SESSION_H
 #define HEAPYARD_SESSION_H
 
+#include "allocators/core/random.h"
 #include "bench/workloads.h"
 #include <heapyard/libc.h>
 #include <heapyard/typed.h>
@@ -73,15 +74,7 @@ HY_INLINE hy_allocator hy_empty_allocator(const hy_session *session) {
     return (hy_allocator){session->allocator.self, &hy_empty_vtable};
 }
 
-/* splitmix64: the next number of a seeded sequence. */
-HY_INLINE uint64_t hy_random_next(uint64_t *state) {
-    uint64_t z = (*state += 0x9E3779B97F4A7C15u);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
-}
-
-/* Below `bound`, which is at most 2^32. */
+/* The next number of the sequence below `bound`, which is at most 2^32. */
 HY_INLINE uint32_t hy_random_below(uint64_t *state, uint64_t bound) {
     return (uint32_t)(((hy_random_next(state) >> 32) * bound) >> 32);
 }

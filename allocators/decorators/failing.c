@@ -7,6 +7,7 @@
  * Cost: a call through the vtable, an addition and a comparison. Overhead per block: none. Thread-safe: no.
  * Source: Zig's FailingAllocator; the probability from SQLite's fault simulators.
  */
+#include "allocators/core/random.h"
 #include <heapyard/failing.h>
 
 #if HY_CHECK >= 1
@@ -34,11 +35,7 @@ void hy_failing_init(hy_failing *failing, hy_allocator child, const hy_failing_o
 
 /* Uniform over 0 … 1, 1 excluded. */
 static double next_random(hy_failing *failing) {
-    uint64_t z = failing->random += 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    z ^= z >> 31;
-    return (double)(z >> 11) * 0x1p-53;
+    return (double)(hy_random_next(&failing->random) >> 11) * 0x1p-53;
 }
 
 static bool refuses(hy_failing *failing, uint64_t index, uint64_t fail_at) {

@@ -35,6 +35,7 @@
 #include <heapyard/debug.h>
 
 #include "allocators/core/os.h"
+#include "allocators/core/random.h"
 #include "allocators/strategies/debug_guard.h"
 #include "allocators/strategies/debug_index.h"
 #include "allocators/strategies/debug_instances.h"
@@ -103,14 +104,6 @@ const char *hy_debug_config_problem(const hy_debug_config *config) {
     return NULL;
 }
 
-/* A stream of numbers that differ from instance to instance: that is all that they are for. */
-static uint64_t next_number(uint64_t *state) {
-    uint64_t z = *state += 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-}
-
 static uint64_t make_canary(const hy_debug_config *config, uint64_t number) {
     uint8_t bytes[sizeof number];
     memcpy(bytes, &number, sizeof bytes);
@@ -154,9 +147,10 @@ hy_error hy_debug_init(hy_debug *debug, hy_allocator child, const hy_debug_confi
         fprintf(stderr, "heapyard: hy_debug_init: %s\n", problem);
         return HY_INVALID;
     }
+    /* They are to differ from instance to instance, no more. */
     uint64_t numbers = (uintptr_t)debug + __atomic_add_fetch(&sequence, 0x1000003, __ATOMIC_RELAXED);
-    debug->secret = next_number(&numbers);
-    debug->canary = make_canary(&debug->config, next_number(&numbers));
+    debug->secret = hy_random_next(&numbers);
+    debug->canary = make_canary(&debug->config, hy_random_next(&numbers));
     debug->record_bytes = sizeof(hy_debug_record) + 2 * debug->config.stack_trace_frames * sizeof(void *);
     start_buckets(debug);
     debug->alive = ALIVE;
