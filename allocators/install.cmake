@@ -3,7 +3,7 @@
 include(CMakePackageConfigHelpers)
 
 if(NOT HY_SANITIZE AND NOT HY_COVERAGE)
-  add_library(heapyard_shared SHARED $<TARGET_OBJECTS:heapyard>)
+  add_library(heapyard_shared SHARED $<TARGET_OBJECTS:heapyard> shared_object.c)
   target_link_libraries(heapyard_shared PRIVATE $<BUILD_INTERFACE:hy_options> PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
   if(HY_HAS_SYMBOLS)
     target_link_libraries(heapyard_shared PRIVATE $<BUILD_INTERFACE:hy_symbols>)

@@ -1,7 +1,7 @@
-# Whether stack traces name file and line: by libdw, which core/source_lines.c refers to weakly, so that the
-# library needs it nowhere. What is built here on top of the library is linked to it; so is the shared
-# library; whoever links the static one decides for himself. Benches (check level 0) print no stacks and do
-# without.
+# Whether stack traces name every function, and file and line: by libdw, which core/source_lines.c refers to
+# weakly, so that the library needs it nowhere. What is built here on top of the library is linked to it; so
+# is the shared library; whoever links the static one decides for himself. Benches (check level 0) print no
+# stacks and do without.
 if(NOT HY_SYMBOLS MATCHES "^(AUTO|ON|OFF)$")
   message(FATAL_ERROR "HY_SYMBOLS is ${HY_SYMBOLS}, must be AUTO, ON or OFF")
 endif()
@@ -14,7 +14,7 @@ if(HY_SYMBOLS STREQUAL "ON" OR (HY_SYMBOLS STREQUAL "AUTO" AND HY_CHECK_LEVEL GR
   elseif(HY_SYMBOLS STREQUAL "ON")
     message(FATAL_ERROR "HY_SYMBOLS is ON and libdw is not here: install libdw-dev")
   else()
-    message(STATUS "stack traces: functions; file and line are not in this build: install libdw-dev")
+    message(STATUS "stack traces: exported functions; the others, file and line are not in this build: install libdw-dev")
   endif()
 endif()
 

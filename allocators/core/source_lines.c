@@ -3,9 +3,9 @@
  * Why libdw: it is in every distribution (libbacktrace is not, Debian 12 has no package of it), finds
  * separate debugging files by build id, and knows inlined functions, compressed sections and DWARF 2 to 5.
  *
- * It is referred to weakly: a program that is linked to it (-ldw) gets lines, one that is not gets functions
- * from object_symbols.c, and neither the static library nor what is built on it needs it. Nothing is ever
- * fetched over the network: libdw's debuginfod client is left out of the search.
+ * It is referred to weakly: a program that is linked to it (-ldw) gets lines, one that is not gets exported
+ * functions from object_symbols.c, and neither the static library nor what is built on it needs it. Nothing
+ * is ever fetched over the network: libdw's debuginfod client is left out of the search.
  *
  * libdw allocates by malloc. So it must not run inside itself: where malloc is an allocator that reports, the
  * inner report of a thread has no lines. Nor may one thread wait for another here, which may wait for the
@@ -19,27 +19,30 @@
 #if HY_SYMBOLS
 #include <dwarf.h>
 #include <elfutils/libdwfl.h>
-#include <stdlib.h>
 #include <string.h>
 
 #pragma weak dwarf_attr
 #pragma weak dwarf_attr_integrate
+#pragma weak dwarf_child
+#pragma weak dwarf_decl_file
+#pragma weak dwarf_diecu
 #pragma weak dwarf_diename
 #pragma weak dwarf_filesrc
+#pragma weak dwarf_formref_die
 #pragma weak dwarf_formudata
-#pragma weak dwarf_getscopes
-#pragma weak dwarf_getscopes_die
 #pragma weak dwarf_getsrc_die
 #pragma weak dwarf_getsrcfiles
 #pragma weak dwarf_haspc
 #pragma weak dwarf_lineno
 #pragma weak dwarf_linesrc
+#pragma weak dwarf_siblingof
 #pragma weak dwarf_tag
 #pragma weak dwfl_addrmodule
 #pragma weak dwfl_begin
 #pragma weak dwfl_build_id_find_debuginfo
 #pragma weak dwfl_end
 #pragma weak dwfl_module_addrdie
+#pragma weak dwfl_module_addrinfo
 #pragma weak dwfl_module_info
 #pragma weak dwfl_module_nextcu
 #pragma weak dwfl_report_begin_add
@@ -125,15 +128,36 @@ static Dwarf_Die *unit_of(Dwfl_Module *module, uintptr_t call, Dwarf_Addr *bias)
     return NULL;
 }
 
-/* The scopes around the address, innermost first, as they lie in the code: that of an inlined function stands
- * in the function that it was inlined into. The caller frees them. */
-static size_t scopes_of(Dwarf_Die *unit, Dwarf_Addr address, Dwarf_Die **scopes) {
-    Dwarf_Die *around = NULL;
-    *scopes = NULL;
-    int count = dwarf_getscopes(unit, address, &around);
-    if (count > 0) count = dwarf_getscopes_die(&around[0], scopes);
-    free(around);
-    return count > 0 ? (size_t)count : 0;
+/* Finds the scope within `parent` that the address lies in. */
+static bool find_scope(Dwarf_Die *parent, Dwarf_Addr address, Dwarf_Die *found) {
+    Dwarf_Die child;
+    int at_end = dwarf_child(parent, &child);
+    while (at_end == 0) {
+        int tag = dwarf_tag(&child);
+        if (tag == DW_TAG_namespace && find_scope(&child, address, found)) return true;
+        bool is_scope =
+            tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine || tag == DW_TAG_lexical_block;
+        if (is_scope && dwarf_haspc(&child, address) == 1) {
+            *found = child;
+            return true;
+        }
+        at_end = dwarf_siblingof(&child, &child);
+    }
+    return false;
+}
+
+#define FUNCTIONS_MAX 32
+
+/* The functions around the address, outermost first, as they lie in the code: one that was inlined stands in
+ * the one that it was inlined into. Not by dwarf_getscopes, which finds none where link-time optimisation
+ * inlined a function of another unit. */
+static size_t functions_around(Dwarf_Die *unit, Dwarf_Addr address, Dwarf_Die functions[FUNCTIONS_MAX]) {
+    Dwarf_Die scope = *unit;
+    size_t count = 0;
+    while (count < FUNCTIONS_MAX && find_scope(&scope, address, &scope)) {
+        if (dwarf_tag(&scope) != DW_TAG_lexical_block) functions[count++] = scope;
+    }
+    return count;
 }
 
 static Dwarf_Word number_of(Dwarf_Die *scope, unsigned name) {
@@ -160,32 +184,66 @@ typedef struct teller {
     void *context;
 } teller;
 
-/* The front door is inlined into its caller; at the head of a trace it is left out, as the rest of the
- * library is by the capture. */
-static bool is_front_door(const hy_frame *frame) {
-    return frame->index == 0 && frame->is_inlined && frame->function &&
-           strncmp(frame->function, "hy_", 3) == 0;
+/* Where the function was written: one that was inlined or cloned refers to it. */
+static Dwarf_Die origin_of(const Dwarf_Die *function) {
+    Dwarf_Die origin = *function;
+    Dwarf_Attribute attribute;
+    while (dwarf_attr(&origin, DW_AT_abstract_origin, &attribute) ||
+           dwarf_attr(&origin, DW_AT_specification, &attribute)) {
+        if (!dwarf_formref_die(&attribute, &origin)) break;
+    }
+    return origin;
+}
+
+/* Whether the unit has the mark of library_unit.h. */
+static bool is_library_unit(Dwarf_Die *unit) {
+    Dwarf_Die child;
+    int at_end = dwarf_child(unit, &child);
+    while (at_end == 0) {
+        const char *name = dwarf_tag(&child) == DW_TAG_variable ? dwarf_diename(&child) : NULL;
+        if (name && strcmp(name, "hy_library_unit") == 0) return true;
+        at_end = dwarf_siblingof(&child, &child);
+    }
+    return false;
+}
+
+/* Of a header's inline functions, each file that needs one has a copy: they are the library's by their name.
+ */
+static bool is_from_header(Dwarf_Die *function) {
+    const char *name = dwarf_diename(function), *file = dwarf_decl_file(function);
+    const char *end = file ? strrchr(file, '.') : NULL;
+    return name && strncmp(name, "hy_", 3) == 0 && end && strcmp(end, ".h") == 0;
+}
+
+static bool is_librarys(Dwarf_Die *function) {
+    Dwarf_Die origin = origin_of(function), unit;
+    return is_from_header(function) || (dwarf_diecu(&origin, &unit, NULL, NULL) && is_library_unit(&unit));
+}
+
+/* What is inlined from the library into its caller, as the front door is, is left out at the front of a
+ * trace.
+ */
+static bool is_left_out(const teller *t, Dwarf_Die *function) {
+    return t->frame.index == 0 && t->frame.is_inlined && is_librarys(function);
 }
 
 static void tell(teller *t) {
-    if (is_front_door(&t->frame)) return;
     t->sink(t->context, &t->frame);
     t->frame.index++;
     t->told++;
 }
 
-static void tell_scopes(teller *t, Dwarf_Die *unit, Dwarf_Die *scopes, size_t count) {
+static void tell_functions(teller *t, Dwarf_Die *unit, Dwarf_Die *functions, size_t count) {
     const hy_frame known = t->frame;
-    for (size_t i = 0; i < count; i++) {
-        int tag = dwarf_tag(&scopes[i]);
-        if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram) continue;
-        const char *name = dwarf_diename(&scopes[i]);
-        t->frame.is_inlined = tag == DW_TAG_inlined_subroutine;
+    while (count-- > 0) {
+        Dwarf_Die *function = &functions[count];
+        const char *name = dwarf_diename(function);
+        t->frame.is_inlined = dwarf_tag(function) == DW_TAG_inlined_subroutine;
         t->frame.function = name ? name : known.function;
         t->frame.function_offset = t->frame.is_inlined ? 0 : known.function_offset;
-        tell(t);
+        if (!is_left_out(t, function)) tell(t);
         if (!t->frame.is_inlined) return;
-        go_to_call(&t->frame, unit, &scopes[i]);
+        go_to_call(&t->frame, unit, function);
     }
     t->frame.is_inlined = false;
     t->frame.function = known.function;
@@ -206,16 +264,35 @@ size_t hy_source_lines_find(hy_source_lines *lines, const hy_object *object, uin
         t.frame.file = dwarf_linesrc(line, NULL, NULL);
         t.frame.line = (unsigned)number;
     }
-    Dwarf_Die *scopes;
-    size_t count = scopes_of(unit, call - bias, &scopes);
-    tell_scopes(&t, unit, scopes, count);
-    free(scopes);
+    Dwarf_Die functions[FUNCTIONS_MAX];
+    tell_functions(&t, unit, functions, functions_around(unit, call - bias, functions));
     return t.told;
+}
+
+bool hy_source_lines_symbol(
+    hy_source_lines *lines, const hy_object *object, uintptr_t call, hy_symbol *symbol) {
+    Dwfl_Module *module = lines->reader ? module_of(lines, object, call) : NULL;
+    GElf_Off offset;
+    GElf_Sym found;
+    const char *name = module ? dwfl_module_addrinfo(module, call, &offset, &found, NULL, NULL, NULL) : NULL;
+    if (!name || offset >= found.st_size) return false;
+    *symbol = (hy_symbol){name, call - offset};
+    return true;
+}
+
+hy_unit_owner hy_source_lines_owner(hy_source_lines *lines, const hy_object *object, uintptr_t call) {
+    Dwarf_Addr bias = 0;
+    Dwfl_Module *module = lines->reader ? module_of(lines, object, call) : NULL;
+    Dwarf_Die *unit = module ? unit_of(module, call, &bias) : NULL;
+    if (!unit) return HY_UNIT_UNKNOWN;
+    Dwarf_Die functions[FUNCTIONS_MAX];
+    if (functions_around(unit, call - bias, functions) == 0) return HY_UNIT_UNKNOWN;
+    return is_librarys(&functions[0]) ? HY_UNIT_LIBRARY : HY_UNIT_OTHER;
 }
 
 const char *hy_source_lines_names(void) {
     return dwfl_begin ? "function, file and line (libdw)"
-                      : "function; link to libdw (-ldw) for file and line";
+                      : "exported functions; link to libdw (-ldw) for the others, file and line";
 }
 
 #else
@@ -234,8 +311,19 @@ size_t hy_source_lines_find(hy_source_lines *lines, const hy_object *object, uin
     return 0;
 }
 
+bool hy_source_lines_symbol(
+    hy_source_lines *lines, const hy_object *object, uintptr_t call, hy_symbol *symbol) {
+    (void)lines, (void)object, (void)call, (void)symbol;
+    return false;
+}
+
+hy_unit_owner hy_source_lines_owner(hy_source_lines *lines, const hy_object *object, uintptr_t call) {
+    (void)lines, (void)object, (void)call;
+    return HY_UNIT_UNKNOWN;
+}
+
 const char *hy_source_lines_names(void) {
-    return "function; file and line are not in this build: install libdw-dev";
+    return "exported functions; the others, file and line are not in this build: install libdw-dev";
 }
 
 #endif

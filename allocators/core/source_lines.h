@@ -1,4 +1,5 @@
-/* source_lines.h: file, line and inlined functions of an address, from the compiler's debugging information.
+/* source_lines.h: function, file and line of an address, and what was inlined there, from symbol tables and
+ * the compiler's debugging information.
  */
 #ifndef HEAPYARD_CORE_SOURCE_LINES_H
 #define HEAPYARD_CORE_SOURCE_LINES_H
@@ -16,6 +17,17 @@ typedef struct hy_source_lines {
  * itself; inside a report of the same thread nothing is read. */
 void hy_source_lines_begin(hy_source_lines *lines);
 void hy_source_lines_end(hy_source_lines *lines);
+
+/* Finds the function at `call` in the object's own symbol table, which has static ones too. False: there is
+ * no such table, or no such function in it; nothing is written. */
+bool hy_source_lines_symbol(
+    hy_source_lines *lines, const hy_object *object, uintptr_t call, hy_symbol *symbol);
+
+typedef enum hy_unit_owner { HY_UNIT_UNKNOWN, HY_UNIT_LIBRARY, HY_UNIT_OTHER } hy_unit_owner;
+
+/* Whose the function at `call` is, by the file that it was written in; what is inlined there does not count.
+ */
+hy_unit_owner hy_source_lines_owner(hy_source_lines *lines, const hy_object *object, uintptr_t call);
 
 /* Tells the sink the function at `call`, and before it those that were inlined there, as copies of `known`
  * with what was found; their index counts from that of `known`. Returns how many were told; 0: nothing is

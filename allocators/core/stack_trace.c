@@ -7,23 +7,36 @@
  * thread and again when the thread runs on a stack that is not in it (a fibre, or the main stack after
  * it has grown). Where it can't tell, only the direct caller is known.
  *
- * The full walk needs no frame pointers: it follows the compiler's rules for each place in the code
- * (frame_rule.h), from the stack pointer up, inside the same bounds; where there is no rule that it can read,
- * as for a signal handler's frame, all is done again by the platform's unwinder, fifty times slower.
+ * The full walk needs no frame pointers: the platform's unwinder follows the tables that the compiler wrote
+ * for exceptions.
  *
- * The library's own code lies in a section of its own (own_section.sh, HY_INLINE), whose ends the linker
- * names; frames in it are dropped from the front. A build that has no such section drops none.
+ * Three things keep the library's own frames out of a trace. Whoever captures says in which frame the library
+ * was entered, and the walk begins at that one's caller. The shared library knows where its code lies
+ * (shared_object.c), and drops the frames of what the call passed through on its way, decorators for example.
+ * Linked statically, the library's code lies among the program's, and copies of its headers' inline functions
+ * always do: those frames are recognised by the file or the name of their functions when they are looked up.
  *
- * Cost: two loads a frame, in the full walk four or five; the first time in a thread, a question to the
+ * Cost: two loads a frame, in the full walk some 150 ns; the first time in a thread, a question to the
  * system. Source: the platform's ABI.
  */
-#include "allocators/core/frame_rule.h"
+#include "allocators/core/capture.h"
 #include "allocators/core/os.h"
+#include "allocators/core/shared_object.h"
 #include "allocators/core/source_lines.h"
-#include "allocators/core/unwinder.h"
 #include <heapyard/check.h>
 #include <heapyard/poison.h>
 #include <stdarg.h>
+#include <string.h>
+
+#if defined(__has_include)
+#if __has_include(<unwind.h>) && !defined(__wasm__)
+#include <unwind.h> /* the compiler's: libgcc's, or LLVM's of the same interface */
+#define HAS_UNWINDER 1
+#endif
+#endif
+#ifndef HAS_UNWINDER
+#define HAS_UNWINDER 0
+#endif
 
 #if defined(__x86_64__) || defined(__aarch64__)
 #define FRAME_POINTERS_ARE_LINKED 1
@@ -31,20 +44,19 @@
 #define FRAME_POINTERS_ARE_LINKED 0
 #endif
 
+/* A call of a function that never returns may be the last of its caller: one byte before the address to
+ * return to is still the call. */
+static bool in_shared_library(uintptr_t return_address) {
+    const hy_shared_object *own = &hy_own_shared_object;
+    return own && return_address - 1 - (uintptr_t)own->begin < (uintptr_t)own->end - (uintptr_t)own->begin;
+}
+
+#if FRAME_POINTERS_ARE_LINKED
 typedef struct range {
     uintptr_t low, high;
 } range;
 
 static _Thread_local range known_stack __attribute__((tls_model("initial-exec")));
-
-extern const char section_begin[] __asm__("__start_hy_code") __attribute__((weak, visibility("hidden")));
-extern const char section_end[] __asm__("__stop_hy_code") __attribute__((weak, visibility("hidden")));
-
-/* A call of a function that never returns may be the last of its caller: one byte before the address to
- * return to is still the call. */
-static bool in_library(uintptr_t return_address) {
-    return return_address - 1 - (uintptr_t)section_begin < (uintptr_t)section_end - (uintptr_t)section_begin;
-}
 
 /* Asks the system. The mapping may go on behind the stack, with memory that others unmap when they like. But
  * a thread's own variables lie at the upper end of the stack that it was started on, above all its frames. */
@@ -62,7 +74,6 @@ HY_INLINE uintptr_t stack_limit(uintptr_t at) {
     return is_known ? known_stack.high - 2 * sizeof(uintptr_t) : 0;
 }
 
-#if FRAME_POINTERS_ARE_LINKED
 /* Return addresses may carry a signature in their upper bits, which is no part of the address. */
 static uintptr_t unsigned_address(uintptr_t address) {
 #if defined(__aarch64__)
@@ -86,7 +97,7 @@ HY_NO_SANITIZE_ADDRESS HY_INLINE const uintptr_t *caller_of(const uintptr_t *fra
  * the library's is asked until the first that is not. */
 HY_NO_SANITIZE_ADDRESS HY_INLINE size_t walk(
     const uintptr_t *frame, uintptr_t limit, void **frames, size_t capacity) {
-    while (in_library(unsigned_address(frame[1]))) {
+    while (in_shared_library(unsigned_address(frame[1]))) {
         frame = caller_of(frame, limit);
         if (!frame) return 0;
     }
@@ -110,145 +121,139 @@ static bool is_on_valgrind(void) {
 }
 
 /* The first capture of a thread, or on a stack that it was not on before. */
-static size_t walk_new_stack(
-    const uintptr_t *frame, uintptr_t return_address, void **frames, size_t capacity) {
+HY_NO_SANITIZE_ADDRESS static size_t walk_new_stack(const uintptr_t *frame, void **frames, size_t capacity) {
     uintptr_t limit = stack_limit((uintptr_t)frame);
     if (limit != 0) return walk(frame, limit, frames, capacity);
-    if (capacity == 0 || in_library(return_address)) return 0;
+    uintptr_t return_address = unsigned_address(frame[1]);
+    if (capacity == 0 || in_shared_library(return_address)) return 0;
     frames[0] = (void *)return_address;
     return 1;
 }
 
 /* Under Valgrind always: what code without frame pointers leaves on the stack was perhaps never written,
  * which is no fault of the program's. */
-HY_COLD static size_t walk_with_care(
-    const uintptr_t *frame, uintptr_t return_address, void **frames, size_t capacity) {
+HY_COLD static size_t walk_with_care(const uintptr_t *frame, void **frames, size_t capacity) {
 #if HY_VALGRIND
     if (hy_on_valgrind) {
         VALGRIND_DISABLE_ERROR_REPORTING;
-        size_t count = walk_new_stack(frame, return_address, frames, capacity);
+        size_t count = walk_new_stack(frame, frames, capacity);
         VALGRIND_ENABLE_ERROR_REPORTING;
         (void)VALGRIND_MAKE_MEM_DEFINED(&count, sizeof count);
         (void)VALGRIND_MAKE_MEM_DEFINED(frames, count * sizeof *frames);
         return count;
     }
 #endif
-    return walk_new_stack(frame, return_address, frames, capacity);
+    return walk_new_stack(frame, frames, capacity);
 }
 
-/* Nothing here may be a tail call: it would take the frame away that the walk begins at. */
-HY_NO_SANITIZE_ADDRESS HY_NOINLINE size_t hy_stack_capture(void **frames, size_t capacity) {
-    const uintptr_t *frame = __builtin_frame_address(0);
+HY_NO_SANITIZE_ADDRESS size_t hy_stack_capture_from(const void *entry, void **frames, size_t capacity) {
+    const uintptr_t *frame = entry;
     uintptr_t at = (uintptr_t)frame;
-    if (HY_LIKELY(known_stack.low <= at && at < known_stack.high && !is_on_valgrind())) {
+    if (HY_LIKELY(known_stack.low <= at && at < known_stack.high && !is_on_valgrind()))
         return walk(frame, known_stack.high - 2 * sizeof *frame, frames, capacity);
-    }
-    size_t count = walk_with_care(frame, (uintptr_t)__builtin_return_address(0), frames, capacity);
-    __asm__ volatile("" ::: "memory");
-    return count;
+    return walk_with_care(frame, frames, capacity);
 }
 #else
-HY_NOINLINE size_t hy_stack_capture(void **frames, size_t capacity) {
-    if (capacity == 0) return 0;
-    frames[0] = __builtin_return_address(0);
-    return 1;
+size_t hy_stack_capture_from(const void *entry, void **frames, size_t capacity) {
+    return hy_stack_capture_full_from(entry, frames, capacity);
 }
 #endif
 
-#if HY_HAS_FRAME_RULES
-/* What a function finds in its registers. */
-typedef struct place {
-    uintptr_t return_address, stack_pointer, frame_pointer;
-} place;
-
-/* Goes to the caller; false: there is no rule, or what it leads to can't be. limit: as for caller_of. */
-HY_NO_SANITIZE_ADDRESS HY_INLINE bool leave_frame(place *p, hy_frame_rule rule, uintptr_t limit) {
-    uintptr_t base = rule.by_frame_pointer ? p->frame_pointer : p->stack_pointer;
-    uintptr_t frame = base + (uintptr_t)(intptr_t)rule.frame_offset;
-    bool is_frame = rule.kind == HY_FRAME_RULE_STEP && frame > p->stack_pointer &&
-                    frame - sizeof(uintptr_t) <= limit && frame % sizeof(uintptr_t) == 0;
-    if (!is_frame) return false;
-    p->return_address = ((const uintptr_t *)frame)[-1];
-    if (rule.pointer_offset != 0) {
-        uintptr_t saved = frame + (uintptr_t)(intptr_t)rule.pointer_offset;
-        if (saved < p->stack_pointer) return false;
-        p->frame_pointer = *(const uintptr_t *)saved;
-    }
-    p->stack_pointer = frame;
-    return true;
-}
-
-/* Walks by the rules that are kept. False: somewhere there is none; then only the platform's unwinder knows.
- */
-HY_NO_SANITIZE_ADDRESS static bool walk_by_rules(
-    const uintptr_t *frame, uintptr_t limit, void **frames, size_t capacity, size_t *count) {
-    place p = {frame[1], (uintptr_t)(frame + 2), frame[0]};
-    bool outside = false;
-    *count = 0;
-    while (*count < capacity && p.return_address != 0) {
-        outside = outside || !in_library(p.return_address);
-        if (outside) frames[(*count)++] = (void *)p.return_address;
-        hy_frame_rule rule = hy_frame_rule_at(p.return_address);
-        if (rule.kind == HY_FRAME_RULE_LAST) return true;
-        if (!leave_frame(&p, rule, limit)) return false;
-    }
-    return true;
-}
-#else
-static bool walk_by_rules(
-    const uintptr_t *frame, uintptr_t limit, void **frames, size_t capacity, size_t *count) {
-    (void)frame, (void)limit, (void)frames, (void)capacity, (void)count;
-    return false;
-}
-#endif
-
-/* Where the unwinder's frames go; those of the library are left out until the first that isn't. */
+#if HAS_UNWINDER
+/* Where the unwinder's frames go. */
 typedef struct trace {
     void **frames;
     size_t count, capacity;
-    bool is_own;  /* the frame to come is that of the capture itself */
-    bool outside; /* a frame of the caller was seen */
+    uintptr_t entry; /* of the frame in which the library was entered; its caller's lies above */
+    bool outside;    /* a frame of the caller was seen */
 } trace;
 
-/* False: there is no room for more. */
-static bool take_frame(void *context, uintptr_t return_address) {
-    trace *t = context;
-    t->outside = t->outside || (!t->is_own && !in_library(return_address));
-    t->is_own = false;
-    if (!t->outside) return true;
+static _Unwind_Reason_Code take_frame(struct _Unwind_Context *context, void *argument) {
+    trace *t = argument;
+    uintptr_t return_address = (uintptr_t)_Unwind_GetIP(context);
+    if (return_address == 0) return _URC_END_OF_STACK;
+    t->outside = t->outside || (_Unwind_GetCFA(context) > t->entry && !in_shared_library(return_address));
+    if (!t->outside) return _URC_NO_REASON;
     if (t->count < t->capacity) t->frames[t->count++] = (void *)return_address;
-    return t->count < t->capacity;
+    return t->count < t->capacity ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
-HY_NO_SANITIZE_ADDRESS HY_NOINLINE size_t hy_stack_capture_full(void **frames, size_t capacity) {
-    const uintptr_t *frame = __builtin_frame_address(0);
-    uintptr_t limit = stack_limit((uintptr_t)frame);
-    size_t count;
-    if (limit != 0 && !is_on_valgrind() && walk_by_rules(frame, limit, frames, capacity, &count))
-        return count;
-    trace t = {frames, 0, capacity, true, false};
-    if (!hy_unwind(take_frame, &t)) return hy_stack_capture(frames, capacity);
+size_t hy_stack_capture_full_from(const void *entry, void **frames, size_t capacity) {
+    trace t = {frames, 0, capacity, (uintptr_t)entry, false};
+    _Unwind_Backtrace(take_frame, &t);
     return t.count;
 }
+#elif FRAME_POINTERS_ARE_LINKED
+size_t hy_stack_capture_full_from(const void *entry, void **frames, size_t capacity) {
+    return hy_stack_capture_from(entry, frames, capacity);
+}
+#else
+size_t hy_stack_capture_full_from(const void *entry, void **frames, size_t capacity) {
+    (void)entry, (void)frames, (void)capacity;
+    return 0;
+}
+#endif
 
-/* The call is one byte or more before the address to return to, which may belong to the next line. */
+/* Neither may end in a tail call: it would take the frame away that the walk begins at. */
+HY_NOINLINE size_t hy_stack_capture(void **frames, size_t capacity) {
+    size_t count = hy_stack_capture_from(__builtin_frame_address(0), frames, capacity);
+    __asm__ volatile("" ::: "memory");
+    return count;
+}
+
+HY_NOINLINE size_t hy_stack_capture_full(void **frames, size_t capacity) {
+    size_t count = hy_stack_capture_full_from(__builtin_frame_address(0), frames, capacity);
+    __asm__ volatile("" ::: "memory");
+    return count;
+}
+
+/* A frame, and what the object that it lies in says of it. */
+typedef struct place {
+    hy_frame frame;
+    hy_object object;
+    uintptr_t call; /* one byte or more before the address to return to, which may belong to the next line */
+    bool is_in_object;
+} place;
+
+static void look_up(hy_source_lines *lines, void *address, place *p) {
+    *p = (place){.frame = {.address = address}, .call = (uintptr_t)address - 1};
+    p->is_in_object = hy_object_of(p->call, &p->object);
+    if (!p->is_in_object) return;
+    p->frame.object = p->object.name;
+    p->frame.object_offset = p->call - p->object.base;
+    hy_symbol symbol;
+    if (hy_source_lines_symbol(lines, &p->object, p->call, &symbol) || hy_object_symbol(p->call, &symbol)) {
+        p->frame.function = symbol.name;
+        p->frame.function_offset = (uintptr_t)address - symbol.start;
+    }
+}
+
+static bool is_library(hy_source_lines *lines, void *address) {
+    place p;
+    look_up(lines, address, &p);
+    if (!p.is_in_object) return false;
+    hy_unit_owner owner = hy_source_lines_owner(lines, &p.object, p.call);
+    if (owner != HY_UNIT_UNKNOWN) return owner == HY_UNIT_LIBRARY;
+    return p.frame.function && strncmp(p.frame.function, "hy_", 3) == 0;
+}
+
+/* How many frames at the front are the library's; none where all are. */
+static size_t count_library(hy_source_lines *lines, void *const *frames, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (!is_library(lines, frames[i])) return i;
+    }
+    return 0;
+}
+
 static size_t resolve(
     hy_source_lines *lines, size_t index, void *address, hy_frame_sink sink, void *context) {
-    uintptr_t call = (uintptr_t)address - 1;
-    hy_frame frame = {.index = index, .address = address};
-    hy_object object;
-    hy_symbol symbol;
-    if (hy_object_of(call, &object)) {
-        frame.object = object.name;
-        frame.object_offset = call - object.base;
-        if (hy_object_symbol(&object, call, &symbol)) {
-            frame.function = symbol.name;
-            frame.function_offset = (uintptr_t)address - symbol.start;
-        }
-        size_t told = hy_source_lines_find(lines, &object, call, &frame, sink, context);
-        if (told > 0) return told;
-    }
-    sink(context, &frame);
+    place p;
+    look_up(lines, address, &p);
+    p.frame.index = index;
+    size_t found =
+        p.is_in_object ? hy_source_lines_find(lines, &p.object, p.call, &p.frame, sink, context) : 0;
+    if (found > 0) return found;
+    sink(context, &p.frame);
     return 1;
 }
 
@@ -256,7 +261,7 @@ void hy_stack_resolve(void *const *frames, size_t count, hy_frame_sink sink, voi
     hy_source_lines lines;
     hy_source_lines_begin(&lines);
     size_t index = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = count_library(&lines, frames, count); i < count; i++)
         index += resolve(&lines, index, frames[i], sink, context);
     hy_source_lines_end(&lines);
 }

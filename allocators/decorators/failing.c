@@ -7,6 +7,7 @@
  * Cost: a call through the vtable, an addition and a comparison. Overhead per block: none. Thread-safe: no.
  * Source: Zig's FailingAllocator; the probability from SQLite's fault simulators.
  */
+#include "allocators/core/capture.h"
 #include "allocators/core/random.h"
 #include <heapyard/failing.h>
 
@@ -38,13 +39,14 @@ static double next_random(hy_failing *failing) {
     return (double)(hy_random_next(&failing->random) >> 11) * 0x1p-53;
 }
 
-static bool refuses(hy_failing *failing, uint64_t index, uint64_t fail_at) {
+/* entry: the frame of the public function that was called. */
+static bool refuses(hy_failing *failing, const void *entry, uint64_t index, uint64_t fail_at) {
     bool by_index = failing->options.once ? index == fail_at : index >= fail_at;
     bool by_chance =
         failing->options.probability > 0.0 && next_random(failing) < failing->options.probability;
     if (!by_index && !by_chance) return false;
     failing->induced_count++;
-    failing->frame_count = hy_stack_capture(failing->frames, HY_FAILING_FRAMES);
+    failing->frame_count = hy_stack_capture_from(entry, failing->frames, HY_FAILING_FRAMES);
     HY_ASSERT(failing->frame_count <= HY_FAILING_FRAMES, "a stack has more frames than there is room for");
     HY_ASSERT(failing->induced_count <= failing->alloc_index + failing->resize_index,
         "more calls were refused than were made");
@@ -52,11 +54,11 @@ static bool refuses(hy_failing *failing, uint64_t index, uint64_t fail_at) {
 }
 
 bool hy_failing_refuses_alloc(hy_failing *failing, uint64_t index) {
-    return refuses(failing, index, failing->options.fail_alloc_at);
+    return refuses(failing, __builtin_frame_address(0), index, failing->options.fail_alloc_at);
 }
 
 bool hy_failing_refuses_resize(hy_failing *failing, uint64_t index) {
-    return refuses(failing, index, failing->options.fail_resize_at);
+    return refuses(failing, __builtin_frame_address(0), index, failing->options.fail_resize_at);
 }
 
 void hy_failing_print(const hy_failing *failing, FILE *stream) {

@@ -256,11 +256,11 @@ static void require_alive(const hy_debug *debug, const char *function) {
         debug->alive == ALIVE, function, (uintptr_t)debug, "a debug allocator between init and deinit");
 }
 
-HY_SLOT void *hy_debug_alloc(void *self, size_t size, hy_align align) {
+HY_SLOT HY_NOINLINE void *hy_debug_alloc(void *self, size_t size, hy_align align) {
     hy_debug *debug = self;
     if (HY_UNLIKELY(debug->alive != ALIVE)) return NULL;
     hy_debug_stack here;
-    hy_debug_capture(debug, &here);
+    hy_debug_capture(debug, __builtin_frame_address(0), &here);
     hy_debug_call call = {debug, "alloc", false, NULL, size, align, &here};
     bool concurrent = hy_debug_enter(debug, here.thread, NULL);
     if (HY_UNLIKELY(concurrent)) hy_debug_judge_concurrent_caller(&call);
@@ -353,11 +353,11 @@ HY_COLD static void free_wrongly(const hy_debug_call *call, hy_debug_record *rec
     deliver(call->debug, &findings);
 }
 
-HY_SLOT void hy_debug_free(void *self, void *ptr, size_t size, hy_align align) {
+HY_SLOT HY_NOINLINE void hy_debug_free(void *self, void *ptr, size_t size, hy_align align) {
     hy_debug *debug = self;
     require_alive(debug, "hy_debug_free");
     hy_debug_stack here;
-    hy_debug_capture(debug, &here);
+    hy_debug_capture(debug, __builtin_frame_address(0), &here);
     hy_debug_call call = {debug, "free", true, ptr, size, align, &here};
     bool concurrent = hy_debug_enter(debug, here.thread, ptr);
     hy_debug_record *record = find(debug, ptr);
@@ -422,21 +422,21 @@ static bool resize(const hy_debug_call *call, bool concurrent, size_t new_size) 
 }
 
 /* The stack is only wanted where something is wrong, but then it must be there. */
-static bool resize_as(
-    const char *operation, hy_debug *debug, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+static bool resize_as(const char *operation, const void *entry, hy_debug *debug, void *ptr, size_t old_size,
+    size_t new_size, hy_align align) {
     require_alive(debug, "hy_debug_resize");
     hy_debug_stack here;
-    hy_debug_capture(debug, &here);
+    hy_debug_capture(debug, entry, &here);
     hy_debug_call call = {debug, operation, false, ptr, old_size, align, &here};
     return resize(&call, hy_debug_enter(debug, here.thread, ptr), new_size);
 }
 
-bool hy_debug_resize(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
-    return resize_as("resize", self, ptr, old_size, new_size, align);
+HY_NOINLINE bool hy_debug_resize(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    return resize_as("resize", __builtin_frame_address(0), self, ptr, old_size, new_size, align);
 }
 
-void *hy_debug_remap(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
-    return resize_as("remap", self, ptr, old_size, new_size, align) ? ptr : NULL;
+HY_NOINLINE void *hy_debug_remap(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    return resize_as("remap", __builtin_frame_address(0), self, ptr, old_size, new_size, align) ? ptr : NULL;
 }
 
 bool hy_debug_owns(hy_debug *debug, const void *ptr) {

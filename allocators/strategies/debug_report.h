@@ -2,9 +2,9 @@
 #ifndef HEAPYARD_STRATEGIES_DEBUG_REPORT_H
 #define HEAPYARD_STRATEGIES_DEBUG_REPORT_H
 
+#include "allocators/core/capture.h"
 #include "allocators/core/thread_number.h"
 #include "allocators/strategies/debug_chunk.h"
-#include <heapyard/stack_trace.h>
 
 /* What a user's call asked for. */
 typedef struct hy_debug_call {
@@ -34,14 +34,14 @@ void hy_debug_deliver(hy_debug *debug, const hy_debug_report *report);
 /* The same from inside: leaves, reports, and enters again. */
 void hy_debug_deliver_inside(hy_debug *debug, const hy_debug_report *report);
 
-/* The caller's stack, as deep as the config says. */
-HY_INLINE void hy_debug_capture(const hy_debug *debug, hy_debug_stack *stack) {
+/* The caller's stack, as deep as the config says. entry: the frame of the public function that was called. */
+HY_INLINE void hy_debug_capture(const hy_debug *debug, const void *entry, hy_debug_stack *stack) {
     size_t depth = debug->config.stack_trace_frames;
     stack->thread = hy_thread_number();
     stack->count = 0;
     if (depth == 0) return;
-    stack->count = debug->config.full_unwinder ? hy_stack_capture_full(stack->frames, depth)
-                                               : hy_stack_capture(stack->frames, depth);
+    stack->count = debug->config.full_unwinder ? hy_stack_capture_full_from(entry, stack->frames, depth)
+                                               : hy_stack_capture_from(entry, stack->frames, depth);
 }
 
 #endif

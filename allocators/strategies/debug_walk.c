@@ -48,8 +48,8 @@ void hy_debug_trim(const hy_debug_call *call, size_t keep) {
 }
 
 /* A call of the walker's own, with the caller's stack. */
-static hy_debug_call begin(hy_debug *debug, const char *operation, hy_debug_stack *here) {
-    hy_debug_capture(debug, here);
+static hy_debug_call begin(hy_debug *debug, const char *operation, const void *entry, hy_debug_stack *here) {
+    hy_debug_capture(debug, entry, here);
     (void)hy_debug_enter(debug, here->thread, NULL);
     return (hy_debug_call){.debug = debug, .operation = operation, .here = here};
 }
@@ -62,17 +62,17 @@ static void free_retained(hy_debug *debug) {
     }
 }
 
-void hy_debug_flush_retained(hy_debug *debug) {
+HY_NOINLINE void hy_debug_flush_retained(hy_debug *debug) {
     hy_debug_stack here;
-    hy_debug_call call = begin(debug, "flush", &here);
+    hy_debug_call call = begin(debug, "flush", __builtin_frame_address(0), &here);
     hy_debug_trim(&call, 0);
     if (debug->pins == 0) free_retained(debug);
     hy_debug_leave(debug);
 }
 
-size_t hy_debug_scan(hy_debug *debug) {
+HY_NOINLINE size_t hy_debug_scan(hy_debug *debug) {
     hy_debug_stack here;
-    hy_debug_call call = begin(debug, "scan", &here);
+    hy_debug_call call = begin(debug, "scan", __builtin_frame_address(0), &here);
     size_t found = visit_all(&call, hy_debug_examine);
     hy_debug_leave(debug);
     return found;
@@ -109,9 +109,9 @@ static size_t report_leaks(const hy_debug_call *call) {
     return leaks;
 }
 
-size_t hy_debug_detect_leaks(hy_debug *debug) {
+HY_NOINLINE size_t hy_debug_detect_leaks(hy_debug *debug) {
     hy_debug_stack here;
-    hy_debug_call call = begin(debug, "detect_leaks", &here);
+    hy_debug_call call = begin(debug, "detect_leaks", __builtin_frame_address(0), &here);
     size_t leaks = report_leaks(&call);
     hy_debug_leave(debug);
     return leaks;
@@ -208,10 +208,10 @@ static hy_error end(hy_debug *debug, size_t *leaks) {
     return live ? HY_LEAK : HY_OK;
 }
 
-hy_error hy_debug_deinit(hy_debug *debug, size_t *leaks) {
+HY_NOINLINE hy_error hy_debug_deinit(hy_debug *debug, size_t *leaks) {
     if (debug->alive) {
         hy_debug_stack here;
-        hy_debug_call call = begin(debug, "deinit", &here);
+        hy_debug_call call = begin(debug, "deinit", __builtin_frame_address(0), &here);
         (void)visit_all(&call, hy_debug_examine);
         (void)report_leaks(&call);
         hy_debug_leave(debug);

@@ -91,15 +91,8 @@
 
 /* HY_API: a symbol that the shared library exports; everything else is hidden. */
 #define HY_API __attribute__((visibility("default")))
-/* Where the library's code lies, so that stack traces can leave it out. */
-#if defined(__ELF__)
-#define HY_CODE __attribute__((section("hy_code")))
-#else
-#define HY_CODE
-#endif
-/* HY_INLINE: a fast path that belongs in its caller, whatever the compiler thinks of its size. Where
- * its address is taken, for a vtable, the copy lies with the library's code. */
-#define HY_INLINE static inline HY_CODE __attribute__((always_inline))
+/* HY_INLINE: a fast path that belongs in its caller, whatever the compiler thinks of its size. */
+#define HY_INLINE static inline __attribute__((always_inline))
 /* HY_COLD: a slow path that must not be inlined into a fast one. */
 #define HY_COLD __attribute__((cold, noinline))
 #define HY_NOINLINE __attribute__((noinline))
