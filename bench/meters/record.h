@@ -2,7 +2,7 @@
 #ifndef HEAPYARD_BENCH_RECORD_H
 #define HEAPYARD_BENCH_RECORD_H
 
-#include "bench/json.h"
+#include "allocators/json.h"
 #include "bench/workloads.h"
 
 /* The members "workload", "params" and "threads". */

@@ -7,7 +7,7 @@
 #ifndef HEAPYARD_BENCH_SELECTION_H
 #define HEAPYARD_BENCH_SELECTION_H
 
-#include "bench/json.h"
+#include "allocators/json.h"
 #include "bench/workloads.h"
 
 typedef struct hy_selection {

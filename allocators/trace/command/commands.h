@@ -31,9 +31,6 @@ HY_PRINTF(1, 2) int usage_error(const char *format, ...);
 bool is_flag(char **argv, int at, const char *name);
 bool take_value(int argc, char **argv, int *at, const char *name, const char **value);
 
-/* Prints text as a JSON string, quotes included. */
-void print_json_text(const char *text);
-
 /* Reads a trace. False: the error was printed, and *status is the exit status to return. */
 bool open_trace(const char *path, bool partial, hy_history *history, hy_trace_info *info, int *status);
 

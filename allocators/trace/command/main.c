@@ -42,20 +42,6 @@ bool take_value(int argc, char **argv, int *at, const char *name, const char **v
     return true;
 }
 
-void print_json_text(const char *text) {
-    (void)putchar('"');
-    for (const char *at = text; *at; at++) {
-        uint8_t byte = (uint8_t)*at;
-        if (byte == '"' || byte == '\\')
-            (void)printf("\\%c", byte);
-        else if (byte < 0x20 || byte == 0x7F)
-            (void)printf("\\u%04x", byte);
-        else
-            (void)putchar(byte);
-    }
-    (void)putchar('"');
-}
-
 bool open_trace(const char *path, bool partial, hy_history *history, hy_trace_info *info, int *status) {
     hy_trace_error error;
     hy_history_init(history, hy_libc());

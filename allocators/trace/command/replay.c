@@ -1,6 +1,7 @@
 /* replay.c: replays a trace on an allocator of the registry. */
 #include "allocators/history/replay.h"
 #include "allocators/history/parallel.h"
+#include "allocators/json.h"
 #include "allocators/peers/peers.h"
 #include "allocators/registry.h"
 #include "allocators/trace/command/commands.h"
@@ -132,18 +133,31 @@ static int replay_parallel(replay_job *job, const hy_history *history, hy_alloca
     return STATUS_HARNESS;
 }
 
+static void print_json(const replay_job *job, const char *mode, double per_op) {
+    const hy_replay_result *result = &job->result;
+    hy_json json = {.out = stdout};
+    hy_json_begin(&json, NULL, '{');
+    hy_json_text(&json, "trace", job->path);
+    hy_json_text(&json, "allocator", job->allocator);
+    hy_json_text(&json, "mode", mode);
+    hy_json_number(&json, "threads", job->threads);
+    hy_json_number(&json, "operations", result->operations);
+    hy_json_number(&json, "peak_bytes", job->peak_bytes);
+    hy_json_checksum(&json, "checksum", result->checksum);
+    hy_json_number(&json, "refused", result->refused);
+    hy_json_number(&json, "corrupt", result->corrupt);
+    hy_json_number(&json, "elapsed_ns", result->elapsed_ns);
+    hy_json_real(&json, "ns_per_operation", per_op, 6);
+    hy_json_end(&json, '}');
+    (void)hy_json_line_end(&json);
+}
+
 static void print_result(const replay_job *job) {
     const hy_replay_result *result = &job->result;
     double per_op = (double)result->elapsed_ns / (double)result->operations;
     const char *mode = job->parallel ? "parallel" : "exact";
     if (job->json) {
-        (void)printf("{\"trace\":");
-        print_json_text(job->path);
-        (void)printf(",\"allocator\":\"%s\",\"mode\":\"%s\",\"threads\":%zu,\"operations\":%" PRIu64
-                     ",\"peak_bytes\":%" PRIu64 ",\"checksum\":\"%016" PRIx64 "\",\"refused\":%" PRIu64
-                     ",\"corrupt\":%" PRIu64 ",\"elapsed_ns\":%" PRIu64 ",\"ns_per_operation\":%.3f}\n",
-            job->allocator, mode, job->threads, result->operations, job->peak_bytes, result->checksum,
-            result->refused, result->corrupt, result->elapsed_ns, per_op);
+        print_json(job, mode, per_op);
         return;
     }
     (void)printf("%s on %s, %s, %zu thread%s\n", job->path, job->allocator, mode, job->threads,

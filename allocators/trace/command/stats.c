@@ -1,5 +1,6 @@
 /* stats.c: prints a trace's statistics, or (info) only its metadata, as text or JSON. */
 #include "allocators/history/statistics.h"
+#include "allocators/json.h"
 #include "allocators/trace/command/commands.h"
 
 #include <inttypes.h>
@@ -92,60 +93,80 @@ static void print_text(const hy_trace_info *info, const hy_statistics *stats) {
     print_histogram("lifetime in allocations    blocks freed", stats->lifetimes, stats->frees);
 }
 
-static void print_json_info(const hy_trace_info *info) {
-    (void)printf("\"program\":");
-    print_json_text(info->program);
-    (void)printf(",\"command\":");
-    print_json_text(info->command);
-    (void)printf(",\"recorder\":");
-    print_json_text(info->recorder);
-    (void)printf(",\"date\":");
-    print_json_text(info->date);
-    (void)printf(",\"end\":");
-    print_json_text(info->end);
-    (void)printf(",\"finished\":%s,\"operations\":%" PRIu64
-                 ",\"threads\":%u,\"slots\":%u,\"foreign\":%" PRIu64 ",\"file_bytes\":%" PRIu64
-                 ",\"bytes_per_operation\":%.3f",
-        info->finished ? "true" : "false", info->call_count, info->thread_count, info->slot_count,
-        info->foreign_count, info->file_bytes, bytes_per_operation(info));
+static void write_info(hy_json *json, const hy_trace_info *info) {
+    hy_json_text(json, "program", info->program);
+    hy_json_text(json, "command", info->command);
+    hy_json_text(json, "recorder", info->recorder);
+    hy_json_text(json, "date", info->date);
+    hy_json_text(json, "end", info->end);
+    hy_json_bool(json, "finished", info->finished);
+    hy_json_number(json, "operations", info->call_count);
+    hy_json_number(json, "threads", info->thread_count);
+    hy_json_number(json, "slots", info->slot_count);
+    hy_json_number(json, "foreign", info->foreign_count);
+    hy_json_number(json, "file_bytes", info->file_bytes);
+    hy_json_real(json, "bytes_per_operation", bytes_per_operation(info), 6);
+}
+
+static void write_pair(hy_json *json, uint64_t first, uint64_t second) {
+    hy_json_begin(json, NULL, '[');
+    hy_json_number(json, NULL, first);
+    hy_json_number(json, NULL, second);
+    hy_json_end(json, ']');
 }
 
 /* Each class that is not empty as a pair [greatest value of the class, count]. */
-static void print_json_histogram(const char *key, const uint64_t *counts) {
-    (void)printf(",\"%s\":[", key);
-    const char *comma = "";
+static void write_histogram(hy_json *json, const char *key, const uint64_t *counts) {
+    hy_json_begin(json, key, '[');
     for (unsigned i = 0; i < HY_STATISTICS_CLASSES; i++) {
         if (counts[i] == 0) continue;
         uint64_t greatest = i == 0 ? 0 : i == 64 ? UINT64_MAX : (UINT64_C(1) << i) - 1;
-        (void)printf("%s[%" PRIu64 ",%" PRIu64 "]", comma, greatest, counts[i]);
-        comma = ",";
+        write_pair(json, greatest, counts[i]);
     }
-    (void)putchar(']');
+    hy_json_end(json, ']');
 }
 
+static void write_statistics(hy_json *json, const hy_statistics *stats) {
+    const struct {
+        const char *key;
+        uint64_t value;
+    } counts[] = {
+        {"allocations", stats->allocs},
+        {"zeroed", stats->zeroed},
+        {"aligned", stats->aligned},
+        {"reallocs", stats->reallocs},
+        {"frees", stats->frees},
+        {"sized_frees", stats->sized_frees},
+        {"cross_thread_frees", stats->cross_thread_frees},
+        {"frees_before_next_allocation", stats->next_frees},
+        {"refused", stats->refused},
+        {"requested_bytes", stats->requested_bytes},
+        {"peak_bytes", stats->peak_bytes},
+        {"peak_bytes_at", stats->peak_bytes_at},
+        {"peak_blocks", stats->peak_blocks},
+        {"end_bytes", stats->end_bytes},
+        {"end_blocks", stats->end_blocks},
+        {"thread_ends", stats->thread_ends},
+    };
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+        hy_json_number(json, counts[i].key, counts[i].value);
+    hy_json_begin(json, "top_sizes", '[');
+    for (int i = 0; i < HY_STATISTICS_TOP && stats->top[i].count > 0; i++)
+        write_pair(json, stats->top[i].size, stats->top[i].count);
+    hy_json_end(json, ']');
+    write_histogram(json, "sizes", stats->size_counts);
+    write_histogram(json, "sizes_at_peak", stats->size_peak_bytes);
+    write_histogram(json, "lifetimes", stats->lifetimes);
+}
+
+/* stats: NULL for the metadata alone. */
 static void print_json(const hy_trace_info *info, const hy_statistics *stats) {
-    (void)putchar('{');
-    print_json_info(info);
-    (void)printf(",\"allocations\":%" PRIu64 ",\"zeroed\":%" PRIu64 ",\"aligned\":%" PRIu64
-                 ",\"reallocs\":%" PRIu64 ",\"frees\":%" PRIu64 ",\"sized_frees\":%" PRIu64
-                 ",\"cross_thread_frees\":%" PRIu64 ",\"frees_before_next_allocation\":%" PRIu64
-                 ",\"refused\":%" PRIu64,
-        stats->allocs, stats->zeroed, stats->aligned, stats->reallocs, stats->frees, stats->sized_frees,
-        stats->cross_thread_frees, stats->next_frees, stats->refused);
-    (void)printf(",\"requested_bytes\":%" PRIu64 ",\"peak_bytes\":%" PRIu64 ",\"peak_bytes_at\":%" PRIu64
-                 ",\"peak_blocks\":%" PRIu64 ",\"end_bytes\":%" PRIu64 ",\"end_blocks\":%" PRIu64
-                 ",\"thread_ends\":%" PRIu64 ",\"top_sizes\":[",
-        stats->requested_bytes, stats->peak_bytes, stats->peak_bytes_at, stats->peak_blocks, stats->end_bytes,
-        stats->end_blocks, stats->thread_ends);
-    for (int i = 0; i < HY_STATISTICS_TOP && stats->top[i].count > 0; i++) {
-        (void)printf(
-            "%s[%" PRIu64 ",%" PRIu64 "]", i > 0 ? "," : "", stats->top[i].size, stats->top[i].count);
-    }
-    (void)putchar(']');
-    print_json_histogram("sizes", stats->size_counts);
-    print_json_histogram("sizes_at_peak", stats->size_peak_bytes);
-    print_json_histogram("lifetimes", stats->lifetimes);
-    (void)printf("}\n");
+    hy_json json = {.out = stdout};
+    hy_json_begin(&json, NULL, '{');
+    write_info(&json, info);
+    if (stats) write_statistics(&json, stats);
+    hy_json_end(&json, '}');
+    (void)hy_json_line_end(&json);
 }
 
 /* The options of both commands. */
@@ -201,9 +222,7 @@ static int run_info(int argc, char **argv) {
     if (status != STATUS_GOOD || !open_trace(options.path, options.partial, &history, &info, &status))
         return status;
     if (options.json) {
-        (void)putchar('{');
-        print_json_info(&info);
-        (void)printf("}\n");
+        print_json(&info, NULL);
     } else {
         print_info(&info);
     }

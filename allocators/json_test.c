@@ -1,5 +1,5 @@
 /* json_test.c: what is written is JSON, whatever the texts hold. */
-#include "bench/json.h"
+#include "allocators/json.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

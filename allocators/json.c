@@ -1,5 +1,5 @@
 /* json.c: writes JSON, one value a line. */
-#include "bench/json.h"
+#include "allocators/json.h"
 #include <math.h>
 
 /* Code points need at least so many bytes; a longer form of a smaller one is not UTF-8. */

@@ -15,8 +15,8 @@
  * replacement character. That brackets match, and that keys are given where they belong, is the caller's
  * part.
  */
-#ifndef HEAPYARD_BENCH_JSON_H
-#define HEAPYARD_BENCH_JSON_H
+#ifndef HEAPYARD_JSON_H
+#define HEAPYARD_JSON_H
 
 #include <heapyard/config.h>
 #include <stdio.h>
