@@ -1,7 +1,7 @@
 /* list.c: the allocators, workloads and cells of this build, for people and, as JSON, for scripts. */
+#include "allocators/json.h"
 #include "allocators/peers/peers.h"
 #include "allocators/plugins.h"
-#include "allocators/json.h"
 #include "bench/meters.h"
 #include "bench/options.h"
 #include "bench/sampler.h"
