@@ -169,6 +169,22 @@ static void resets_in_every_mode(void **state) {
     assert_int_equal(child.counts.live_bytes, 0);
 }
 
+/* What was free before a reset is no longer on the list after it: each block is made once. */
+static void a_reset_forgets_what_was_free(void **state) {
+    (void)state;
+    hy_pool pool;
+    assert_int_equal(hy_pool_init(&pool, hy_raw_libc(), 32, HY_ALIGN_8, NULL), HY_OK);
+    void *first = hy_pool_create(&pool), *second = hy_pool_create(&pool);
+    hy_pool_destroy(&pool, first);
+    hy_pool_destroy(&pool, second);
+    assert_true(hy_pool_reset(&pool, HY_ARENA_RETAIN_CAPACITY, 0));
+    assert_int_equal(hy_pool_live(&pool), 0);
+    void *made[3] = {hy_pool_create(&pool), hy_pool_create(&pool), hy_pool_create(&pool)};
+    assert_true(made[0] != made[1] && made[1] != made[2] && made[0] != made[2]);
+    assert_int_equal(hy_pool_live(&pool), 3);
+    hy_pool_deinit(&pool);
+}
+
 static void serves_requests_that_fit(void **state) {
     (void)state;
     hy_pool pool;
@@ -361,6 +377,7 @@ int main(void) {
         cmocka_unit_test(an_alignment_beyond_its_child_is_refused),
         cmocka_unit_test(preheat_adds_room),
         cmocka_unit_test(resets_in_every_mode),
+        cmocka_unit_test(a_reset_forgets_what_was_free),
         cmocka_unit_test(serves_requests_that_fit),
         cmocka_unit_test(a_pool_knows_its_type),
         cmocka_unit_test(any_call_of_the_child_may_be_refused),
