@@ -46,7 +46,8 @@ function latestPage() {
 
 // A page that may neither speak nor ask.
 async function open(browser, file, { hash = '', ...options } = {}) {
-  const context = await browser.newContext({ ...options, permissions: ['clipboard-read', 'clipboard-write'] });
+  const permissions = ['clipboard-read', 'clipboard-write'];
+  const context = await browser.newContext({ ...options, permissions });
   const page = await context.newPage();
   const said = [];
   page.on('console', message => said.push(`${message.type()}: ${message.text()}`));
@@ -133,7 +134,8 @@ async function prints(browser, file, name) {
 }
 
 async function withoutScripts(browser, file, name) {
-  const { page, context, said } = await open(browser, file, { javaScriptEnabled: false, viewport: sizes.phone });
+  const options = { javaScriptEnabled: false, viewport: sizes.phone };
+  const { page, context, said } = await open(browser, file, options);
   const count = selector => page.locator(selector).count();
   assert.ok(await count('#answers dd') > 0 && await count('#grid tbody tr') > 1
     && await count('.cell td>svg use') > 1);
