@@ -37,7 +37,7 @@ static void write_quoted(FILE *out, const char *text) {
             fputs("\\ufffd", out);
         } else if (*at == '"' || *at == '\\') {
             fprintf(out, "\\%c", *at);
-        } else if (*at < 0x20) {
+        } else if (*at < 0x20 || *at == 0x7F) { /* DEL too: a terminal would act on it */
             fprintf(out, "\\u%04x", *at);
         } else {
             fwrite(at, 1, length, out);

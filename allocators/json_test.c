@@ -46,7 +46,7 @@ static void test_texts_are_escaped(void **state) {
         {"", "\"\""}, {"arena@head size=64;window=10", "\"arena@head size=64;window=10\""},
         {"a\"b", "\"a\\\"b\""}, {"a\\b", "\"a\\\\b\""},
         {"\n\t\r\b\x01\x1f", "\"\\u000a\\u0009\\u000d\\u0008\\u0001\\u001f\""},
-        {"\x7f </script>", "\"\x7f </script>\""},
+        {"\x7f </script>", "\"\\u007f </script>\""},
         {"\u00e4 \u20ac \U0001F4C8", "\"\u00e4 \u20ac \U0001F4C8\""},
         {"\xed\x9f\xbf \xee\x80\x80 \xf4\x8f\xbf\xbf", "\"\xed\x9f\xbf \xee\x80\x80 \xf4\x8f\xbf\xbf\""},
         {"a\xff", "\"a" REPLACED "\""},
