@@ -183,13 +183,13 @@ static void print_outcome(const hy_subject *subject, const front *self, const ou
 static bool run_cell(void *context, const hy_subject *subject) {
     const hy_selection *selection = context;
     hy_steady_source source;
-    hy_steady_source_init(&source);
+    bool made = hy_steady_source_init(&source);
     hy_counting taken;
     hy_counting_init(&taken, hy_steady_source_allocator(&source));
     hy_instance instance;
     front self;
     outcome result = {0};
-    bool good = hy_subject_make(subject, hy_counting_allocator(&taken), &instance);
+    bool good = made && hy_subject_make(subject, hy_counting_allocator(&taken), &instance);
     if (good) {
         front_start(&self, &instance, &taken.counts);
         good = run_workload(&self, selection, subject, &result);

@@ -1,7 +1,7 @@
-/* source.c: power-of-two blocks over libc. */
+/* source.c: power-of-two blocks out of pages of its own. */
 #include "bench/meters/source.h"
 
-#include <heapyard/libc.h>
+#include <heapyard/page.h>
 
 typedef struct hy_steady_free {
     struct hy_steady_free *next;
@@ -9,6 +9,9 @@ typedef struct hy_steady_free {
 
 #define CLASS_MIN 4   /* log2 of 16 bytes: room for the link */
 #define ALIGN_LOG2 12 /* blocks are aligned to their rounded size, up to this */
+/* Addresses for all that most cells ever take, so that blocks lie in the order in which they were fresh.
+ * Pages that are not touched cost nothing. */
+#define CHUNK_BYTES ((size_t)256 << 20)
 
 /* log2 of what a request is rounded up to; HY_STEADY_CLASSES where that is beyond reason. */
 static unsigned class_of(size_t size, hy_align align) {
@@ -30,7 +33,7 @@ static void *source_alloc(void *self, size_t size, hy_align align) {
     if (block && hy_align_check_pointer(block, align)) {
         source->free_blocks[log2] = block->next;
     } else {
-        block = hy_alloc(hy_libc(), (size_t)1 << log2, class_align(log2, align));
+        block = hy_arena_alloc(&source->arena, (size_t)1 << log2, class_align(log2, align));
     }
     return block;
 }
@@ -54,8 +57,9 @@ static void source_free(void *self, void *ptr, size_t size, hy_align align) {
 
 static const hy_vtable vtable = {source_alloc, source_resize, source_remap, source_free};
 
-void hy_steady_source_init(hy_steady_source *source) {
-    *source = (hy_steady_source){{NULL}};
+bool hy_steady_source_init(hy_steady_source *source) {
+    *source = (hy_steady_source){{NULL}, HY_ARENA_INIT(hy_page())};
+    return hy_arena_init(&source->arena, hy_page(), &(hy_arena_options){.capacity = CHUNK_BYTES}) == HY_OK;
 }
 
 hy_allocator hy_steady_source_allocator(hy_steady_source *source) {
@@ -63,11 +67,5 @@ hy_allocator hy_steady_source_allocator(hy_steady_source *source) {
 }
 
 void hy_steady_source_deinit(hy_steady_source *source) {
-    for (unsigned log2 = 0; log2 < HY_STEADY_CLASSES; log2++) {
-        while (source->free_blocks[log2]) {
-            hy_steady_free *block = source->free_blocks[log2];
-            source->free_blocks[log2] = block->next;
-            hy_free(hy_libc(), block, (size_t)1 << log2, HY_ALIGN_1);
-        }
-    }
+    hy_arena_deinit(&source->arena);
 }
