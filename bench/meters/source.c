@@ -10,8 +10,8 @@ typedef struct hy_steady_free {
 #define CLASS_MIN 4   /* log2 of 16 bytes: room for the link */
 #define ALIGN_LOG2 12 /* blocks are aligned to their rounded size, up to this */
 /* Addresses for all that most cells ever take, so that blocks lie in the order in which they were fresh.
- * Pages that are not touched cost nothing. */
-#define CHUNK_BYTES ((size_t)256 << 20)
+ * Pages that are not touched cost nothing; at check level 2 the front door touches them all. */
+#define CHUNK_BYTES ((size_t)(HY_CHECK >= 2 ? 1 : 256) << 20)
 
 /* log2 of what a request is rounded up to; HY_STEADY_CLASSES where that is beyond reason. */
 static unsigned class_of(size_t size, hy_align align) {
