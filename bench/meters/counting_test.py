@@ -18,7 +18,7 @@ BENCH = BUILD / "bench" / "heapyard-bench"
 
 
 def exact(*arguments):
-    return subprocess.run([BENCH, "exact", *arguments], capture_output=True, text=True, timeout=250)
+    return subprocess.run([BENCH, "exact", *arguments], capture_output=True, text=True, timeout=120)
 
 
 def metrics(row, workload):
@@ -83,7 +83,7 @@ def test_two_counts_of_one_build_agree_exactly(tmp_path):
         folder.mkdir()
         command = [*CALLGRIND, f"--callgrind-out-file={folder}/profile", BENCH, "instructions", "--rows", "counting"]
         environment = {"PATH": "/usr/bin:/bin", "GLIBC_TUNABLES": TUNABLES, "PADDING": padding}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=250)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         counts.append(read_profiles(folder))
         assert len(counts[-1]) == len(done.stdout.splitlines())
