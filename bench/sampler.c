@@ -131,7 +131,7 @@ uint64_t hy_sample_operations(const hy_workload *workload, uint64_t fitting, uin
 
 /* Gives all candidates their operations per epoch. */
 static bool calibrate_all(sampling *run) {
-    uint64_t *fitting = hy_alloc_n(hy_libc(), uint64_t, run->count);
+    uint64_t *fitting = hy_alloc_n(hy_bench_memory(), uint64_t, run->count);
     if (!fitting) return false;
     size_t fitting_count = 0;
     bool whole = runs_whole(run->plan->workload, &run->plan->cell);
@@ -146,7 +146,7 @@ static bool calibrate_all(sampling *run) {
         uint64_t own = hy_sample_operations(run->plan->workload, run->samples[i].operations, common);
         run->samples[i].operations = run->plan->same_operations ? common : own;
     }
-    hy_free_n(hy_libc(), fitting, run->count);
+    hy_free_n(hy_bench_memory(), fitting, run->count);
     return true;
 }
 
@@ -188,13 +188,13 @@ static void finish_candidate(sampling *run, size_t index) {
 }
 
 static bool prepare(sampling *run) {
-    run->order = hy_alloc_n(hy_libc(), size_t, run->count);
-    run->round_ns = hy_alloc_n(hy_libc(), double, run->count);
-    run->round_operations = hy_alloc_n(hy_libc(), double, run->count);
+    run->order = hy_alloc_n(hy_bench_memory(), size_t, run->count);
+    run->round_ns = hy_alloc_n(hy_bench_memory(), double, run->count);
+    run->round_operations = hy_alloc_n(hy_bench_memory(), double, run->count);
     bool complete = run->order && run->round_ns && run->round_operations;
     for (size_t i = 0; i < run->count; i++) {
         run->samples[i] = (hy_samples){0};
-        run->samples[i].ns_per_op = hy_alloc_n(hy_libc(), double, run->plan->rounds);
+        run->samples[i].ns_per_op = hy_alloc_n(hy_bench_memory(), double, run->plan->rounds);
         complete = complete && run->samples[i].ns_per_op;
     }
     for (size_t i = 0; complete && i < run->count; i++)
@@ -203,9 +203,9 @@ static bool prepare(sampling *run) {
 }
 
 static void release(sampling *run) {
-    hy_free_n(hy_libc(), run->order, run->count);
-    hy_free_n(hy_libc(), run->round_ns, run->count);
-    hy_free_n(hy_libc(), run->round_operations, run->count);
+    hy_free_n(hy_bench_memory(), run->order, run->count);
+    hy_free_n(hy_bench_memory(), run->round_ns, run->count);
+    hy_free_n(hy_bench_memory(), run->round_operations, run->count);
 }
 
 /* Candidates begin in random order too, so that none always has the fresh heap. */
@@ -246,5 +246,5 @@ bool hy_sample(const hy_sample_plan *plan, hy_candidate *candidates, hy_samples 
 
 void hy_samples_free(hy_samples *samples, size_t count, uint32_t rounds) {
     for (size_t i = 0; i < count; i++)
-        hy_free_n(hy_libc(), samples[i].ns_per_op, rounds);
+        hy_free_n(hy_bench_memory(), samples[i].ns_per_op, rounds);
 }

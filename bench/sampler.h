@@ -39,7 +39,7 @@ typedef struct hy_samples {
     uint64_t checksum;
     uint64_t refused_count;
     const char *error; /* why there are no numbers; NULL */
-    double *ns_per_op; /* one a round; hy_libc's */
+    double *ns_per_op; /* one a round; hy_bench_memory's */
 } hy_samples;
 
 /* How long an epoch of this cell is, and the warm-up before it. */

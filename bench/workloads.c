@@ -110,7 +110,7 @@ bool hy_params_number(const char *params, const char *key, uint64_t *out) {
 }
 
 uint32_t *hy_random_table(uint64_t seed, size_t count, uint64_t bound) {
-    uint32_t *table = hy_alloc_n(hy_libc(), uint32_t, count);
+    uint32_t *table = hy_alloc_n(hy_bench_memory(), uint32_t, count);
     if (!table) return NULL;
     for (size_t i = 0; i < count; i++)
         table[i] = hy_random_below(&seed, bound);

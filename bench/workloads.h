@@ -10,6 +10,14 @@
 #define HEAPYARD_WORKLOADS_H
 
 #include "allocators/registry.h"
+#include <heapyard/page.h>
+
+/* Where the bench's own tables come from: pages of their own. What malloc had served and got back would be
+ * there for the blocks under test, whose memory would look smaller than it is; and a library that is tried
+ * can't damage what it is judged by. */
+HY_INLINE hy_allocator hy_bench_memory(void) {
+    return hy_page();
+}
 
 typedef enum hy_tier { HY_TIER_SMOKE, HY_TIER_QUICK, HY_TIER_STANDARD, HY_TIER_FULL } hy_tier;
 #define HY_TIER_COUNT (HY_TIER_FULL + 1)
@@ -107,6 +115,9 @@ struct hy_workload {
 };
 
 const hy_workload *const *hy_workloads(size_t *count);
+/* The one whose parameters may name a file of the user's: "file=/path", with a cell for as many threads as
+ * threads_fit says. */
+extern const hy_workload hy_trace_workload;
 const hy_workload *hy_workload_find(const char *name);
 
 /* Whether the workload applies to the row, by traits, alignment and sizes; false too for parameters

@@ -115,6 +115,14 @@ static uint64_t step_operations(hy_candidate *candidate) {
     return demand.live_blocks > STEP_OPERATIONS_MIN ? demand.live_blocks : STEP_OPERATIONS_MIN;
 }
 
+/* What has an end and is known beforehand (a trace) says exactly how much was live at its peak, which lies
+ * between two looks; 0 elsewhere. */
+static uint64_t known_live_peak(hy_candidate *candidate) {
+    hy_demand demand;
+    candidate->workload->demand(candidate->cell.params, &demand);
+    return demand.length ? demand.live_bytes : 0;
+}
+
 /* From the first request to the last, with a look after each step. */
 static bool run_steps(hy_candidate *candidate, memory_result *result) {
     if (!hy_candidate_fill(candidate)) return false;
@@ -126,6 +134,8 @@ static bool run_steps(hy_candidate *candidate, memory_result *result) {
     }
     uint64_t marked = rss_peak();
     if (marked > result->peak_rss) result->peak_rss = marked;
+    uint64_t known = known_live_peak(candidate);
+    if (known > result->live_peak) result->live_peak = known;
     result->refused_count = hy_candidate_refused(candidate);
     return true;
 }
@@ -210,6 +220,7 @@ static bool read_options(int argc, char **argv, memory_options *options) {
             .value = &options->out,
             .help = "file that the line is appended to (standard output)"},
         {.name = "plugin", .add = hy_options_plugin, .help = "label=path: allocators from a shared library"},
+        {.name = "preload", .add = hy_options_preload, .help = "name=path: a malloc library to run on"},
     };
     if (!hy_options_parse(command, argc, argv, table, sizeof table / sizeof table[0])) return false;
     if (!options->cell.rows) {

@@ -146,20 +146,20 @@ static inline void batch_nothing(hy_session *session) {
 
 static inline void batch_end(hy_session *head) {
     batch_session *session = (batch_session *)head;
-    hy_free_n(hy_libc(), session->blocks, session->count);
-    hy_free_n(hy_libc(), session->sizes, session->count);
-    hy_destroy(hy_libc(), session);
+    hy_free_n(hy_bench_memory(), session->blocks, session->count);
+    hy_free_n(hy_bench_memory(), session->sizes, session->count);
+    hy_destroy(hy_bench_memory(), session);
 }
 
 /* A session of `count` blocks of sizes between the two. NULL: out of memory. */
 static inline hy_session *batch_begin(const hy_workload *workload, uint64_t count, uint64_t smallest,
     uint64_t largest, uint64_t seed, hy_instance *instance) {
-    batch_session *session = hy_create(hy_libc(), batch_session);
+    batch_session *session = hy_create(hy_bench_memory(), batch_session);
     if (!session) return NULL;
     *session = (batch_session){.count = count};
     hy_session_start(&session->head, workload, instance);
     session->resets = instance->row->traits & HY_TRAIT_BULK_RESET;
-    session->blocks = hy_alloc_zeroed(hy_libc(), void *, count);
+    session->blocks = hy_alloc_zeroed(hy_bench_memory(), void *, count);
     session->sizes = hy_random_table(seed, count, largest - smallest + 1);
     if (session->blocks && session->sizes) {
         for (size_t i = 0; i < count; i++)

@@ -104,22 +104,22 @@ HY_INLINE void churn_free_all(hy_session *head) {
 
 HY_INLINE void churn_end(hy_session *head) {
     churn_session *session = (churn_session *)head;
-    hy_free_n(hy_libc(), session->slots, session->window);
-    hy_free_n(hy_libc(), session->sizes, session->table_count);
-    hy_free_n(hy_libc(), session->victims, session->table_count);
-    hy_destroy(hy_libc(), session);
+    hy_free_n(hy_bench_memory(), session->slots, session->window);
+    hy_free_n(hy_bench_memory(), session->sizes, session->table_count);
+    hy_free_n(hy_bench_memory(), session->victims, session->table_count);
+    hy_destroy(hy_bench_memory(), session);
 }
 
 /* A session with its slots and victims; sizes stay the caller's to give. NULL: out of memory. */
 HY_INLINE churn_session *churn_begin(
     const hy_workload *workload, uint64_t window, uint64_t seed, hy_instance *instance) {
-    churn_session *session = hy_create(hy_libc(), churn_session);
+    churn_session *session = hy_create(hy_bench_memory(), churn_session);
     if (!session) return NULL;
     *session = (churn_session){.window = window};
     hy_session_start(&session->head, workload, instance);
     session->table_count = hy_power_of_two_above(4 * window);
     if (session->table_count < CHURN_TABLE_MIN) session->table_count = CHURN_TABLE_MIN;
-    session->slots = hy_alloc_zeroed(hy_libc(), churn_slot, window);
+    session->slots = hy_alloc_zeroed(hy_bench_memory(), churn_slot, window);
     session->victims = hy_random_table(seed, session->table_count, window);
     if (session->slots && session->victims) return session;
     churn_end(&session->head);

@@ -35,7 +35,7 @@ static bool demand(const char *params, hy_demand *out) {
 
 /* Sizes whose logarithms are uniform between the two. */
 static uint32_t *log_uniform_table(uint64_t seed, size_t count, const mixed_params *params) {
-    uint32_t *table = hy_alloc_n(hy_libc(), uint32_t, count);
+    uint32_t *table = hy_alloc_n(hy_bench_memory(), uint32_t, count);
     if (!table) return NULL;
     double low = log((double)params->smallest), high = log((double)params->largest);
     for (size_t i = 0; i < count; i++) {

@@ -34,7 +34,7 @@ static hy_session *begin(
     const hy_workload *workload, const char *params, uint32_t threads, uint64_t seed, hy_instance *instance) {
     (void)threads, (void)seed;
     hy_demand wanted;
-    pair_session *session = demand(params, &wanted) ? hy_create(hy_libc(), pair_session) : NULL;
+    pair_session *session = demand(params, &wanted) ? hy_create(hy_bench_memory(), pair_session) : NULL;
     if (!session) return NULL;
     hy_session_start(&session->head, workload, instance);
     session->size = wanted.greatest_size;
@@ -96,7 +96,7 @@ static bool direct_loop(const hy_direct_bench *direct) {
 }
 
 static void end(hy_session *session) {
-    hy_destroy(hy_libc(), (pair_session *)session);
+    hy_destroy(hy_bench_memory(), (pair_session *)session);
 }
 
 static const hy_cell cells[] = {

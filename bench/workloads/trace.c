@@ -60,9 +60,9 @@ static bool trace_path(const char *params, char path[PATH_SIZE]) {
 /* Compiles what was read. The history itself is not needed any longer. */
 static bool compile_trace(loaded_trace *trace, const hy_history *history) {
     size_t bad = 0;
-    hy_error error = hy_plan_make(&trace->plan, history, hy_libc(), &bad);
+    hy_error error = hy_plan_make(&trace->plan, history, hy_bench_memory(), &bad);
     if (error == HY_OK && history->thread_count > 1) {
-        error = hy_parallel_plan_make(&trace->parallel, history, hy_libc(), &bad);
+        error = hy_parallel_plan_make(&trace->parallel, history, hy_bench_memory(), &bad);
         if (error != HY_OK) hy_plan_destroy(&trace->plan);
     }
     if (error == HY_OK) return true;
@@ -74,7 +74,7 @@ static bool compile_trace(loaded_trace *trace, const hy_history *history) {
 static bool read_trace(loaded_trace *trace) {
     hy_history history;
     hy_trace_info info;
-    hy_history_init(&history, hy_libc());
+    hy_history_init(&history, hy_bench_memory());
     bool good =
         hy_trace_read(trace->path, false, &history, &info, &trace->error) && compile_trace(trace, &history);
     hy_history_deinit(&history);
@@ -88,7 +88,7 @@ static loaded_trace *find_trace(const char *params) {
         if (strcmp(loaded.traces[i]->path, path) == 0) return loaded.traces[i];
     }
     if (loaded.count == TRACE_MAX) return NULL;
-    loaded_trace *trace = hy_create(hy_libc(), loaded_trace);
+    loaded_trace *trace = hy_create(hy_bench_memory(), loaded_trace);
     if (!trace) return NULL;
     memset(trace, 0, sizeof *trace);
     memcpy(trace->path, path, sizeof path);
@@ -127,17 +127,18 @@ static hy_session *begin(
     const hy_workload *workload, const char *params, uint32_t threads, uint64_t seed, hy_instance *instance) {
     const loaded_trace *trace = find_trace(params);
     if (!trace || !trace->good || !threads_fit(params, threads)) return NULL;
-    trace_session *session = hy_create(hy_libc(), trace_session);
+    trace_session *session = hy_create(hy_bench_memory(), trace_session);
     if (!session) return NULL;
     memset(session, 0, sizeof *session);
     hy_session_start(&session->head, workload, instance);
     session->trace = trace;
     session->threads = threads;
     session->seed = seed;
-    if (threads > 1 || hy_replay_init(&session->replay, &trace->plan, instance->allocator, hy_libc())) {
+    if (threads > 1 ||
+        hy_replay_init(&session->replay, &trace->plan, instance->allocator, hy_bench_memory())) {
         return &session->head;
     }
-    hy_destroy(hy_libc(), session);
+    hy_destroy(hy_bench_memory(), session);
     return NULL;
 }
 
@@ -177,7 +178,8 @@ static void start_somewhere(trace_session *session) {
 }
 
 static void start_threads(trace_session *session) {
-    session->parallel = hy_parallel_begin(session->trace->parallel, session->head.allocator, hy_libc());
+    session->parallel =
+        hy_parallel_begin(session->trace->parallel, session->head.allocator, hy_bench_memory());
 }
 
 static void fill(hy_session *head) {
@@ -230,7 +232,7 @@ static void end(hy_session *head) {
     trace_session *session = (trace_session *)head;
     if (session->threads == 1) hy_replay_deinit(&session->replay);
     if (session->parallel) hy_parallel_end(session->parallel);
-    hy_destroy(hy_libc(), session);
+    hy_destroy(hy_bench_memory(), session);
 }
 
 /* A program that one of its own threads does most of says little with all of them on few cores, and
