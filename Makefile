@@ -11,6 +11,8 @@ SHELL := /bin/bash
 quoted = '$(subst ','\'',$(1))'
 flag = $(if $($(1)),$(2) $(call quoted,$($(1))))
 switch = $(if $(filter-out 0,$($(1))),$(2))
+# $(call each,NAME,--flag): the same for each word of NAME.
+each = $(foreach word,$($(1)),$(2) $(call quoted,$(word)))
 # $(call need,NAME,example): stops with a usage line where NAME was not given.
 need = $(if $($(1)),,$(error $@ needs $(1)=…, for example: make $@ $(2)))
 
@@ -20,6 +22,7 @@ filters = $(call flag,ALLOCATORS,--allocators) $(call flag,WORKLOADS,--workloads
 help:
 	@echo 'make bench            compare all allocators that are installed; QUICK=1 (90 s), FULL=1 (hours), FRESH=1,'
 	@echo '                      ALLOCATORS=a,b WORKLOADS=a,b THREADS=1,2 PLUGIN=label=path'
+	@echo "                      PRELOAD='name=/path/lib.so …' any malloc library; TRACE=file … your own program alone"
 	@echo 'make test             build with and without sanitizers, run every test; TESTS=regex'
 	@echo 'make coverage         lines and branches of allocators/ that the tests run'
 	@echo 'make fuzz             hunt for FUZZ_SECONDS=60; ALLOCATORS=a,b PROPERTIES=p,q PLUGIN=label=path'
@@ -38,7 +41,7 @@ help:
 
 bench:
 	@scripts/bootstrap bench
-	@scripts/bench $(tier) $(filters) $(call switch,FRESH,--fresh) $(call flag,PLUGIN,--plugin)
+	@scripts/bench $(tier) $(filters) $(call switch,FRESH,--fresh) $(call flag,PLUGIN,--plugin) $(call each,PRELOAD,--preload) $(call each,TRACE,--trace)
 
 test:
 	@scripts/bootstrap test

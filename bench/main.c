@@ -1,9 +1,10 @@
 /* main.c: heapyard-bench: finds the meter and runs it.
  *
- * Some peers can only be loaded by a process that was started for it, so the process starts itself
- * anew where that is needed (see peers.h).
+ * Some peers can only be loaded by a process that was started for it, and a malloc library is preloaded only
+ * by one that starts, so the process starts itself anew where that is needed (see peers.h, preloaded.h).
  */
 #include "allocators/peers/peers.h"
+#include "allocators/peers/preloaded.h"
 #include "bench/meters.h"
 #include "bench/options.h"
 #include <stdio.h>
@@ -35,6 +36,7 @@ int main(int argc, char **argv) {
     if (argc < 2) return print_help(stderr, HY_EXIT_USAGE);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
         return print_help(stdout, HY_EXIT_GOOD);
+    hy_preloaded_reexec(argv);
     hy_peers_reexec(argv);
     const hy_meter *meter = hy_meter_find(argv[1]);
     return meter ? meter->run(argc - 1, argv + 1) : unknown_meter(argv[1]);

@@ -177,8 +177,10 @@ SHAPES = {
         "cells": list_of(members({
             "params": text, "threads": positive, "tier": one_of("smoke", "quick", "standard", "full"), "compositions": boolean,
             "live_bytes": positive, "live_blocks": positive, "epoch_ns": positive, "warm_ns": count, "rows": list_of(name),
+            "greatest_align_log2": count,
         })),
     }),
+    "verified": members({"kind": name, **CELL, "row": name, "checksum": checksum}),
     "samples": members({
         "kind": name, "suite": one_of("throughput"), **CELL, "process": count, "seed": count,
         "epoch_operations": map_of(positive), "rows": map_of(members(SAMPLE)),
@@ -278,6 +280,22 @@ def run_memory(workload):
     return {}
 
 
+def can_be_verified(row):
+    traits = set(ROWS[row]["traits"])
+    return {"free_any", "real_free"} <= traits and "floor" not in traits
+
+
+def run_verify(workload):
+    _, rows = smoke(workload)
+    found = {}
+    for row in filter(can_be_verified, rows):
+        (record,) = records("verify", *arguments_of(workload), "--row", row)
+        check_record(record, "verified", workload)
+        assert record["row"] == row
+        found[row] = record["checksum"]
+    return found
+
+
 def run_exact(workload):
     cell, rows = smoke(workload)
     found = records("exact", *exact_arguments(workload, OPERATIONS), "--rows", ",".join(rows))
@@ -369,6 +387,7 @@ METERS = {
     "run": run_run,
     "sample": run_sample,
     "memory": run_memory,
+    "verify": run_verify,
     "exact": run_exact,
     "instructions": run_instructions,
     "pairs": run_pairs,
@@ -402,7 +421,7 @@ def test_a_meter_on_a_workload(meter, workload):
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_allocators_and_meters_agree_on_the_checksum(workload):
     found = {(meter, row): value for meter in METERS for row, value in measured(meter, workload).items()}
-    assert {meter for meter, _ in found} == {"sample", "exact"}
+    assert {meter for meter, _ in found} == {"sample", "verify", "exact"}
     assert len(set(found.values())) == 1, found
     assert set(found.values()) != {"0" * 16}
 
@@ -427,6 +446,11 @@ USAGE_ERRORS = [
     *(([meter, "--no-such-option"], "no-such-option") for meter in METERS),
     *(([meter, "word"], "word") for meter in METERS),
     (["sample"], "--workload is missing"),
+    (["verify", "--workload", "pair"], "--row is missing"),
+    (["verify", "--workload", "pair", "--row", "floor_null"], "choose another row"),
+    (["sample", "--preload", "x"], "write it as name=/path/lib.so"),
+    (["sample", "--preload", "libc=/no/such/library.so"], "there is an allocator 'libc' already"),
+    (["list", "--trace", "/no/such/trace.hyt"], "/no/such/trace.hyt"),
     (["sample", "--workload", "no_such_workload"], "no_such_workload"),
     (["sample", "--workload", "pair", "--rows", "no_such_row"], "no_such_row"),
     (["sample", "--workload", "pair", "--rows", ""], "no allocator"),

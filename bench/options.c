@@ -1,5 +1,6 @@
 /* options.c: command lines of the bench. */
 #include "bench/options.h"
+#include "allocators/peers/preloaded.h"
 #include "allocators/plugins.h"
 #include "bench/session.h"
 #include <stdio.h>
@@ -91,8 +92,21 @@ bool hy_options_number(const char *command, const char *option, const char *text
     return true;
 }
 
+/* Everything else in a process that runs on a preloaded library would stand on that. */
+static const hy_row *preloaded_row(const char *command, const char *name) {
+    size_t count;
+    const hy_row *const *rows = hy_preloaded_rows(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(rows[i]->name, name) == 0) return rows[i];
+    }
+    fprintf(stderr, "heapyard-bench %s: no allocator '%s' beside --preload; there are %s and libc\n", command,
+        name, rows[0]->name);
+    return NULL;
+}
+
 const hy_row *hy_options_row(const char *command, const char *name) {
     if (strcmp(name, hy_empty_row.name) == 0) return &hy_empty_row;
+    if (hy_preloaded()) return preloaded_row(command, name);
     const hy_row *row = hy_plugins_find(name);
     if (!row) {
         fprintf(stderr, "heapyard-bench %s: no allocator '%s'; did you mean '%s'? (heapyard-bench list)\n",
@@ -125,5 +139,22 @@ bool hy_options_plugin(const char *label_equals_path) {
     char error[256];
     if (hy_plugins_load(label_equals_path, error, sizeof error)) return true;
     fprintf(stderr, "heapyard-bench: --plugin %s: %s\n", label_equals_path, error);
+    return false;
+}
+
+static bool name_is_free(const char *name_equals_path) {
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(name_equals_path, "="), name_equals_path);
+    if (!hy_registry_find(name) && strcmp(name, hy_empty_row.name) != 0) return true;
+    fprintf(stderr, "heapyard-bench: --preload %s: there is an allocator '%s' already; choose another name\n",
+        name_equals_path, name);
+    return false;
+}
+
+bool hy_options_preload(const char *name_equals_path) {
+    char error[512];
+    if (!name_is_free(name_equals_path)) return false;
+    if (hy_preloaded_load(name_equals_path, error, sizeof error)) return true;
+    fprintf(stderr, "heapyard-bench: --preload %s: %s\n", name_equals_path, error);
     return false;
 }

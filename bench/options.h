@@ -37,5 +37,7 @@ const hy_workload *hy_options_workload(const char *command, const char *name);
 
 /* For hy_option.add: loads a plugin, "label=path". */
 bool hy_options_plugin(const char *label_equals_path);
+/* For hy_option.add: makes rows of the malloc library that the process was started with, "name=path". */
+bool hy_options_preload(const char *name_equals_path);
 
 #endif

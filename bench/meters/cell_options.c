@@ -1,5 +1,6 @@
 /* cell_options.c: the options by which every command names a cell and the allocators in it. */
 #include "bench/meters/cell_options.h"
+#include "allocators/peers/preloaded.h"
 #include <heapyard/libc.h>
 #include <heapyard/typed.h>
 #include <string.h>
@@ -55,10 +56,15 @@ static bool named_rows(const char *command, const char *rows, const hy_workload 
     return true;
 }
 
+/* The rows to take where none is named. */
+static const hy_row *const *default_rows(size_t *count) {
+    return hy_preloaded() ? hy_preloaded_rows(count) : hy_registry_rows(count);
+}
+
 static bool all_rows(
     const hy_workload *workload, const hy_cell *cell, hy_candidate *candidates, size_t *count) {
     size_t row_count;
-    const hy_row *const *rows = hy_registry_rows(&row_count);
+    const hy_row *const *rows = default_rows(&row_count);
     for (size_t i = 0; i < row_count; i++) {
         hy_candidate candidate = {.row = rows[i]};
         if (!hy_candidate_applies(&candidate, workload, cell)) continue;
@@ -70,7 +76,7 @@ static bool all_rows(
 
 static size_t greatest_count(const char *rows) {
     size_t count = 1;
-    if (!rows) hy_registry_rows(&count);
+    if (!rows) default_rows(&count);
     for (const char *at = rows; at && *at; at++)
         count += *at == ',';
     return count;

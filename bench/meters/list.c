@@ -1,12 +1,16 @@
 /* list.c: the allocators, workloads and cells of this build, for people and, as JSON, for scripts. */
 #include "allocators/json.h"
 #include "allocators/peers/peers.h"
+#include "allocators/peers/preloaded.h"
 #include "allocators/plugins.h"
 #include "bench/meters.h"
 #include "bench/options.h"
 #include "bench/sampler.h"
 #include "bench/session.h"
+#include "bench/thread_team.h"
+#include <heapyard/libc.h>
 #include <heapyard/os.h>
+#include <heapyard/typed.h>
 #include <string.h>
 
 #define ROWS_MAX 1024
@@ -32,6 +36,61 @@ static bool add_plugin(const char *label_equals_path) {
     return true;
 }
 
+/* A library's own rows, and nothing else: they run what libc runs, as far as they align, and that is listed
+ * by a process without the library. */
+static bool add_preload(const char *name_equals_path) {
+    if (!hy_options_preload(name_equals_path)) return false;
+    size_t count;
+    const hy_row *const *rows = hy_preloaded_rows(&count);
+    listed.count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (hy_preloaded_has(rows[i])) add_rows(&rows[i], 1);
+    }
+    return true;
+}
+
+#define TRACE_CELLS_MAX 64
+
+/* The cells of traces that are given by their paths, beside those of the workload itself. */
+static struct {
+    hy_cell cells[TRACE_CELLS_MAX];
+    size_t count;
+} given_traces;
+
+static bool add_trace_cell(const char *params, uint32_t threads) {
+    if (given_traces.count == TRACE_CELLS_MAX) {
+        fprintf(stderr, "heapyard-bench list: --trace: at most %d traces\n", TRACE_CELLS_MAX / 2);
+        return false;
+    }
+    given_traces.cells[given_traces.count++] = (hy_cell){params, threads, HY_TIER_QUICK};
+    return true;
+}
+
+static bool refuse_trace(const char *path, const char *params) {
+    const char *why = hy_trace_workload.refusal(params);
+    if (why) {
+        fprintf(stderr, "heapyard-bench list: %s\n", why);
+    } else {
+        fprintf(stderr, "heapyard-bench list: --trace %s: give it as a path with a slash and no ';'\n", path);
+    }
+    return false;
+}
+
+/* One cell for one thread, and one for as many as were recorded. The parameters live as long as the process,
+ * as the path does. */
+static bool add_trace(const char *path) {
+    size_t size = sizeof "file=" + strlen(path);
+    char *params = hy_alloc_n(hy_libc(), char, size);
+    if (!params) return false;
+    snprintf(params, size, "file=%s", path);
+    hy_demand demand;
+    if (!hy_trace_workload.demand(params, &demand)) return refuse_trace(path, params);
+    for (uint32_t threads = 1; threads <= HY_THREADS_MAX; threads++) {
+        if (hy_trace_workload.threads_fit(params, threads) && !add_trace_cell(params, threads)) return false;
+    }
+    return true;
+}
+
 static void write_traits(hy_json *json, const hy_row *row) {
     hy_json_begin(json, "traits", '[');
     for (unsigned bit = 0; bit < HY_TRAIT_COUNT; bit++) {
@@ -50,6 +109,12 @@ static void write_stack(hy_json *json, const hy_row *row) {
     hy_json_end(json, ']');
 }
 
+static void write_library(hy_json *json, const hy_preloaded_library *library) {
+    if (library->version) hy_json_text(json, "version", library->version);
+    if (library->soname) hy_json_text(json, "soname", library->soname);
+    hy_json_text(json, "library", library->path);
+}
+
 static void write_row(hy_json *json, const hy_row *row) {
     hy_json_begin(json, NULL, '{');
     hy_json_text(json, "name", row->name);
@@ -59,6 +124,7 @@ static void write_row(hy_json *json, const hy_row *row) {
     if (row->missing) hy_json_text(json, "missing", row->missing);
     const char *version = row->missing ? NULL : hy_peer_version(row);
     if (version) hy_json_text(json, "version", version);
+    if (hy_preloaded_has(row)) write_library(json, hy_preloaded());
     hy_json_number(json, "greatest_align_log2", row->greatest_align.log2);
     hy_json_bool(json, "direct", row->direct);
     write_traits(json, row);
@@ -67,16 +133,16 @@ static void write_row(hy_json *json, const hy_row *row) {
 }
 
 /* The cell with what a planner needs: the rows that run it, and how long a candidate's epoch is. */
-static void write_cell(hy_json *json, const hy_workload *workload, const hy_cell *cell) {
+static void write_cell(hy_json *json, const hy_workload *workload, const hy_cell *cell, bool takes_stacks) {
     hy_demand demand;
     if (!workload->demand(cell->params, &demand)) demand = (hy_demand){0};
     uint64_t epoch_ns = hy_sample_epoch_ns(workload, cell, &demand);
-    const char *takes_stacks = workload->composition_params;
     hy_json_begin(json, NULL, '{');
     hy_json_text(json, "params", cell->params);
     hy_json_number(json, "threads", cell->threads);
     hy_json_text(json, "tier", hy_tier_name(cell->tier));
-    hy_json_bool(json, "compositions", takes_stacks && strcmp(takes_stacks, cell->params) == 0);
+    hy_json_bool(json, "compositions", takes_stacks);
+    hy_json_number(json, "greatest_align_log2", demand.greatest_align.log2);
     hy_json_number(json, "live_bytes", cell->threads * demand.live_bytes);
     hy_json_number(json, "live_blocks", cell->threads * demand.live_blocks);
     hy_json_number(json, "epoch_ns", epoch_ns);
@@ -90,6 +156,10 @@ static void write_cell(hy_json *json, const hy_workload *workload, const hy_cell
     hy_json_end(json, '}');
 }
 
+static bool takes_stacks(const hy_workload *workload, const hy_cell *cell) {
+    return workload->composition_params && strcmp(workload->composition_params, cell->params) == 0;
+}
+
 static void write_workload(hy_json *json, const hy_workload *workload) {
     hy_json_begin(json, NULL, '{');
     hy_json_text(json, "name", workload->name);
@@ -97,7 +167,9 @@ static void write_workload(hy_json *json, const hy_workload *workload) {
     hy_json_text(json, "operation", workload->operation);
     hy_json_begin(json, "cells", '[');
     for (size_t i = 0; i < workload->cell_count; i++)
-        write_cell(json, workload, &workload->cells[i]);
+        write_cell(json, workload, &workload->cells[i], takes_stacks(workload, &workload->cells[i]));
+    for (size_t i = 0; workload == &hy_trace_workload && i < given_traces.count; i++)
+        write_cell(json, workload, &given_traces.cells[i], false);
     hy_json_end(json, ']');
     hy_json_end(json, '}');
 }
@@ -113,7 +185,7 @@ static bool print_json(FILE *out) {
         write_row(&json, listed.rows[i]);
     hy_json_end(&json, ']');
     hy_json_begin(&json, "workloads", '[');
-    for (size_t i = 0; i < workload_count; i++)
+    for (size_t i = 0; i < workload_count && !hy_preloaded(); i++)
         write_workload(&json, workloads[i]);
     hy_json_end(&json, ']');
     hy_json_end(&json, '}');
@@ -162,6 +234,8 @@ static int run(int argc, char **argv) {
     const hy_option table[] = {
         {.name = "json", .value = &json, .is_flag = true, .help = "as JSON"},
         {.name = "plugin", .add = add_plugin, .help = "label=path: allocators from a shared library"},
+        {.name = "preload", .add = add_preload, .help = "name=path: a malloc library's rows alone"},
+        {.name = "trace", .add = add_trace, .help = "path: the cells of a recorded program"},
     };
     size_t count;
     const hy_row *const *rows = hy_registry_rows(&count);

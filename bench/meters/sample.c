@@ -40,6 +40,7 @@ static bool read_options(int argc, char **argv, sample_options *options) {
             .value = &options->where,
             .help = "file that holds the name of the allocator that runs"},
         {.name = "plugin", .add = hy_options_plugin, .help = "label=path: allocators from a shared library"},
+        {.name = "preload", .add = hy_options_preload, .help = "name=path: a malloc library to run on"},
     };
     return hy_options_parse(command, argc, argv, table, sizeof table / sizeof table[0]);
 }

@@ -32,7 +32,7 @@ def measure_cell(bench, cell, rounds):
         )  # fmt: skip
         status, output, errors = run.call(command, run.HANG_SECONDS)
         if status != 0:
-            raise common.Failure(common.Exit.HARNESS, f"{run.shown(command)}: {run.reason(status, run.HANG_SECONDS)} {errors.strip()}")
+            raise common.Failure(common.Exit.HARNESS, f"{run.shown(command)}: {common.reason(status, run.HANG_SECONDS)} {errors.strip()}")
         rows = json.loads(output)["rows"]
         again, libc = (numpy.asarray(rows[name]["ns_per_op"]) for name in reversed(cell_plans.REFERENCES))
         logs.append(stats.paired_log_ratio(again, libc))

@@ -2,7 +2,8 @@
 
 heapyard-bench list --json gives the rows and workloads; the tier chooses cells, filters choose rows and
 workloads. A cell's rows share a process; where their live sets together would not fit into memory, they
-are split into several groups, each including the references.
+are split into several groups, each including the references. Rows of a library that is preloaded are such a
+group of their own.
 """
 
 import difflib
@@ -10,7 +11,7 @@ import fnmatch
 import math
 from typing import NamedTuple
 
-from yard import common
+from yard import common, traces
 
 REFERENCES = ("libc", "libc_again")
 HARNESS = "empty"
@@ -73,6 +74,7 @@ class Plan(NamedTuple):
     memory_processes: int
     seconds: float  # expected
     rows: tuple  # chosen, without missing ones
+    broken: dict  # why, by row: those that can't be measured
 
 
 def matching(filters, names, what):
@@ -112,8 +114,17 @@ def choose_threads(listing, filters):
     return {int(part) for part in wanted}
 
 
-def deal(rows, live_bytes, memory_bytes):
-    """Splits rows into groups whose live sets together fit into half the memory, references in each."""
+def deal(rows, live_bytes, memory_bytes, preloads=None):
+    """Splits rows into groups whose live sets together fit into half the memory, references in each; the last
+    ones are of a preloaded library each. preloads: its name, by row."""
+    owners = preloads or {}
+    names = dict.fromkeys(owners[row] for row in rows if row in owners)
+    groups = share(tuple(row for row in rows if row not in owners), live_bytes, memory_bytes)
+    return groups + tuple(tuple(row for row in rows if row in REFERENCES or owners.get(row) == name) for name in names)
+
+
+def share(rows, live_bytes, memory_bytes):
+    """Splits rows that can share a process."""
     fitting = max(len(REFERENCES) + 1, int(memory_bytes / 2 // max(live_bytes, 1)))
     references = [row for row in rows if row in REFERENCES]
     if len(rows) <= fitting or not references:
@@ -132,6 +143,7 @@ def rows_of(given, rows, stacks, tier):
 
 def find_cells(listing, tier, rows, stacks, workloads, threads, memory_bytes):
     found = []
+    preloads = {row["name"]: row["preload"] for row in listing.get("rows", []) if row.get("preload")}
     for workload in listing["workloads"]:
         if workload["name"] not in workloads:
             continue
@@ -144,7 +156,7 @@ def find_cells(listing, tier, rows, stacks, workloads, threads, memory_bytes):
             found.append(
                 Cell(
                     workload["name"], given["params"], given["threads"], applying,
-                    deal(applying, given["live_bytes"], memory_bytes),
+                    deal(applying, given["live_bytes"], memory_bytes, preloads),
                     (given["epoch_ns"] + given["warm_ns"]) / 1e9, given["live_blocks"], given["live_bytes"],
                 )  # fmt: skip
             )
@@ -188,12 +200,28 @@ def memory_replicate_seconds(cells):
     return 1.5 + sum(len(cell.rows) * (MEMORY_PROCESS_SECONDS + cell.live_blocks * 30 * 50e-9) for cell in cells) / 2
 
 
-def make(listing, tier_name="standard", allocators=None, workloads=None, threads=None, memory_bytes=1 << 34):
-    """The plan of a run. Filters are comma-separated names or globs, as for make bench."""
+def choose_workloads(listing, workloads, paths):
+    """The listing with the chosen workloads alone. Where traces are given by their paths, these are chosen, and
+    of all else what is named."""
+    names = [workload["name"] for workload in listing["workloads"]]
+    named = [] if paths and not workloads else matching(workloads, names, "workload")
+    given = [traces.params(path) for path in paths]
+    found = []
+    for workload in listing["workloads"]:
+        whole = workload["name"] in named
+        chosen = [cell for cell in workload["cells"] if whole or cell["params"] in given]
+        if chosen:
+            found.append(workload | {"cells": chosen})
+    return listing | {"workloads": found}
+
+
+def make(listing, tier_name="standard", allocators=None, workloads=None, threads=None, memory_bytes=1 << 34, paths=()):
+    """The plan of a run. Filters are comma-separated names or globs, as for make bench; paths: traces."""
     tier = TIER_PLANS[tier_name]
+    listing = choose_workloads(listing, workloads, paths)
     chosen = choose_rows(listing, allocators)
     rows = [row["name"] for row in listing["rows"] if row["name"] in chosen or row["name"] in REFERENCES]
-    names = matching(workloads, [workload["name"] for workload in listing["workloads"]], "workload")
+    names = [workload["name"] for workload in listing["workloads"]]
     # With a filter, compositions are measured in every cell.
     stacks = () if allocators else {row["name"] for row in listing["rows"] if row["group"] == "composition"}
     cells = find_cells(listing, tier_name, rows, stacks, names, choose_threads(listing, threads), memory_bytes)
@@ -205,4 +233,5 @@ def make(listing, tier_name="standard", allocators=None, workloads=None, threads
     if tier.memory_seconds:
         memory = max(1, min(memory, int(tier.memory_seconds / replicate)))
     seconds = throughput_seconds(cells, rounds, processes) + memory * replicate
-    return Plan(tier, cells, rounds, processes, memory, seconds, tuple(rows))
+    broken = {row["name"]: row["broken"] for row in listing["rows"] if row.get("broken") and row["name"] in rows}
+    return Plan(tier, cells, rounds, processes, memory, seconds, tuple(rows), broken)

@@ -6,6 +6,7 @@ import difflib
 import enum
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -95,6 +96,18 @@ class Parser(argparse.ArgumentParser):
         near = unknown not in self._option_string_actions and difflib.get_close_matches(unknown, self._option_string_actions, 1)
         meant = f"; did you mean {near[0]}?" if near else ""
         raise usage_error(f"{message}{meant} (see --help)")
+
+
+def reason(status, seconds=None):
+    """Why a process failed, as text. status: None where it did not end within so many seconds."""
+    if status is None:
+        return f"hung: no result after {seconds:.0f} s"
+    if status < 0:
+        try:
+            return f"signal {-status} ({signal.Signals(-status).name})"
+        except ValueError:
+            return f"signal {-status}"
+    return f"exit status {status}"
 
 
 def plugin(text):

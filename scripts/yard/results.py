@@ -22,8 +22,13 @@ run.json:
      "load": {"before": [0.1, 0.2, 0.3], "after": […] or null},
      "pressure": {"before": {"cpu": 1.2, "memory": 0.0, "io": 0.4}, "after": {…} or null},   (PSI "some" avg60, percent)
      "processes": 12, "rounds": 40,
+     "preloads": [{"name": "je", "path": "/…/libjemalloc.so.2", "file": "what path links to", "soname": "…" or null,
+                   "version": "5.3.0" or null, "sha256": "of the file"}],
+     "traces": [{"path": "/…/yours.hyt", "sha256": "…"}],                       recorded programs given by path
      "rows": [{"name": "arena", "group": "strategy", "summary": "…", "traits": ["thread-safe", …],
-               "missing": null or "install libjemalloc2"}],          every row of the registry, in its order
+               "missing": null or "install libjemalloc2",
+               "preload": name of its library, "broken": why it can't be listed (both only of preloaded ones)}],
+                                                                       every row of the registry, in its order
      "workloads": [{"name": "pair", "summary": "two sentences", "operation": "one allocation and its free",
                     "cells": [{"params": "size=64", "threads": 1,
                                "rows": ["libc", "libc_again", "arena", …]}]}]}
@@ -51,7 +56,7 @@ COLUMNS = (
 # The fields of the run that every record repeats, so that a line is meaningful on its own.
 CONTEXT = (
     "started command commit dirty machine system kernel cpu cores memory_bytes compiler flags check_level versions load "
-    "pressure tier finished"
+    "pressure tier finished preloads traces"
 ).split()
 
 

@@ -3,7 +3,8 @@
 Replicates are the outer loop and cells the inner one, so that an interrupted run has results for every cell.
 samples.ndjson is both the raw data and the state from which a run is resumed: what it has is not measured
 again. A process that crashes or hangs fails only the row that was being measured, which the sampler names in
-a file: the others are measured in a fresh process without it.
+a file: the others are measured in a fresh process without it. Whatever fails in a process that runs on a
+preloaded library is that library's failure, and before one is measured in a cell, its blocks are verified there.
 """
 
 import hashlib
@@ -11,18 +12,17 @@ import json
 import os
 import random
 import shlex
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from yard import cells as cell_plans
-from yard import common, context
+from yard import common, context, preloads, traces
 
 RUN, SAMPLES = "run.json", "samples.ndjson"
 # A process counts as hung after this many times the expected time plus this many seconds.
@@ -30,28 +30,45 @@ HANG_FACTOR, HANG_SECONDS = 10, 30
 MEMORY_HANG_SECONDS = 60
 MEMORY_AT_ONCE = 16
 ENVIRONMENT_BYTES_MAX = 4096
+# A preloaded library that hung in so many cells is not tried in more.
+HANGS_MAX = 2
 
 
 class Bench:
-    """The executable heapyard-bench and its command lines."""
+    """The executable heapyard-bench and its command lines. traces: paths; preloads: those of preloads.parse."""
 
-    def __init__(self, executable, plugins=()):
+    def __init__(self, executable, plugins=(), preloads=(), traces=()):
         self.executable = Path(executable)
         self.plugins = [part for plugin in plugins for part in ("--plugin", plugin)]
+        self.preloads, self.traces = tuple(preloads), tuple(dict.fromkeys(traces))
 
-    def command(self, verb, **options):
-        """The command line: option names with _ for -; None leaves an option out."""
+    def command(self, verb, preload=None, **options):
+        """The command line: option names with _ for -; None leaves an option out. A process that runs on a
+        preloaded library has no plugins."""
         line = [str(self.executable), verb]
         for name, value in options.items():
             if value is not None:
                 line += [f"--{name.replace('_', '-')}", str(value)]
-        return line + self.plugins
+        return line + (["--preload", preload.argument] if preload else self.plugins)
+
+    def preload_of(self, rows):
+        """The library that these rows, which share a process, are measured on; None: none."""
+        return next((preload for preload in self.preloads for row in rows if preload.has(row)), None)
+
+    def trace_options(self):
+        return [part for path in self.traces for part in ("--trace", path)]
 
     def listing(self):
-        done = subprocess.run([*self.command("list"), "--json"], capture_output=True, text=True)
+        """Rows, workloads and cells: those of this build, of plugins, of preloaded libraries, of traces."""
+        done = subprocess.run([*self.command("list"), "--json", *self.trace_options()], capture_output=True, text=True)
         if done.returncode != 0:
-            raise common.Failure(done.returncode, done.stderr.strip() or "heapyard-bench list failed")
-        return json.loads(done.stdout)
+            told = done.stderr.strip().removeprefix("heapyard-bench list: ")
+            raise common.Failure(done.returncode, told or "heapyard-bench list failed")
+        found = json.loads(done.stdout)
+        preloads.check_names(self.preloads, [row["name"] for row in found["rows"]])
+        for preload in self.preloads:
+            preloads.add_rows(self, preload, found)
+        return found
 
     def identity(self):
         return hashlib.sha256(self.executable.read_bytes()).hexdigest()
@@ -60,18 +77,6 @@ class Bench:
 def shown(command):
     """A command as text that can be pasted in the project's root."""
     return shlex.join(command).replace(f"{common.ROOT}/", "")
-
-
-def reason(status, seconds):
-    """Why a process failed, as text."""
-    if status is None:
-        return f"hung: no result after {seconds:.0f} s"
-    if status < 0:
-        try:
-            return f"signal {-status} ({signal.Signals(-status).name})"
-        except ValueError:
-            return f"signal {-status}"
-    return f"exit status {status}"
 
 
 def call(command, seconds):
@@ -83,6 +88,25 @@ def call(command, seconds):
     except subprocess.TimeoutExpired:
         return None, "", ""
     return done.returncode, done.stdout, done.stderr
+
+
+def parsed(output):
+    """The record that a meter printed; None where it printed none, as one whose memory is damaged may."""
+    try:
+        record = json.loads(output)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def explained(status, errors, seconds):
+    """Why a process failed, with the last line of what it said about it."""
+    told = errors.strip().splitlines()[-1] if errors.strip() else ""
+    if status == 0:
+        return "it printed no result"
+    if status == common.Exit.HARNESS and told.startswith("heapyard-bench "):
+        return told.split(": ", 1)[1]
+    return common.reason(status, seconds) + (f": {told}" if told else "")
 
 
 class Folder:
@@ -162,6 +186,8 @@ def describe(plan, listing, bench, arguments, seed):
         "schema_version": 1, "finished": False, "tier": plan.tier.name, "started": timestamp(), "ended": None,
         "command": shlex.join(["scripts/bench", *arguments]), "seed": seed,
         **context.describe(listing, bench.executable.parent.parent),
+        "preloads": [preloads.describe(preload, listing) for preload in bench.preloads],
+        "traces": [traces.describe(path) for path in bench.traces],
         "processes": plan.processes, "rounds": max(plan.rounds.values()),
         "rows": [row for row in listing["rows"] if row["name"] in chosen or row.get("missing")],
         "workloads": workloads,
@@ -175,7 +201,7 @@ def timestamp():
 
 def resume_key(description, bench):
     """Runs with the same key measure the same thing on the same machine."""
-    names = ("commit", "command", "machine", "kernel", "cpu", "tier", "processes", "workloads")
+    names = ("commit", "command", "machine", "kernel", "cpu", "tier", "processes", "workloads", "preloads", "traces")
     parts = [description.get(name) for name in names] + [bench.identity()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -284,10 +310,13 @@ class Runner:
     def __init__(self, plan, bench, folder, seed, progress):
         self.plan, self.bench, self.folder, self.seed, self.progress = plan, bench, folder, seed, progress
         self.pace = Pace(plan)
+        self.verified = set()  # (cell key, row) of preloaded libraries
+        self.hangs = Counter()  # of preloaded libraries, by name
         self.scratch = tempfile.TemporaryDirectory(prefix="heapyard-bench-")
 
     def run(self):
         """Throughput and memory, replicate by replicate; memory's replicates are spread evenly over the run."""
+        self.fail_broken()
         with self.scratch:
             spread = [round(index * self.plan.processes / self.plan.memory_processes) for index in range(self.plan.memory_processes)]
             for process in range(self.plan.processes):
@@ -306,8 +335,42 @@ class Runner:
         text = f"{self.seed}/{cell.label}/{process}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
 
+    def fail_broken(self):
+        """Notes the rows that can't be measured at all, in every cell."""
+        for cell in self.plan.cells:
+            for row in set(cell.rows) & set(self.plan.broken):
+                command = self.bench.command("list", preload=self.bench.preload_of([row]))
+                self.fail_everywhere(cell, row, self.plan.broken[row], command)
+
+    def fail_everywhere(self, cell, row, why, command):
+        for suite in ("throughput", "memory"):
+            if (suite, self.key(cell), row) not in self.folder.failed:
+                self.fail(suite, cell, 0, row, why, command)
+
+    def verify(self, cell, group, process):
+        """Fails the rows of a preloaded library whose blocks can't be believed in this cell."""
+        preload = self.bench.preload_of(group)
+        for row in filter(preload.has, group) if preload else ():
+            key = (self.key(cell), row)
+            if key in self.verified or ("throughput", *key) in self.folder.failed:
+                continue
+            self.verified.add(key)
+            command = self.bench.command("verify", preload, row=row, **self.options(cell, process))
+            why = self.why_unverified(preload, command, cell)
+            if why:
+                self.fail_everywhere(cell, row, why, command)
+
+    def why_unverified(self, preload, command, cell):
+        """None where all is well. Who hangs everywhere would keep all others waiting."""
+        if self.hangs[preload.name] >= HANGS_MAX:
+            return f"hung in {HANGS_MAX} other settings, and was not tried in this one"
+        seconds = HANG_SECONDS + HANG_FACTOR * cell_plans.process_seconds(cell, [preload.name], 1)
+        status, _, errors = call(command, seconds)
+        return None if status == 0 else explained(status, errors, seconds)
+
     def throughput(self, cell, process):
         for group in cell.groups:
+            self.verify(cell, group, process)
             expected = cell_plans.process_seconds(cell, group, self.plan.rounds[cell])
             done = self.folder.measured[self.key(cell), process]
             wanted = [row for row in group if ("throughput", self.key(cell), row) not in self.folder.failed]
@@ -326,21 +389,23 @@ class Runner:
 
     def sample(self, cell, process, rows, expected, rounds):
         """Measures the rows in one process; where it fails, repeats it without the rows that are to blame."""
-        while rows:
+        preload = self.bench.preload_of(rows)
+        while rows and self.bench.preload_of(rows) == preload:
             measured = list(rows)
-            if process < cell_plans.HARNESS_PROCESSES and (self.key(cell), process) not in self.folder.harness:
+            if self.lacks_harness(cell, process) and not preload:
                 measured.append(cell_plans.HARNESS)
             where = Path(self.scratch.name) / "where"
             where.unlink(missing_ok=True)
             command = self.bench.command(
-                "sample", rows=",".join(measured), **self.options(cell, process), rounds=rounds, process=process, where=where
+                "sample", preload, rows=",".join(measured), **self.options(cell, process), rounds=rounds, process=process, where=where
             )
             seconds = HANG_SECONDS + HANG_FACTOR * expected
             status, output, errors = call(command, seconds)
-            if status == 0:
-                self.take(cell, process, json.loads(output))
+            record = parsed(output) if status == 0 else None
+            if record:
+                self.take(cell, process, record)
                 return
-            why = reason(status, seconds) + (f": {errors.strip().splitlines()[-1]}" if errors.strip() else "")
+            why = explained(status, errors, seconds)
             culprits = self.culprits(where, rows, cell, process)
             for row in culprits:
                 self.fail("throughput", cell, process, row, why)
@@ -352,8 +417,12 @@ class Runner:
             named = where.read_bytes().split(b"\0")[0].decode(errors="replace")
         except OSError:
             named = ""
-        if named in rows:
+        preload = self.bench.preload_of(rows)
+        own = list(filter(preload.has, rows)) if preload else rows
+        if named in own:
             return [named]
+        if preload:
+            return own
         alone = []
         for row in rows:
             command = self.bench.command("sample", rows=row, **self.options(cell, process), rounds=1)
@@ -365,17 +434,29 @@ class Runner:
         """Stores a record of samples; rows with an error or a wrong checksum become failures."""
         harness = record["rows"].pop(cell_plans.HARNESS, None)
         record["epoch_operations"].pop(cell_plans.HARNESS, None)
-        for row, result in list(record["rows"].items()):
-            why = result.get("error") or self.disagreement(record["rows"], row)
-            if why:
-                self.fail("throughput", cell, process, row, why)
-                del record["rows"][row]
+        for row, why in self.blamed(record["rows"]).items():
+            self.fail("throughput", cell, process, row, why)
+            del record["rows"][row]
         if record["rows"]:
             self.folder.add(record)
         if harness and "ns_per_op" in harness:
             place = {name: record[name] for name in ("workload", "params", "threads", "process")}
             cost = statistics.median(harness["ns_per_op"])
             self.folder.add({"kind": "harness", "name": cell_plans.HARNESS, **place, "ns_per_op": cost})
+
+    def blamed(self, rows):
+        """Why, for each row that must not be believed. What is wrong with libc in a process that runs on a
+        preloaded library is the library's doing, and none of its numbers count."""
+        wrong = {row: result.get("error") or self.disagreement(rows, row) for row, result in rows.items()}
+        wrong = {row: why for row, why in wrong.items() if why}
+        preload = self.bench.preload_of(rows)
+        damaged = [row for row in wrong if preload and not preload.has(row)]
+        if not damaged:
+            return wrong
+        why = f"{damaged[0]}, measured beside it, went wrong: {wrong[damaged[0]]}"
+        for row in set(rows) - set(filter(preload.has, rows)):
+            del rows[row]
+        return dict.fromkeys(rows, why)
 
     def disagreement(self, rows, row):
         """Why a row's checksum is wrong, or None. The majority's is taken as correct."""
@@ -384,15 +465,26 @@ class Runner:
         mine = rows[row].get("checksum")
         return None if mine == usual else f"checksum {mine} where the others have {usual}: contents were not kept"
 
-    def fail(self, suite, cell, process, row, why):
-        if suite == "memory":
-            command = self.bench.command("memory", row=row, **self.options(cell, process))
-        else:
-            command = self.bench.command("sample", rows=row, **self.options(cell, process), rounds=self.plan.rounds[cell])
-        self.folder.add({
+    def lacks_harness(self, cell, process):
+        return process < cell_plans.HARNESS_PROCESSES and (self.key(cell), process) not in self.folder.harness
+
+    def fail(self, suite, cell, process, row, why, command=None):
+        self.folder.add(self.failure(suite, cell, process, row, why, command))
+        preload = self.bench.preload_of([row])
+        if preload and why.startswith("hung"):
+            self.hangs[preload.name] += suite == "throughput"
+
+    def failure(self, suite, cell, process, row, why, command=None):
+        """The record of a failure. command: what shows it; None: what measures the row."""
+        preload, options = self.bench.preload_of([row]), self.options(cell, process)
+        if not command and suite == "memory":
+            command = self.bench.command("memory", preload, row=row, **options)
+        elif not command:
+            command = self.bench.command("sample", preload, rows=row, **options, rounds=self.plan.rounds[cell])
+        return {
             "kind": "failed", "suite": suite, "workload": cell.workload, "params": cell.params, "threads": cell.threads,
             "row": row, "process": process, "why": why, "command": shown(command),
-        })  # fmt: skip
+        }  # fmt: skip
 
     def memory(self, process):
         """One replicate: a fresh process for each cell and row, several at once, because they are idle most of
@@ -427,16 +519,14 @@ class Runner:
 
     def measure_memory(self, cell, row, process):
         """The record of one memory process, or of its failure."""
-        command = self.bench.command("memory", row=row, **self.options(cell, process), process=process)
+        preload = self.bench.preload_of([row])
+        command = self.bench.command("memory", preload, row=row, **self.options(cell, process), process=process)
         status, output, errors = call(command, MEMORY_HANG_SECONDS)
-        if status == 0:
-            return json.loads(output)
-        why = errors.strip().splitlines()[-1] if status == 1 and errors.strip() else reason(status, MEMORY_HANG_SECONDS)
-        return {
-            "kind": "failed", "suite": "memory", "workload": cell.workload, "params": cell.params, "threads": cell.threads,
-            "row": row, "process": process, "why": why,
-            "command": shown(self.bench.command("memory", row=row, **self.options(cell, process))),
-        }  # fmt: skip
+        record = parsed(output) if status == 0 else None
+        if record:
+            return record
+        why = errors.strip().splitlines()[-1] if status == 1 and errors.strip() else common.reason(status, MEMORY_HANG_SECONDS)
+        return self.failure("memory", cell, process, row, why)
 
 
 def point_latest(folder):

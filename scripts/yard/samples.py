@@ -8,11 +8,12 @@ to the current registry.
 
 import difflib
 import json
+import shlex
 from pathlib import Path
 
 import numpy
 
-from yard import common, stats
+from yard import common, stats, traces
 
 OK, FAILED, NOT_MEASURED = "ok", "failed", "not measured"
 NOT_APPLICABLE, NOT_IN_BUILD = "not applicable", "not in this build"
@@ -28,6 +29,7 @@ MEMORY_METRICS = {
     "rss_after_100ms": ("rss_after_free_100ms", "bytes"),
     "rss_after_1s": ("rss_after_free_1s", "bytes"),
     "live_peak": ("live_peak", "bytes"),
+    "fragmentation": ("fragmentation", "ratio"),
     "minor_faults": ("minor_faults", "count"),
     "major_faults": ("major_faults", "count"),
 }
@@ -42,6 +44,8 @@ class Row:
         self.summary = given.get("summary") or ""
         self.traits = [trait.replace("-", " ").replace("_", " ") for trait in given.get("traits") or []]
         self.missing = given.get("missing") or None
+        # The name of the preloaded library that the row is of.
+        self.preload = given.get("preload") or None
         # The row that this one is a variant of, where the registry has it; see kin().
         self.base = None
 
@@ -143,8 +147,13 @@ class Cell:
         """The label with only these parameters."""
         shown = {name: value for name, value in self.values().items() if name in names}
         threads = shown.pop("threads", 1)
-        parts = [str(value) if name == "file" else f"{name}={value}" for name, value in shown.items()]
+        parts = [traces.name(str(value)) if name == "file" else f"{name}={value}" for name, value in shown.items()]
         return ", ".join(parts + ([f"{threads} threads"] if threads != 1 else []))
+
+    @property
+    def trace(self):
+        """The path of the recorded program that was given for this run; None for all other cells."""
+        return traces.path_of(self.params)
 
     @property
     def title(self):
@@ -171,11 +180,20 @@ class Cell:
         return {name for name in seen if (suite, name) not in self.failures}
 
     def log_ratios(self, row, reference):
-        """The log ratios of the processes that ran both rows."""
+        """The log ratios of the processes that ran both rows; where none did (one of them runs in processes of
+        its own), of the processes of the same number, each against libc beside it."""
         if not {row, reference} <= self.measured("throughput"):
             return []
         both = [process for process in self.runs(row) if reference in process.rows]
-        return [process.log_ratio(row, reference) for process in both]
+        if both or REFERENCE not in self.measured("throughput"):
+            return [process.log_ratio(row, reference) for process in both]
+        mine, others = self.logs_against_libc(row), self.logs_against_libc(reference)
+        return [mine[number] - others[number] for number in mine if number in others]
+
+    def logs_against_libc(self, row):
+        """The row's log ratio to libc, by the number of the process."""
+        beside = [process for process in self.runs(row) if REFERENCE in process.rows]
+        return {process.index: process.log_ratio(row, REFERENCE) for process in beside}
 
     def ratio(self, row, reference):
         """The ratio of the row's time to the reference's; None where they share no process."""
@@ -219,6 +237,9 @@ def median_of(values):
 
 
 def memory_value(record, field):
+    if field == "fragmentation":
+        held, live = memory_value(record, "peak_rss_above_start"), record.get("live_peak") or 0
+        return held / live if held is not None and live >= LEAST_LIVE_BYTES else None
     if field != "peak_rss_above_start":
         return record.get(field)
     if record.get("peak_rss") is None or record.get("start_rss") is None:
@@ -309,11 +330,21 @@ class Run:
         return [suite for suite in ("throughput", "memory") if suite in found]
 
     def command(self, cell, *names):
-        """The command that measures these rows of this cell again."""
+        """The command that measures this cell again, with these rows only where some are named."""
         tier = {"quick": " QUICK=1", "full": " FULL=1"}.get(self.context.get("tier"), "")
-        rows = list(dict.fromkeys((REFERENCE, *names)))
-        filters = f"WORKLOADS={cell.workload} THREADS={cell.threads} ALLOCATORS={','.join(rows)}"
-        return f"make bench FRESH=1{tier} {filters}"
+        what = f"TRACE={shlex.quote(cell.trace)}" if cell.trace else f"WORKLOADS={cell.workload}"
+        parts = [f"make bench FRESH=1{tier} {what} THREADS={cell.threads}"]
+        if names:
+            parts.append(f"ALLOCATORS={','.join(dict.fromkeys((REFERENCE, *names)))}")
+        libraries = self.libraries(cell.rows or [] if not names else names)
+        if libraries:
+            parts.append(f"PRELOAD={shlex.quote(' '.join(libraries))}")
+        return " ".join(parts)
+
+    def libraries(self, rows):
+        """"name=path" of each preloaded library that some of these rows are of."""
+        owners = {self.rows[row].preload for row in rows if row in self.rows}
+        return [f"{given['name']}={given['path']}" for given in self.context.get("preloads") or [] if given["name"] in owners]
 
     def control(self):
         """The A/A check: the twin against its original, over all cells of this run."""

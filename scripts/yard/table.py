@@ -17,6 +17,8 @@ WIDTH = 100
 TITLE, NAME, RATIO, INTERVAL = 20, 24, 6, 15
 # Lines for workloads; what else is told fits the screen's other ten.
 LINES_MAX = 14
+# Lines for allocators on recorded programs that were given for the run, and the fewest of each.
+OWN_LINES_MAX, OWN_LINES_MIN = 24, 6
 
 
 def console(stream=None):
@@ -80,6 +82,36 @@ def head_lines():
     return [Text(legend), Text(heads, style="bold")]
 
 
+def own_row(cell, name):
+    """"mimalloc     0.72 [0.70, 0.75]     23.1 ns      7.3 MiB  1.54" of one allocator on one program."""
+    ratio, time = cell.ratio(name, samples.REFERENCE), cell.time(name)
+    bounds = f"[{verdicts.figure(ratio.lo)}, {verdicts.figure(ratio.hi)}]" if ratio.lo is not None else ""
+    memory, held = (samples.median_of(cell.memory_values(name, field)) for field in ("peak_rss_above_start", "fragmentation"))
+    parts = (f"{name:<{NAME}}", f"{verdicts.figure(ratio.median):>{RATIO}} {bounds:<{INTERVAL}}", f"{verdicts.figure(time.median):>8} ns")
+    return "  ".join((*parts, f"{formats.mebibytes(memory) or '—':>7} MiB", f"{verdicts.figure(held) if held else '—':>8}"))
+
+
+def own_program(run, cell, most):
+    """A program that was recorded to be measured: its allocators, fastest first, and libc."""
+    found = [row for row in run.chosen() if verdicts.candidate(row) and cell.ratio(row.name, samples.REFERENCE)]
+    found.sort(key=lambda row: cell.ratio(row.name, samples.REFERENCE).median)
+    names = [row.name for row in found]
+    shown = names[:most] + [samples.REFERENCE] * (samples.REFERENCE in names[most:])
+    title = f"{cell.label}: at most {formats.mebibytes(cell.live_peak)} MiB live at once"
+    heads = f"{'':<{NAME}}  {'time, ratio to libc':<{RATIO + INTERVAL + 1}}  {'a call':>11}  {'peak RSS':>11}  {'per live':>8}"
+    lines = [title, heads, *(own_row(cell, name) for name in shown)]
+    if len(shown) < len(names):
+        lines.append(f"and {len(names) - len(shown)} more, on the page")
+    return [Text(line, style="bold" if line == title else "") for line in lines]
+
+
+def own_lines(run):
+    """What was asked about one's own programs: time, peak memory above the start, and that per byte live."""
+    cells = [cell for cell in run.cells.values() if cell.trace and cell.ratio(samples.REFERENCE, samples.REFERENCE)]
+    most = max(OWN_LINES_MIN, OWN_LINES_MAX // max(1, len(cells)))
+    return [line for cell in cells for line in own_program(run, cell, most)]
+
+
 def failed_line(run):
     """One line, however many cells failed."""
     found = [(cell, *key, failure) for cell in run.cells.values() for key, failure in cell.failures.items()]
@@ -88,7 +120,9 @@ def failed_line(run):
     cell, suite, name, failure = found[0]
     count = "1 cell failed" if len(found) == 1 else f"{len(found)} cells failed, first"
     why = failure.get("why") or "no reason given"
-    text = f"! {count}: {name} in {suite} of {cell.title}: {why}; the page has every command"
+    also = list(dict.fromkeys(row for _, _, row, _ in found if row != name))
+    others = f"; also of {', '.join(also)}" if also else ""
+    text = f"! {count}: {name} in {suite} of {cell.title}: {why}{others}; the page has every command"
     return [Text(text, style="red")]
 
 
@@ -113,7 +147,7 @@ def control_line(run):
 def show(run, page, stream=None):
     """Prints the summary and, last, where the page is."""
     out = console(stream)
-    lines = head_lines() + use_lines(run) + control_line(run) + failed_line(run) + missing_line(run)
+    lines = head_lines() + use_lines(run) + own_lines(run) + control_line(run) + failed_line(run) + missing_line(run)
     if not run.finished:
         lines.append(Text("This run is not finished: make bench goes on with it.", style="bold"))
     for line in lines:

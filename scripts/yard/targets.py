@@ -88,7 +88,7 @@ def sample(bench, cell, rows, process, rounds):
     )  # fmt: skip
     status, output, errors = run.call(command, run.HANG_SECONDS)
     if status != 0:
-        why = errors.strip().splitlines()[-1] if errors.strip() else run.reason(status, run.HANG_SECONDS)
+        why = errors.strip().splitlines()[-1] if errors.strip() else common.reason(status, run.HANG_SECONDS)
         raise common.Failure(status if status == 2 else common.Exit.HARNESS, f"{run.shown(command)}: {why}")
     samples = {}
     for row, result in json.loads(output)["rows"].items():

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from yard import targets
+from yard import targets, traces
 from yard.formats import extent
 from yard.verdicts import figure
 
@@ -82,6 +82,18 @@ def machine_text(context):
     return joined(", ", context.get("machine"), context.get("cpu"), *sizes)
 
 
+def preloads_text(context):
+    """Which file each preloaded library was."""
+    return "; ".join(
+        f"{given['name']}: " + joined(", ", given["path"], given.get("soname"), given.get("version"), f"sha256 {given['sha256'][:16]}…")
+        for given in context.get("preloads") or []
+    )
+
+
+def traces_text(context):
+    return "; ".join(f"{traces.name(given['path'])}: {given['path']}, sha256 {given['sha256'][:16]}…" for given in context.get("traces") or [])
+
+
 def facts(view):
     """(name, value) of all that is known."""
     context = view.run.context
@@ -97,6 +109,8 @@ def facts(view):
         Fact("Commit", (context.get("commit") or "")[:12] + dirty),
         Fact("Check level", "" if check is None else str(check)),
         Fact("Versions", ", ".join(f"{name} {version}" for name, version in versions)),
+        Fact("Preloaded libraries", preloads_text(context)),
+        Fact("Recorded programs", traces_text(context)),
         Fact("Load average", paired(context.get("load"), load_text)),
         Fact("Pressure", paired(context.get("pressure"), pressure_text)),
         Fact("Harness’s own cost", harness_text(view)),

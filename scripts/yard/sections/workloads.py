@@ -26,22 +26,25 @@ class Work(NamedTuple):
 
 
 class StripRow(NamedTuple):
-    """One allocator: time in ns and memory in bytes (None: not measured); dot and interval in per cent."""
+    """One allocator: time in ns and memory in bytes (None: not measured), bytes held per live byte; dot and
+    interval in per cent."""
 
     name: str
     best: bool
     time: float
     memory: float
+    held: float
     ratio: stats.Estimate
     at: float
     span: tuple
 
 
 class CellFigure(NamedTuple):
-    """`one`: where equality stands, as a share of the plot's width."""
+    """`one`: where equality stands, as a share of the plot's width; `own`: of a program that the user recorded."""
 
     number: int
     label: str
+    own: bool
     one: float
     ticks: list
     rows: list
@@ -66,14 +69,10 @@ def cell_order(view, cell):
 def strip_row(view, cell, axis, name):
     time, ratio = cell.time(name), cell.ratio(name, REFERENCE)
     memory = samples.median_of(cell.memory_values(name, "peak_rss_above_start"))
+    held = samples.median_of(cell.memory_values(name, "fragmentation"))
     at = axis.at(ratio.median) if ratio else None
     span = (axis.at(ratio.lo), axis.at(ratio.hi)) if ratio and ratio.lo is not None else None
-    return StripRow(name, name in view.best(cell), time.median if time else None, memory, ratio, at, span)
-
-
-def cell_command(view, cell):
-    tier = {"quick": " QUICK=1", "full": " FULL=1"}.get(view.run.context.get("tier"), "")
-    return f"make bench FRESH=1{tier} WORKLOADS={cell.workload} THREADS={cell.threads}"
+    return StripRow(name, name in view.best(cell), time.median if time else None, memory, held, ratio, at, span)
 
 
 def cell_figure(view, cell, axis):
@@ -83,7 +82,7 @@ def cell_figure(view, cell, axis):
         return None
     ticks = axis.scale(most=5).ticks
     label = cell.label or cell.workload
-    return CellFigure(view.number(cell), label, axis.at(1) / 100, ticks, rows, cell_command(view, cell))
+    return CellFigure(view.number(cell), label, bool(cell.trace), axis.at(1) / 100, ticks, rows, view.run.command(cell))
 
 
 # ---- how time grows with a parameter
