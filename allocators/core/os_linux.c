@@ -3,7 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <time.h>
 #include <unistd.h>
 
 size_t hy_os_page_size(void) {
@@ -19,6 +24,11 @@ void *hy_os_map(size_t size) {
     return map(size, PROT_READ | PROT_WRITE);
 }
 
+bool hy_os_map_at(void *target, size_t size) {
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    return mmap(target, size, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED;
+}
+
 void *hy_os_reserve(size_t size) {
     return map(size, PROT_NONE);
 }
@@ -27,8 +37,36 @@ bool hy_os_unmap(void *ptr, size_t size) {
     return munmap(ptr, size) == 0;
 }
 
-void hy_os_discard(void *ptr, size_t size) {
-    madvise(ptr, size, MADV_DONTNEED);
+bool hy_os_discard(void *ptr, size_t size) {
+    return madvise(ptr, size, MADV_DONTNEED) == 0;
+}
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14, newer than some headers */
+#endif
+
+void hy_os_populate(void *ptr, size_t size) {
+    int errno_before = errno;
+    (void)madvise(ptr, size, MADV_POPULATE_WRITE);
+    errno = errno_before;
+}
+
+size_t hy_os_address_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
+    return (size_t)limit.rlim_cur;
+}
+
+/* sysinfo, because older C libraries' sysconf reads a file for it, through malloc. */
+size_t hy_os_memory_size(void) {
+    struct sysinfo info;
+    return sysinfo(&info) == 0 ? (size_t)info.totalram * info.mem_unit : 0;
+}
+
+uint64_t hy_os_coarse_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 bool hy_os_protect(void *ptr, size_t size, bool accessible) {
@@ -51,6 +89,11 @@ bool hy_os_move_to(void *ptr, size_t old_size, size_t new_size, void *target) {
     (void)ptr, (void)old_size, (void)new_size, (void)target;
     return false;
 }
+
+bool hy_os_move_contents(void *ptr, size_t size, void *target) {
+    (void)ptr, (void)size, (void)target;
+    return false;
+}
 #else
 void *hy_os_move(void *ptr, size_t old_size, size_t new_size) {
     void *moved = mremap(ptr, old_size, new_size, MREMAP_MAYMOVE);
@@ -60,7 +103,20 @@ void *hy_os_move(void *ptr, size_t old_size, size_t new_size) {
 bool hy_os_move_to(void *ptr, size_t old_size, size_t new_size, void *target) {
     return mremap(ptr, old_size, new_size, MREMAP_MAYMOVE | MREMAP_FIXED, target) != MAP_FAILED;
 }
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4 /* Linux 5.7, newer than some headers */
 #endif
+
+bool hy_os_move_contents(void *ptr, size_t size, void *target) {
+    int flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+    return mremap(ptr, size, size, flags, target) != MAP_FAILED;
+}
+#endif
+
+void hy_os_refuse_huge(void *ptr, size_t size) {
+    madvise(ptr, size, MADV_NOHUGEPAGE);
+}
 
 void hy_os_advise_huge(void *ptr, size_t size) {
     madvise(ptr, size, MADV_HUGEPAGE);
@@ -118,6 +174,18 @@ bool hy_os_mapping_of(uintptr_t address, uintptr_t *low, uintptr_t *high) {
     if (file >= 0) close(file);
     errno = errno_before;
     return is_found;
+}
+
+void hy_os_wait(uint32_t *word, uint32_t value) {
+    int errno_before = errno;
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+    errno = errno_before;
+}
+
+void hy_os_wake(uint32_t *word) {
+    int errno_before = errno;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    errno = errno_before;
 }
 
 void hy_os_write(int descriptor, const char *bytes, size_t size) {
