@@ -28,6 +28,9 @@
 #include <heapyard/pool.h>
 #include <heapyard/raw_libc.h>
 #include <heapyard/recording.h>
+#include <heapyard/smp.h>
+#include <heapyard/smp_lookup.h>
+#include <heapyard/smp_stats.h>
 #include <heapyard/stack_fallback.h>
 #include <heapyard/stack_trace.h>
 #include <heapyard/sweep.h>

@@ -1,0 +1,365 @@
+/* smp_cache.c: threads' caches: how they begin, exchange magazines with the depots, and end.
+ *
+ * The heap of the process finds a thread's cache by a thread-local pointer, and a key of pthread's tells of
+ * the thread's end; other heaps by thread slot (thread_slot.h), where a slot's next owner goes on with the
+ * cache that the last one left. A thread that can't have a cache (no memory; it is ending and its cache has
+ * gone; more threads than slots) takes and gives single blocks under the class's lock.
+ *
+ * Fork: all locks are taken before it, in order, and given back on both sides. The child takes over what lay
+ * in the caches of the parent's other threads in the process's heap, except where one was just exchanging
+ * magazines: that is lost, as are their caches in other heaps, two magazines a class at most.
+ */
+#include "allocators/strategies/smp_cache.h"
+#include "allocators/strategies/smp_checks.h"
+#include "allocators/strategies/smp_decay.h"
+#include "allocators/strategies/smp_depot.h"
+#include "allocators/strategies/smp_pages.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+hy_smp_cache hy_smp_empty_cache;
+
+HY_THREAD_LOCAL hy_smp_cache *hy_smp_own_cache __attribute__((tls_model("initial-exec"))) =
+    &hy_smp_empty_cache;
+hy_smp_heap hy_smp_process_heap;
+
+/* What stands in the way of the calling thread's having a cache in the process's heap. */
+typedef enum thread_state {
+    CAN_HAVE_CACHE,
+    IS_STARTING, /* and what it calls may allocate */
+    IS_ENDING
+} thread_state;
+
+static HY_THREAD_LOCAL thread_state state __attribute__((tls_model("initial-exec")));
+
+static struct {
+    hy_lock lock; /* for all that follows */
+    hy_smp_heap *heaps;
+    hy_smp_cache *spare; /* of the process's heap, whose threads have ended */
+    pthread_key_t end_key;
+    bool has_key;
+    bool has_fork_handlers;
+} process;
+
+/* ---- magazines ---- */
+
+/* Fetches the places of a magazine that will be read or written next, which may have left the processor's
+ * caches: a miss every eight blocks else, each waited for. */
+static void fetch(const hy_smp_magazine *magazine) {
+    const char *at = (const char *)magazine->blocks;
+    size_t size = magazine->capacity * sizeof(void *);
+    for (size_t offset = 0; offset < size; offset += HY_CACHE_LINE)
+        __builtin_prefetch(at + offset, 1);
+}
+
+/* The bin's blocks are those of the magazine from now on. */
+static void load(hy_smp_bin *bin, hy_smp_magazine *magazine) {
+    fetch(magazine);
+    bin->base = magazine->blocks;
+    bin->top = magazine->blocks + magazine->count;
+    bin->limit = magazine->blocks + magazine->capacity;
+}
+
+/* The loaded magazine, with its count as it is now; NULL: none. */
+static hy_smp_magazine *unload(hy_smp_bin *bin) {
+    hy_smp_magazine *magazine = hy_smp_loaded(bin);
+    if (magazine) magazine->count = (uint32_t)(bin->top - bin->base);
+    return magazine;
+}
+
+/* How many blocks another thread's bin holds, about: that one goes on meanwhile, and nobody waits. A
+ * magazine's memory stays readable when it is used for something else. */
+HY_NO_SANITIZE_THREAD static size_t blocks_in(const hy_smp_bin *bin) {
+    void **top = *(void **volatile const *)&bin->top, **base = *(void **volatile const *)&bin->base;
+    const hy_smp_magazine *spare = *(hy_smp_magazine *volatile const *)&bin->spare;
+    size_t loaded = base && top >= base ? (size_t)(top - base) : 0, spared = spare ? spare->count : 0;
+    if (loaded > HY_SMP_MAGAZINE_MOST) loaded = 0;
+    return loaded + (spared > HY_SMP_MAGAZINE_MOST ? 0 : spared);
+}
+
+static void look_at_time(hy_smp_core *core, hy_smp_cache *cache) {
+    if (++cache->trips % HY_SMP_TRIPS_A_LOOK == 0) hy_smp_tick(core);
+}
+
+/* Around an exchange of magazines. Signal fences, because a child of fork sees what the thread had stored so
+ * far. */
+static void begin_change(hy_smp_cache *cache) {
+    cache->is_changing = true;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static void end_change(hy_smp_cache *cache) {
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    cache->is_changing = false;
+}
+
+static void *refill(hy_smp_core *core, hy_smp_cache *cache, uint32_t class_number) {
+    hy_smp_bin *bin = &cache->bins[class_number];
+    hy_smp_magazine *empty = unload(bin), *spare = bin->spare;
+    if (spare && spare->count) {
+        bin->spare = empty;
+        load(bin, spare);
+        return hy_smp_bin_pop(bin);
+    }
+    look_at_time(core, cache);
+    hy_smp_magazine *magazine = hy_smp_depot_take(core, class_number, cache->shard, empty);
+    if (!magazine) return NULL;
+    load(bin, magazine);
+    return hy_smp_bin_pop(bin);
+}
+
+void *hy_smp_cache_refill(hy_smp_core *core, hy_smp_cache *cache, uint32_t class_number) {
+    begin_change(cache);
+    void *block = refill(core, cache, class_number);
+    end_change(cache);
+    return block;
+}
+
+/* An empty magazine to put blocks into, for the full one and the spare that are there; NULL: no memory. */
+static hy_smp_magazine *make_room(hy_smp_core *core, hy_smp_bin *bin, uint32_t class_number, uint32_t shard) {
+    hy_smp_magazine *full = unload(bin), *spare = bin->spare;
+    if (!full) return hy_smp_depot_take_empty(core, class_number, shard);
+    bin->spare = full;
+    if (!spare) return hy_smp_depot_take_empty(core, class_number, shard);
+    return spare->count ? hy_smp_depot_give(core, class_number, shard, spare) : spare;
+}
+
+static void flush(hy_smp_core *core, hy_smp_cache *cache, uint32_t class_number, void *block) {
+    hy_smp_bin *bin = &cache->bins[class_number];
+    look_at_time(core, cache);
+    hy_smp_magazine *magazine = make_room(core, bin, class_number, cache->shard);
+    if (magazine) {
+        load(bin, magazine);
+    } else if (hy_smp_loaded(bin)) {
+        /* No memory for a second magazine: the one that is there makes room. */
+        bin->spare = NULL;
+        magazine = hy_smp_loaded(bin);
+        load(bin, hy_smp_depot_give(core, class_number, cache->shard, magazine));
+    } else {
+        hy_smp_depot_give_one(core, class_number, block);
+        return;
+    }
+    (void)hy_smp_bin_push(bin, block);
+}
+
+void hy_smp_cache_flush(hy_smp_core *core, hy_smp_cache *cache, uint32_t class_number, void *block) {
+    begin_change(cache);
+    flush(core, cache, class_number, block);
+    end_change(cache);
+}
+
+/* Leaves a bin's magazines in the depot. */
+static void empty_bin(hy_smp_core *core, hy_smp_bin *bin, uint32_t class_number, uint32_t shard) {
+    hy_smp_magazine *loaded = unload(bin), *spare = bin->spare;
+    *bin = (hy_smp_bin){0};
+    if (loaded) hy_smp_depot_leave(core, class_number, shard, loaded);
+    if (spare) hy_smp_depot_leave(core, class_number, shard, spare);
+}
+
+void hy_smp_cache_empty(hy_smp_core *core, hy_smp_cache *cache) {
+    begin_change(cache);
+    for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++) {
+        if (cache->bins[number].base) empty_bin(core, &cache->bins[number], number, cache->shard);
+    }
+    end_change(cache);
+}
+
+/* ---- the heap of the process ---- */
+
+static void keep_spare(hy_smp_cache *cache) {
+    hy_lock_take(&process.lock);
+    cache->spare = process.spare;
+    cache->is_spare = true;
+    process.spare = cache;
+    hy_lock_release(&process.lock);
+}
+
+/* The key's destructor: the thread ends. */
+static void end_thread(void *argument) {
+    int errno_before = errno;
+    hy_smp_cache *cache = argument;
+    state = IS_ENDING;
+    hy_smp_own_cache = &hy_smp_empty_cache;
+    hy_smp_cache_empty(hy_smp_process_heap.core, cache);
+    keep_spare(cache);
+    errno = errno_before;
+}
+
+/* Where the library goes before its threads do (dlclose), their ends must not call what is no longer there.
+ */
+__attribute__((destructor)) static void forget_key(void) {
+    if (process.has_key) pthread_key_delete(process.end_key);
+    process.has_key = false;
+}
+
+/* Puts a heap at the head of the list of all. The lock is held. */
+static void enlist(hy_smp_heap *heap) {
+    heap->next = process.heaps;
+    heap->link = &process.heaps;
+    if (heap->next) heap->next->link = &heap->next;
+    process.heaps = heap;
+}
+
+/* What the inline paths see is the cache itself, or at check level 2 an empty one before it. */
+static hy_smp_cache *real_of(hy_smp_cache *seen) {
+    return seen + HY_SMP_CHECKED;
+}
+
+static hy_smp_cache *seen_of(hy_smp_cache *real) {
+    return real - HY_SMP_CHECKED;
+}
+
+/* ---- fork ---- */
+
+static void lock_all(void) {
+    hy_lock_take(&process.lock);
+    for (hy_smp_heap *heap = process.heaps; heap; heap = heap->next) {
+        for (uint32_t shard = 0; shard < hy_smp_shards_used(heap->core); shard++)
+            hy_lock_take(&heap->core->shards[shard].lock);
+    }
+    for (hy_smp_heap *heap = process.heaps; heap; heap = heap->next) {
+        for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++)
+            hy_lock_take(&heap->core->classes[number].lock);
+        hy_lock_take(&heap->core->lock);
+    }
+}
+
+static void unlock_all(void) {
+    for (hy_smp_heap *heap = process.heaps; heap; heap = heap->next) {
+        hy_lock_release(&heap->core->lock);
+        for (uint32_t number = HY_SMP_CLASS_COUNT; number-- > 1;)
+            hy_lock_release(&heap->core->classes[number].lock);
+        for (uint32_t shard = hy_smp_shards_used(heap->core); shard-- > 0;)
+            hy_lock_release(&heap->core->shards[shard].lock);
+    }
+    hy_lock_release(&process.lock);
+}
+
+/* The threads of the parent are not in the child: what they had cached is its own thread's. */
+static void after_fork_in_child(void) {
+    unlock_all();
+    hy_smp_core *core = hy_smp_process_heap.core;
+    hy_smp_cache *own = hy_smp_own_cache == &hy_smp_empty_cache ? NULL : real_of(hy_smp_own_cache);
+    for (hy_smp_cache *cache = core ? core->caches : NULL; cache; cache = cache->next) {
+        if (cache == own || cache->is_spare || cache->is_changing) continue;
+        hy_smp_cache_empty(core, cache);
+        keep_spare(cache);
+    }
+}
+
+/* Bytes of addresses for the heap of the process: four times the machine's memory. */
+static size_t process_reservation(void) {
+    size_t wanted = 4 * hy_os_memory_size(), size = HY_SMP_RESERVE_INSTANCE;
+    while (size < wanted && size < HY_SMP_RESERVE_MOST)
+        size *= 2;
+    return size;
+}
+
+/* Begins the heap of the process where nobody has; false: refused. */
+static bool begin_process(void) {
+    hy_lock_take(&process.lock);
+    hy_smp_core *core = hy_smp_process_heap.core;
+    if (!core) {
+        core = hy_smp_core_make(process_reservation());
+        if (core && !process.has_key) process.has_key = pthread_key_create(&process.end_key, end_thread) == 0;
+        __atomic_store_n(&hy_smp_process_heap.core, core, __ATOMIC_RELEASE);
+        if (core) enlist(&hy_smp_process_heap);
+    }
+    bool is_first = core && !process.has_fork_handlers;
+    process.has_fork_handlers = process.has_fork_handlers || is_first;
+    hy_lock_release(&process.lock);
+    /* May allocate, so outside of the lock. */
+    if (is_first) (void)pthread_atfork(lock_all, unlock_all, after_fork_in_child);
+    return core != NULL;
+}
+
+static hy_smp_cache *take_spare(void) {
+    hy_lock_take(&process.lock);
+    hy_smp_cache *cache = process.spare;
+    if (cache) {
+        process.spare = cache->spare;
+        cache->is_spare = false;
+    }
+    hy_lock_release(&process.lock);
+    return cache;
+}
+
+static hy_smp_cache *new_cache(hy_smp_core *core) {
+    hy_smp_cache *cache = hy_smp_metadata_take(core, (1 + HY_SMP_CHECKED) * sizeof *cache);
+    if (!cache) return NULL;
+    cache = real_of(cache);
+    hy_lock_take(&process.lock);
+    cache->shard = core->cache_count % HY_SMP_SHARDS;
+    cache->next = core->caches;
+    core->caches = cache;
+    __atomic_store_n(&core->cache_count, core->cache_count + 1, __ATOMIC_RELAXED);
+    hy_lock_release(&process.lock);
+    return cache;
+}
+
+static hy_smp_cache *make_process_cache(void) {
+    hy_smp_core *core = hy_smp_process_heap.core;
+    hy_smp_cache *cache = take_spare();
+    if (!cache) cache = new_cache(core);
+    if (!cache) return NULL;
+    if (!process.has_key || pthread_setspecific(process.end_key, cache) != 0) {
+        keep_spare(cache);
+        return NULL;
+    }
+    return cache;
+}
+
+/* What pthread's functions allocate on the way is served without a cache. */
+static hy_smp_cache *process_cache(void) {
+    if (HY_LIKELY(hy_smp_own_cache != &hy_smp_empty_cache)) return real_of(hy_smp_own_cache);
+    if (state != CAN_HAVE_CACHE) return NULL;
+    state = IS_STARTING;
+    hy_smp_cache *cache = begin_process() ? make_process_cache() : NULL;
+    state = CAN_HAVE_CACHE;
+    if (cache) hy_smp_own_cache = seen_of(cache);
+    return cache;
+}
+
+/* ---- other heaps ---- */
+
+static hy_smp_cache *slot_cache(hy_smp_heap *heap) {
+    uint32_t slot = hy_thread_slot ? hy_thread_slot : hy_thread_slot_take();
+    if (slot == 0) return NULL;
+    if (heap->caches[slot] == &hy_smp_empty_cache) {
+        hy_smp_cache *cache = new_cache(heap->core);
+        if (!cache) return NULL;
+        heap->caches[slot] = seen_of(cache);
+    }
+    return real_of(heap->caches[slot]);
+}
+
+hy_smp_cache *hy_smp_cache_make(hy_smp_heap *heap) {
+    return heap == &hy_smp_process_heap ? process_cache() : slot_cache(heap);
+}
+
+void hy_smp_list_heap(hy_smp_heap *heap) {
+    hy_lock_take(&process.lock);
+    enlist(heap);
+    hy_lock_release(&process.lock);
+}
+
+void hy_smp_unlist_heap(hy_smp_heap *heap) {
+    hy_lock_take(&process.lock);
+    *heap->link = heap->next;
+    if (heap->next) heap->next->link = heap->link;
+    hy_lock_release(&process.lock);
+}
+
+size_t hy_smp_cached_blocks(const hy_smp_core *core, uint32_t class_number, size_t *threads) {
+    size_t blocks = 0;
+    *threads = 0;
+    hy_lock_take(&process.lock);
+    for (const hy_smp_cache *cache = core->caches; cache; cache = cache->next) {
+        blocks += blocks_in(&cache->bins[class_number]);
+        ++*threads;
+    }
+    hy_lock_release(&process.lock);
+    return blocks;
+}

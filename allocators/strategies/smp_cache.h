@@ -1,0 +1,28 @@
+/* smp_cache.h: threads and their caches: the first level of smp, behind the inline paths of smp.h. */
+#ifndef HEAPYARD_STRATEGIES_SMP_CACHE_H
+#define HEAPYARD_STRATEGIES_SMP_CACHE_H
+
+#include "allocators/strategies/smp_core.h"
+
+/* What threads that have no cache find: nothing to take, and no room. */
+extern hy_smp_cache hy_smp_empty_cache;
+
+/* The calling thread's cache in a heap that was begun, or in the process's, which is then begun; made where
+ * it has none. NULL: it can have none: out of memory, more threads than slots, the thread is ending. */
+hy_smp_cache *hy_smp_cache_make(hy_smp_heap *heap);
+
+/* A block out of the bin whose loaded magazine is empty; NULL: refused. */
+void *hy_smp_cache_refill(hy_smp_core *core, hy_smp_cache *cache, uint32_t class_number);
+/* Puts a block into the bin whose loaded magazine is full. */
+void hy_smp_cache_flush(hy_smp_core *core, hy_smp_cache *cache, uint32_t class_number, void *block);
+/* Leaves everything in the depots. */
+void hy_smp_cache_empty(hy_smp_core *core, hy_smp_cache *cache);
+
+/* How many free blocks of a class all threads' caches hold, about, and how many caches there are. */
+size_t hy_smp_cached_blocks(const hy_smp_core *core, uint32_t class_number, size_t *threads);
+
+/* The heap enters or leaves the list of all heaps, for fork. */
+void hy_smp_list_heap(hy_smp_heap *heap);
+void hy_smp_unlist_heap(hy_smp_heap *heap);
+
+#endif

@@ -1,0 +1,13 @@
+/* smp_decay.h: when free memory goes back to the system. */
+#ifndef HEAPYARD_STRATEGIES_SMP_DECAY_H
+#define HEAPYARD_STRATEGIES_SMP_DECAY_H
+
+#include "allocators/strategies/smp_core.h"
+
+/* After memory was freed: gives surplus back where there is much, and time has passed since it last went
+ * wrong. */
+void hy_smp_shed(hy_smp_core *core);
+/* Now and then, from slow paths: gives back what was not needed since the last time. */
+void hy_smp_tick(hy_smp_core *core);
+
+#endif

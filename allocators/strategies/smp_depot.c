@@ -1,0 +1,366 @@
+/* smp_depot.c: magazines, and the depots through which threads exchange them.
+ *
+ * A magazine is an array of free blocks of one class. Each thread has two a class: the one that it takes from
+ * and gives to, and a spare, so that a thread that goes back and forth at the edge of one does not come here.
+ * A trip exchanges a whole magazine, full for empty or empty for full, by a few pointers under a lock,
+ * however many blocks that are; this is how what one thread frees comes back to another that allocates.
+ *
+ * Threads share a depot a class between a few of them (a shard): a thread gets its own blocks back, and waits
+ * for nobody; only where its own depot is empty does it look into the others', and then at the slabs.
+ *
+ * Depots keep what they are given up to 2 MiB, or a sixteenth of the heap: so a program that frees and
+ * allocates again seldom touches a slab. Beyond that, blocks are better sorted by the slabs than kept in the
+ * order of their frees. Depots are emptied where memory would be lost by them: before the heap grows
+ * (hy_smp_should_reclaim), where more is free than live, and as time passes (smp_decay.c).
+ *
+ * Magazines begin small, and grow with trips up to 16 KiB of blocks, then with a sixteenth of the class up to
+ * HY_SMP_MAGAZINE_BYTES.
+ *
+ * Cost: O(1) a trip; where the depots are empty or full, a few instructions a block besides.
+ * Source: Bonwick and Adams, "Magazines and Vmem" (USENIX 2001).
+ */
+#include "allocators/strategies/smp_depot.h"
+#include "allocators/strategies/smp_decay.h"
+#include "allocators/strategies/smp_pages.h"
+#include "allocators/strategies/smp_slab.h"
+
+/* What a class's magazines may hold, however few blocks it has; those of small blocks more, since programs
+ * allocate and free them by the dozen. */
+#define CAPACITY_BYTES ((size_t)8 << 10)
+#define CAPACITY_BYTES_SMALL ((size_t)16 << 10)
+#define SMALL_MAX 512
+#define CAPACITY_FIRST 6
+/* What all depots may hold: so much, and a share of what is used. */
+#define LIMIT_BYTES ((size_t)2 << 20)
+#define LIMIT_SHARE 16
+
+static size_t magazine_size(uint32_t capacity) {
+    return sizeof(hy_smp_magazine) + capacity * sizeof(void *);
+}
+
+static uint32_t capacity_for(size_t bytes, uint32_t block_size) {
+    size_t capacity = bytes / block_size;
+    if (capacity < HY_SMP_MAGAZINE_LEAST) capacity = HY_SMP_MAGAZINE_LEAST;
+    return capacity > HY_SMP_MAGAZINE_MOST ? HY_SMP_MAGAZINE_MOST : (uint32_t)capacity;
+}
+
+static void free_magazine(hy_smp_core *core, hy_smp_magazine *magazine) {
+    hy_smp_metadata_give(core, magazine, magazine_size(magazine->capacity));
+}
+
+static void free_empty(hy_smp_core *core, hy_smp_depot *depot) {
+    while (depot->empty) {
+        hy_smp_magazine *magazine = depot->empty;
+        depot->empty = magazine->next;
+        free_magazine(core, magazine);
+    }
+}
+
+/* How many places the class's magazines may have now. */
+static uint32_t capacity_allowed(const hy_smp_class_state *state) {
+    size_t bytes = state->block_size <= SMALL_MAX ? CAPACITY_BYTES_SMALL : CAPACITY_BYTES;
+    uint32_t allowed = capacity_for(bytes, state->block_size);
+    uint32_t most = capacity_for(HY_SMP_MAGAZINE_BYTES, state->block_size);
+    size_t share = hy_smp_load(&state->taken) / 16;
+    if (allowed < share) allowed = share > most ? most : (uint32_t)share;
+    return allowed > most ? most : allowed;
+}
+
+/* Called on every trip: magazines that are made from now on have twice the places (with their heads a power
+ * of two of bytes), as far as the class may; empty ones that are there go. */
+static void grow_capacity(hy_smp_core *core, hy_smp_depot *depot, const hy_smp_class_state *state) {
+    uint32_t wanted = depot->capacity ? depot->capacity * 2 + 2 : CAPACITY_FIRST;
+    uint32_t allowed = capacity_allowed(state);
+    if (wanted > allowed) wanted = allowed;
+    if (HY_LIKELY(wanted <= depot->capacity)) return;
+    depot->capacity = wanted;
+    free_empty(core, depot);
+}
+
+static void push_full(
+    hy_smp_core *core, hy_smp_depot *depot, hy_smp_class_state *state, hy_smp_magazine *magazine) {
+    magazine->next = depot->full;
+    depot->full = magazine;
+    depot->full_blocks += magazine->count;
+    hy_smp_add(&state->depot_blocks, magazine->count);
+    hy_smp_add(&core->depot_bytes, (size_t)magazine->count * state->block_size);
+}
+
+/* NULL: there is none. */
+static hy_smp_magazine *pop_full(hy_smp_core *core, hy_smp_depot *depot, hy_smp_class_state *state) {
+    hy_smp_magazine *magazine = depot->full;
+    if (!magazine) return NULL;
+    depot->full = magazine->next;
+    depot->full_blocks -= magazine->count;
+    if (depot->full_low > depot->full_blocks) depot->full_low = depot->full_blocks;
+    hy_smp_add(&state->depot_blocks, 0 - (size_t)magazine->count);
+    hy_smp_add(&core->depot_bytes, 0 - (size_t)magazine->count * state->block_size);
+    return magazine;
+}
+
+/* Keeps an empty one for the next thread that wants it, unless it is smaller than they are made now. */
+static void push_empty(hy_smp_core *core, hy_smp_depot *depot, hy_smp_magazine *magazine) {
+    magazine->count = 0;
+    if (magazine->capacity < depot->capacity) {
+        free_magazine(core, magazine);
+        return;
+    }
+    magazine->next = depot->empty;
+    depot->empty = magazine;
+}
+
+static hy_smp_magazine *pop_empty(hy_smp_core *core, hy_smp_depot *depot) {
+    hy_smp_magazine *magazine = depot->empty;
+    if (magazine) {
+        depot->empty = magazine->next;
+        return magazine;
+    }
+    magazine = hy_smp_metadata_take(core, magazine_size(depot->capacity));
+    if (magazine) magazine->capacity = depot->capacity;
+    return magazine;
+}
+
+/* ---- taking ---- */
+
+/* From the shard's own depot, for an empty one (or NULL). */
+static hy_smp_magazine *take_own(hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty) {
+    hy_smp_depot *depot = &core->shards[shard].depots[number];
+    hy_lock_take(&core->shards[shard].lock);
+    grow_capacity(core, depot, &core->classes[number]);
+    hy_smp_magazine *magazine = pop_full(core, depot, &core->classes[number]);
+    if (magazine && empty) push_empty(core, depot, empty);
+    hy_lock_release(&core->shards[shard].lock);
+    return magazine;
+}
+
+/* From another shard's, where any has some. The empty one stays there: it is where threads that give have to
+ * make new ones otherwise, one for each that is taken from them. */
+static hy_smp_magazine *take_others(
+    hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty) {
+    uint32_t used = hy_smp_shards_used(core);
+    hy_smp_magazine *magazine = NULL;
+    for (uint32_t i = 1; i < used && !magazine && hy_smp_load(&core->classes[number].depot_blocks); i++) {
+        hy_smp_shard *other = &core->shards[(shard + i) % used];
+        if (!__atomic_load_n(&other->depots[number].full, __ATOMIC_RELAXED)) continue;
+        hy_lock_take(&other->lock);
+        magazine = pop_full(core, &other->depots[number], &core->classes[number]);
+        if (magazine && empty) push_empty(core, &other->depots[number], empty);
+        hy_lock_release(&other->lock);
+    }
+    return magazine;
+}
+
+/* An empty one goes back to the shard's depot. */
+static void leave_empty(hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty) {
+    hy_lock_take(&core->shards[shard].lock);
+    push_empty(core, &core->shards[shard].depots[number], empty);
+    hy_lock_release(&core->shards[shard].lock);
+}
+
+/* An empty one of the present capacity where the caller's is smaller (or NULL), else that one; the same, if
+ * there is no memory. The caller keeps its own too, since there may be no blocks to be had. */
+static hy_smp_magazine *exchange_small(
+    hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty) {
+    hy_smp_depot *depot = &core->shards[shard].depots[number];
+    hy_lock_take(&core->shards[shard].lock);
+    hy_smp_magazine *magazine = empty;
+    if (!empty || empty->capacity < depot->capacity) magazine = pop_empty(core, depot);
+    hy_lock_release(&core->shards[shard].lock);
+    return magazine ? magazine : empty;
+}
+
+/* Fills an empty one from the slabs as far as they have blocks; false: they have none. */
+static bool fill(hy_smp_core *core, uint32_t number, hy_smp_magazine *magazine, bool only_dirty) {
+    hy_smp_class_state *state = &core->classes[number];
+    uint32_t allowed = capacity_allowed(state);
+    uint32_t wanted = magazine->capacity < allowed ? magazine->capacity : allowed;
+    hy_lock_take(&state->lock);
+    magazine->count = hy_smp_slabs_take(core, number, magazine->blocks, wanted, only_dirty);
+    hy_lock_release(&state->lock);
+    return magazine->count > 0;
+}
+
+/* The same, emptying all depots first where the heap would have to grow otherwise, or can't. */
+static bool fill_or_reclaim(hy_smp_core *core, uint32_t number, hy_smp_magazine *magazine) {
+    bool reclaims = hy_smp_should_reclaim(core);
+    if (fill(core, number, magazine, reclaims)) return true;
+    if (!reclaims && hy_smp_load(&core->depot_bytes) == 0) return false;
+    hy_smp_depots_drain(core);
+    return fill(core, number, magazine, false);
+}
+
+hy_smp_magazine *hy_smp_depot_take(
+    hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty) {
+    hy_smp_magazine *magazine = take_own(core, number, shard, empty);
+    if (magazine) return magazine;
+    magazine = take_others(core, number, shard, empty);
+    if (magazine) return magazine;
+    magazine = exchange_small(core, number, shard, empty);
+    if (!magazine) return NULL;
+    bool is_filled = fill_or_reclaim(core, number, magazine);
+    hy_smp_magazine *unwanted = is_filled ? empty : magazine;
+    if (unwanted && magazine != empty) leave_empty(core, number, shard, unwanted);
+    return is_filled ? magazine : NULL;
+}
+
+hy_smp_magazine *hy_smp_depot_take_empty(hy_smp_core *core, uint32_t number, uint32_t shard) {
+    hy_smp_depot *depot = &core->shards[shard].depots[number];
+    hy_lock_take(&core->shards[shard].lock);
+    grow_capacity(core, depot, &core->classes[number]);
+    hy_smp_magazine *magazine = pop_empty(core, depot);
+    hy_lock_release(&core->shards[shard].lock);
+    return magazine;
+}
+
+static void *take_one(hy_smp_core *core, uint32_t number) {
+    hy_smp_class_state *state = &core->classes[number];
+    void *block = NULL;
+    hy_lock_take(&state->lock);
+    (void)hy_smp_slabs_take(core, number, &block, 1, false);
+    hy_lock_release(&state->lock);
+    return block;
+}
+
+void *hy_smp_depot_take_one(hy_smp_core *core, uint32_t number) {
+    void *block = take_one(core, number);
+    if (block || hy_smp_load(&core->depot_bytes) == 0) return block;
+    hy_smp_depots_drain(core);
+    return take_one(core, number);
+}
+
+/* ---- giving ---- */
+
+/* Whether the depots may hold more. */
+static bool depots_have_room(const hy_smp_core *core) {
+    size_t share = hy_smp_load(&core->used_bytes) / LIMIT_SHARE;
+    return hy_smp_load(&core->depot_bytes) < (share > LIMIT_BYTES ? share : LIMIT_BYTES);
+}
+
+static void give_to_slabs(hy_smp_core *core, uint32_t number, void *const *blocks, uint32_t count) {
+    hy_smp_class_state *state = &core->classes[number];
+    hy_lock_take(&state->lock);
+    hy_smp_slabs_give(core, number, blocks, count);
+    hy_lock_release(&state->lock);
+}
+
+hy_smp_magazine *hy_smp_depot_give(
+    hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *full) {
+    hy_smp_class_state *state = &core->classes[number];
+    hy_smp_depot *depot = &core->shards[shard].depots[number];
+    hy_smp_magazine *empty = NULL;
+    if (depots_have_room(core)) {
+        hy_lock_take(&core->shards[shard].lock);
+        grow_capacity(core, depot, state);
+        empty = pop_empty(core, depot);
+        if (empty) push_full(core, depot, state, full);
+        hy_lock_release(&core->shards[shard].lock);
+    }
+    if (!empty) {
+        give_to_slabs(core, number, full->blocks, full->count);
+        full->count = 0;
+        empty = full;
+    }
+    hy_smp_shed(core);
+    return empty;
+}
+
+void hy_smp_depot_leave(hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *magazine) {
+    if (magazine->count == 0) {
+        leave_empty(core, number, shard, magazine);
+        return;
+    }
+    hy_lock_take(&core->shards[shard].lock);
+    push_full(core, &core->shards[shard].depots[number], &core->classes[number], magazine);
+    hy_lock_release(&core->shards[shard].lock);
+}
+
+void hy_smp_depot_give_one(hy_smp_core *core, uint32_t number, void *block) {
+    give_to_slabs(core, number, &block, 1);
+}
+
+/* ---- all depots ---- */
+
+/* The shard's lock is given up after each magazine, for others who wait. */
+static bool drain_one(hy_smp_core *core, uint32_t number, uint32_t shard, size_t keep) {
+    hy_smp_depot *depot = &core->shards[shard].depots[number];
+    hy_lock_take(&core->shards[shard].lock);
+    hy_smp_magazine *magazine = NULL;
+    if (depot->full_blocks > keep) magazine = pop_full(core, depot, &core->classes[number]);
+    hy_lock_release(&core->shards[shard].lock);
+    if (!magazine) return false;
+    give_to_slabs(core, number, magazine->blocks, magazine->count);
+    leave_empty(core, number, shard, magazine);
+    return true;
+}
+
+void hy_smp_depot_drain(hy_smp_core *core, uint32_t number, uint32_t shard, size_t keep) {
+    while (drain_one(core, number, shard, keep)) {
+    }
+}
+
+static void drain_class(hy_smp_core *core, uint32_t number) {
+    uint32_t used = hy_smp_shards_used(core);
+    for (uint32_t shard = 0; shard < used; shard++) {
+        hy_smp_depot_drain(core, number, shard, 0);
+        hy_lock_take(&core->shards[shard].lock);
+        free_empty(core, &core->shards[shard].depots[number]);
+        hy_lock_release(&core->shards[shard].lock);
+    }
+    hy_smp_class_state *state = &core->classes[number];
+    hy_lock_take(&state->lock);
+    hy_smp_slabs_drop_empty(core, number);
+    hy_lock_release(&state->lock);
+}
+
+void hy_smp_depots_drain(hy_smp_core *core) {
+    for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++) {
+        if (__atomic_load_n(&core->classes[number].slab_count, __ATOMIC_RELAXED)) drain_class(core, number);
+    }
+}
+
+bool hy_smp_should_reclaim(const hy_smp_core *core) {
+    size_t depots = hy_smp_load(&core->depot_bytes), used = hy_smp_load(&core->used_bytes);
+    return depots > HY_SMP_RECLAIM_MIN && depots > used / 32;
+}
+
+uint32_t hy_smp_shards_used(const hy_smp_core *core) {
+    uint32_t count = __atomic_load_n(&core->cache_count, __ATOMIC_RELAXED);
+    return count < HY_SMP_SHARDS ? count : HY_SMP_SHARDS;
+}
+
+/* Whether all blocks are of slabs of the class, and taken. */
+static bool blocks_hold(const hy_smp_core *core, uint32_t number, const hy_smp_magazine *magazine) {
+    for (uint32_t i = 0; i < magazine->count; i++) {
+        if (!hy_smp_slabs_gave(core, number, magazine->blocks[i])) return false;
+    }
+    return true;
+}
+
+static bool depot_holds(const hy_smp_core *core, uint32_t number, const hy_smp_depot *depot) {
+    size_t blocks = 0;
+    for (const hy_smp_magazine *magazine = depot->full; magazine; magazine = magazine->next) {
+        if (magazine->count == 0 || magazine->count > magazine->capacity) return false;
+        if (!blocks_hold(core, number, magazine)) return false;
+        blocks += magazine->count;
+    }
+    for (const hy_smp_magazine *magazine = depot->empty; magazine; magazine = magazine->next) {
+        if (magazine->count != 0 || magazine->capacity < depot->capacity) return false;
+    }
+    return blocks == depot->full_blocks;
+}
+
+bool hy_smp_depots_check(const hy_smp_core *core) {
+    size_t bytes = 0;
+    for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++) {
+        const hy_smp_class_state *state = &core->classes[number];
+        size_t blocks = 0;
+        for (uint32_t shard = 0; shard < HY_SMP_SHARDS; shard++) {
+            const hy_smp_depot *depot = &core->shards[shard].depots[number];
+            if (!depot_holds(core, number, depot)) return false;
+            blocks += depot->full_blocks;
+        }
+        if (blocks != hy_smp_load(&state->depot_blocks)) return false;
+        bytes += blocks * state->block_size;
+    }
+    return bytes == hy_smp_load(&core->depot_bytes);
+}

@@ -1,0 +1,31 @@
+/* smp_depot.h: where threads exchange magazines of blocks. */
+#ifndef HEAPYARD_STRATEGIES_SMP_DEPOT_H
+#define HEAPYARD_STRATEGIES_SMP_DEPOT_H
+
+#include "allocators/strategies/smp_core.h"
+
+/* A magazine that holds blocks, for one that is empty (or NULL); from the shard's depot, another's, or filled
+ * from the slabs. NULL: refused, and `empty` is kept. */
+hy_smp_magazine *hy_smp_depot_take(
+    hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty);
+/* An empty magazine for one that holds blocks. Never NULL. */
+hy_smp_magazine *hy_smp_depot_give(hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *full);
+/* Leaves a magazine there, full or empty; for threads that end. */
+void hy_smp_depot_leave(hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *magazine);
+/* An empty magazine; NULL: refused. */
+hy_smp_magazine *hy_smp_depot_take_empty(hy_smp_core *core, uint32_t number, uint32_t shard);
+/* One block past the magazines; for threads that have no cache. NULL: refused. */
+void *hy_smp_depot_take_one(hy_smp_core *core, uint32_t number);
+void hy_smp_depot_give_one(hy_smp_core *core, uint32_t number, void *block);
+/* Empties a depot into the slabs until at most `keep` blocks are in it. */
+void hy_smp_depot_drain(hy_smp_core *core, uint32_t number, uint32_t shard, size_t keep);
+/* The same for all of them, down to nothing; and the pages of empty slabs go back. */
+void hy_smp_depots_drain(hy_smp_core *core);
+/* Whether the depots hold so much that they should be emptied before the heap grows. */
+bool hy_smp_should_reclaim(const hy_smp_core *core);
+/* Whether all depots hold what they say, of blocks that slabs gave. Every lock is held. */
+bool hy_smp_depots_check(const hy_smp_core *core);
+/* Shards that some thread uses are those below this. */
+uint32_t hy_smp_shards_used(const hy_smp_core *core);
+
+#endif

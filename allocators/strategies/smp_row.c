@@ -1,0 +1,69 @@
+/* smp_row.c: how the yards know smp: the heap of the process, and a heap of its own. */
+#include <heapyard/libc.h>
+#include <heapyard/plugin.h>
+#include <heapyard/smp.h>
+#include <heapyard/typed.h>
+
+static void *make_process(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    (void)row, (void)config;
+    *out = hy_smp();
+    return &hy_smp_process_heap;
+}
+
+static void destroy_process(const hy_row *row, void *state) {
+    (void)row, (void)state;
+}
+
+static void *make_heap(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    (void)row, (void)config;
+    hy_smp_heap *heap = hy_create(hy_libc(), hy_smp_heap);
+    if (!heap) return NULL;
+    if (hy_smp_init(heap) != HY_OK) {
+        hy_destroy(hy_libc(), heap);
+        return NULL;
+    }
+    *out = hy_smp_allocator(heap);
+    return heap;
+}
+
+static void destroy_heap(const hy_row *row, void *state) {
+    (void)row;
+    hy_smp_deinit(state);
+    hy_destroy(hy_libc(), (hy_smp_heap *)state);
+}
+
+static bool check(void *state) {
+    return hy_smp_check(state);
+}
+
+static bool owns(void *state, const void *ptr) {
+    return hy_smp_owns(state, ptr);
+}
+
+#define TRAITS (HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE)
+
+const hy_row hy_smp_row = {
+    .name = "smp",
+    .group = HY_GROUP_STRATEGY,
+    .summary = "general purpose, for any threads: the heap of the process",
+    .header = "heapyard/smp.h",
+    .traits = TRAITS,
+    .greatest_align = {HY_SMP_ALIGN_LOG2_MAX},
+    .make = make_process,
+    .destroy = destroy_process,
+    .owns = owns,
+    .check = check,
+};
+
+const hy_row hy_smp_heap_row = {
+    .name = "smp_heap",
+    .group = HY_GROUP_STRATEGY,
+    .summary = "general purpose, for any threads: a heap of its own",
+    .header = "heapyard/smp.h",
+    .traits = TRAITS,
+    .greatest_align = {HY_SMP_ALIGN_LOG2_MAX},
+    .make = make_heap,
+    .destroy = destroy_heap,
+    .owns = owns,
+    .check = check,
+};
