@@ -89,8 +89,11 @@
 #define HY_TYPEOF(x) __typeof__(x)
 #endif
 
-/* HY_API: a symbol that the shared library exports; everything else is hidden. */
+/* HY_API: a symbol that the shared library exports; everything else is hidden. Who builds the library into
+ * another one, and shows none of it, may say so before. */
+#ifndef HY_API
 #define HY_API __attribute__((visibility("default")))
+#endif
 /* HY_INLINE: a fast path that belongs in its caller, whatever the compiler thinks of its size. */
 #define HY_INLINE static inline __attribute__((always_inline))
 /* HY_COLD: a slow path that must not be inlined into a fast one. */

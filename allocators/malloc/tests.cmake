@@ -1,0 +1,42 @@
+# Each test program (it does on purpose what compilers warn of) of the family runs over glibc's malloc, linked to ours in both forms, and preloaded with it;
+# what HY_TEST_MALLOC names must be there.
+#   hy_add_malloc_test(<noun> <source>)
+function(hy_add_malloc_test noun source)
+  foreach(form glibc linked static)
+    add_executable(malloc_${noun}_${form} malloc/${source})
+    target_compile_options(malloc_${noun}_${form} PRIVATE -fno-builtin -Wno-alloc-size-larger-than -Wno-use-after-free)
+    target_link_libraries(malloc_${noun}_${form} PRIVATE hy_options Threads::Threads)
+    if(source MATCHES "\\.c$")
+      target_link_libraries(malloc_${noun}_${form} PRIVATE PkgConfig::CMOCKA)
+    endif()
+  endforeach()
+  target_link_libraries(malloc_${noun}_linked PRIVATE heapyard_malloc)
+  target_link_libraries(malloc_${noun}_static PRIVATE heapyard_malloc_static)
+  foreach(form glibc linked static)
+    add_test(NAME malloc/${noun}_${form} COMMAND malloc_${noun}_${form})
+  endforeach()
+  add_test(NAME malloc/${noun}_preloaded COMMAND malloc_${noun}_glibc)
+  set_tests_properties(malloc/${noun}_glibc PROPERTIES TIMEOUT 120 ENVIRONMENT "HY_TEST_MALLOC=glibc")
+  set_tests_properties(malloc/${noun}_linked malloc/${noun}_static PROPERTIES TIMEOUT 120 ENVIRONMENT "HY_TEST_MALLOC=heapyard")
+  set_tests_properties(malloc/${noun}_preloaded PROPERTIES TIMEOUT 120
+    ENVIRONMENT "HY_TEST_MALLOC=heapyard;LD_PRELOAD=$<TARGET_FILE:heapyard_malloc>")
+endfunction()
+
+hy_add_malloc_test(semantics semantics_test.c)
+hy_add_malloc_test(process process_test.c)
+hy_add_malloc_test(operators operators_test.cc)
+
+add_executable(malloc_class_test malloc/class_test.c)
+target_link_libraries(malloc_class_test PRIVATE heapyard_yard PkgConfig::CMOCKA hy_options)
+add_test(NAME malloc/class COMMAND malloc_class_test)
+
+add_library(malloc_module MODULE malloc/testdata/module.c)
+add_library(malloc_late_runtime MODULE malloc/testdata/late_runtime.cc)
+target_link_libraries(malloc_module PRIVATE hy_options)
+target_link_libraries(malloc_late_runtime PRIVATE hy_options)
+foreach(form glibc linked static)
+  target_compile_definitions(malloc_process_${form} PRIVATE HY_TEST_MODULE="$<TARGET_FILE:malloc_module>"
+    HY_TEST_LATE_RUNTIME="$<TARGET_FILE:malloc_late_runtime>")
+  target_link_libraries(malloc_process_${form} PRIVATE ${CMAKE_DL_LIBS})
+  add_dependencies(malloc_process_${form} malloc_module malloc_late_runtime)
+endforeach()
