@@ -17,6 +17,11 @@ if(NOT HY_SANITIZE AND NOT HY_COVERAGE)
   install(TARGETS heapyard_shared EXPORT heapyard LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
 
+if(TARGET heapyard_malloc)
+  install(TARGETS heapyard_malloc heapyard_malloc_needed heapyard_malloc_static EXPORT heapyard
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
+
 # The conformance suite, for the tests of allocators from elsewhere: with our rows, because a row may stand on
 # any of them.
 add_library(heapyard_conformance STATIC $<TARGET_OBJECTS:heapyard_rows>
@@ -45,7 +50,11 @@ set(HY_PC_LIBDIR "\${pcfiledir}/..")
 set(HY_PC_INCLUDEDIR "\${pcfiledir}/${to_include}")
 set(HY_PC_DL ${CMAKE_DL_LIBS})
 list(TRANSFORM HY_PC_DL PREPEND "-l")
-foreach(name heapyard heapyard-plugin heapyard-conformance)
+set(pc_names heapyard heapyard-plugin heapyard-conformance)
+if(TARGET heapyard_malloc)
+  list(APPEND pc_names heapyard-malloc)
+endif()
+foreach(name IN LISTS pc_names)
   configure_file(${name}.pc.in ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc @ONLY)
   install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endforeach()

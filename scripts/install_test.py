@@ -82,7 +82,30 @@ def test_pkg_config_finds_it(prefix, tmp_path, language, compiler, form):
     assert ("libheapyard.so" in needed) == (form == "shared")
 
 
-@pytest.mark.parametrize("component, complaint", [("shared", ""), ("plugin", ""), ("conformance", ""), ("smp", "no component 'smp' here")])
+def check_malloc(program, environment):
+    """The program's malloc is ours, beside the library that it also links."""
+    done = call(program, env={**environment, "HEAPYARD_MALLOC": "stats,check"})
+    assert done.returncode == 0 and done.stdout == "served 42\n"
+    assert re.match(r"smp: \d+ blocks live", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("program", ["c_malloc", "c_malloc_static", "cc_malloc", "cc_malloc_static"])
+def test_cmake_finds_malloc(outside, program):
+    check_malloc(outside / f"program_{program}", os.environ)
+    needed = run("readelf", "-d", outside / f"program_{program}")
+    assert ("libheapyard-malloc.so" in needed) == (not program.endswith("static"))
+
+
+@pytest.mark.parametrize("language, compiler", [("c", "cc"), ("cc", "c++")])
+@pytest.mark.parametrize("form", [["-static"], []])
+def test_pkg_config_finds_malloc(prefix, tmp_path, language, compiler, form):
+    flags = packaged(prefix, "--cflags", "--libs", *(["--static"] if form else []), "heapyard", "heapyard-malloc")
+    run(compiler, OUTSIDE / f"program.{language}", "-o", tmp_path / "program", *form, *flags)
+    library = str(find(prefix, "libheapyard-malloc.so").parent)
+    check_malloc(tmp_path / "program", {**os.environ, "LD_LIBRARY_PATH": library})
+
+
+@pytest.mark.parametrize("component, complaint", [("shared", ""), ("plugin", ""), ("conformance", ""), ("malloc", ""), ("smp", "no component 'smp' here")])
 def test_components_are_there_or_told_apart(prefix, tmp_path, component, complaint):
     project = f"cmake_minimum_required(VERSION 3.25)\nproject(p C)\nfind_package(heapyard 0.1 REQUIRED COMPONENTS {component})\n"
     (tmp_path / "CMakeLists.txt").write_text(project)
