@@ -36,7 +36,7 @@ HY_COLD void *hy_malloc_aligned_slow(size_t size, hy_align align) {
 /* Sizes above 1 KiB are served from here as fast as by smp itself. */
 HY_NOINLINE void *hy_malloc_slow(size_t size) {
     if (HY_LIKELY(size - 1 < HY_SMP_SMALL_MAX)) {
-        void *ptr = hy_smp_bin_pop(&hy_smp_own_cache->bins[hy_smp_class(size, HY_MALLOC_ALIGN)]);
+        void *ptr = hy_smp_bin_pop(&hy_smp_own_cache->bins[hy_smp_fast_class(size, HY_MALLOC_ALIGN)]);
         if (HY_LIKELY(ptr != NULL)) return ptr;
     }
     return hy_malloc_aligned_slow(size, HY_MALLOC_ALIGN);

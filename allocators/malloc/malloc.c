@@ -9,8 +9,8 @@
  *
  * Semantics where the standards leave room, as glibc's manual has them: malloc(0) is a block of its own;
  * realloc(ptr, 0) frees and returns NULL; sizes above PTRDIFF_MAX are refused with ENOMEM; a failed call
- * changes nothing. free keeps errno. A block changes its place whenever its class changes, also when it
- * shrinks: so its size tells its class, which is what free_sized goes by.
+ * changes nothing. free keeps errno. The sized frees look the class up as free does, so that a size that does
+ * not agree (a base class without a virtual destructor) does no harm.
  *
  * Cost: malloc some 16 instructions, free some 20; below the thread's cache as smp. Overhead: as smp, and
  * sizes are rounded up to 16 bytes. Thread-safe: yes. Source: smp.c; the map of pages is tcmalloc's idea.
@@ -55,35 +55,52 @@ HY_MALLOC_API void *calloc(size_t count, size_t size) {
 
 /* ---- realloc ---- */
 
+/* What a block that grows by moving gets: a quarter more than it had, unless it is small, so that a chain of
+ * small steps does not copy it at each. */
+#define ROOM_MIN 512
+
+static size_t with_room(size_t old_size, size_t size) {
+    size_t room = old_size + old_size / 4;
+    return old_size >= ROOM_MIN && size > old_size && room > size ? room : size;
+}
+
 /* To another place; the old block is ended only when the new one is there. */
 static void *move(void *ptr, size_t old_size, size_t size) {
-    void *moved = hy_malloc_take(size);
-    if (!moved) return NULL;
+    int errno_before = errno;
+    size_t wanted = with_room(old_size, size);
+    void *moved = hy_malloc_take(wanted);
+    if (HY_UNLIKELY(!moved && wanted > size)) {
+        errno = errno_before;
+        moved = hy_malloc_take(size);
+    }
+    if (HY_UNLIKELY(!moved)) return NULL;
     memcpy(moved, ptr, old_size < size ? old_size : size);
     hy_malloc_give(ptr);
     return moved;
 }
 
-/* A block of pages: grown where it lies or moved by page tables, if it can be. Which alignment it was asked
- * with is not known; none but its address must be kept, and realloc promises HY_MALLOC_ALIGN. */
+/* A block of pages: grown or shrunk where it lies, or moved by page tables, if it can be. Which alignment it
+ * was asked with is not known; none but its address must be kept, and realloc promises HY_MALLOC_ALIGN. */
 HY_COLD static void *realloc_large(void *ptr, size_t old_size, size_t size) {
+    hy_smp_heap *heap = &hy_smp_process_heap;
     int errno_before = errno;
     void *moved = NULL;
+    if (size <= old_size && size > old_size - old_size / 4) return ptr; /* it may be growing into its room */
     if (size > HY_SMP_SMALL_MAX && old_size > HY_SMP_SMALL_MAX) {
-        moved = hy_smp_heap_remap(&hy_smp_process_heap, ptr, old_size, size, HY_MALLOC_ALIGN);
+        if (hy_smp_heap_resize(heap, ptr, old_size, size, HY_MALLOC_ALIGN)) return ptr;
+        moved = hy_smp_heap_remap(heap, ptr, old_size, with_room(old_size, size), HY_MALLOC_ALIGN);
     }
     errno = errno_before;
     return moved ? moved : move(ptr, old_size, size);
 }
 
-/* realloc of a block to a size that is neither 0 nor absurd. */
+/* realloc of a block to a size that is neither 0 nor absurd. A block that shrinks to no less than half stays.
+ */
 static void *resize(void *ptr, size_t size) {
     size_t old_size = hy_smp_usable_size(&hy_smp_process_heap, ptr);
     if (HY_UNLIKELY(old_size == 0)) hy_corrupted("realloc", "the pointer is no block of malloc's");
-    uint32_t number = hy_smp_class_of(hy_smp_process_heap.core, ptr);
-    if (number == 0) return realloc_large(ptr, old_size, size);
-    if (size <= HY_SMP_SMALL_MAX && hy_smp_class(size, HY_MALLOC_ALIGN) == number) return ptr;
-    return move(ptr, old_size, size);
+    if (hy_smp_class_of(hy_smp_process_heap.core, ptr) == 0) return realloc_large(ptr, old_size, size);
+    return size <= old_size && size >= old_size / 2 ? ptr : move(ptr, old_size, size);
 }
 
 HY_MALLOC_API void *realloc(void *ptr, size_t size) {
@@ -104,16 +121,12 @@ HY_MALLOC_API void *reallocarray(void *ptr, size_t count, size_t size) {
 
 /* ---- sized frees ---- */
 
-/* Sizes that need no more than HY_MALLOC_ALIGN: no lookup, as in hy_smp_free. */
+/* The map of pages tells a block's class as fast as its size would, and a size that is wrong does no harm. */
 HY_SLOT HY_MALLOC_API void free_sized(void *ptr, size_t size) {
-    if (HY_LIKELY(size - 1 < HY_SMP_LINEAR_MAX && ptr)) {
-        if (HY_LIKELY(hy_smp_bin_push(&hy_smp_own_cache->bins[hy_malloc_class(size)], ptr))) return;
-    }
+    (void)size;
     hy_malloc_give(ptr);
 }
 
-/* The class follows from size and alignment only in the way in which both were asked for; the map knows it.
- */
 HY_MALLOC_API void free_aligned_sized(void *ptr, size_t align, size_t size) {
     (void)align, (void)size;
     hy_malloc_give(ptr);

@@ -177,8 +177,9 @@ HY_COLD void hy_smp_free_slow(hy_smp_heap *heap, void *ptr, size_t size, hy_alig
 }
 
 static bool resize_large(hy_smp_core *core, void *ptr, size_t old_size, size_t new_size) {
-    uint32_t count = pages_of(new_size);
-    return count && hy_smp_pages_resize(core, hy_smp_page_of(core, ptr), pages_of(old_size), count);
+    uint32_t old_count = pages_of(old_size), count = pages_of(new_size);
+    if (count == old_count) return true;
+    return count && hy_smp_pages_resize(core, hy_smp_page_of(core, ptr), old_count, count);
 }
 
 bool hy_smp_heap_resize(hy_smp_heap *heap, void *ptr, size_t old_size, size_t new_size, hy_align align) {
