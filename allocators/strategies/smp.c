@@ -146,12 +146,12 @@ static uint32_t large_pages(const hy_smp_core *core, const void *ptr) {
     return page->kind == HY_SMP_PAGE_LARGE ? page->value : 0;
 }
 
-static void free_large(hy_smp_core *core, void *ptr, size_t size) {
+static void free_large(hy_smp_core *core, hy_smp_cache *cache, void *ptr, size_t size) {
     uint32_t count = core ? large_pages(core, ptr) : 0;
     if (count == 0 || count != pages_of(size))
         hy_corrupted("hy_smp_free", "a large block was freed twice, or is of another heap or size");
     hy_smp_pages_give(core, hy_smp_page_of(core, ptr), count, true);
-    hy_smp_shed(core);
+    hy_smp_shed(core, cache);
     hy_smp_tick(core);
 }
 
@@ -170,7 +170,7 @@ HY_COLD void hy_smp_free_slow(hy_smp_heap *heap, void *ptr, size_t size, hy_alig
     hy_smp_cache *cache = hy_smp_cache_make(heap);
     hy_smp_core *core = heap->core;
     if (!hy_smp_is_small(size, align))
-        free_large(core, ptr, size);
+        free_large(core, cache, ptr, size);
     else
         free_small(core, cache, ptr, hy_smp_class(size, align));
     errno = errno_before;

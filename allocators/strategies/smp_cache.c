@@ -148,6 +148,7 @@ void hy_smp_cache_flush(hy_smp_core *core, hy_smp_cache *cache, uint32_t class_n
     begin_change(cache);
     flush(core, cache, class_number, block);
     end_change(cache);
+    hy_smp_shed(core, cache);
 }
 
 /* Leaves a bin's magazines in the depot. */

@@ -14,6 +14,7 @@
  * Cost: a look at two counters after a trip that frees; the clock where they say that there is surplus.
  */
 #include "allocators/strategies/smp_decay.h"
+#include "allocators/strategies/smp_cache.h"
 #include "allocators/strategies/smp_depot.h"
 #include "allocators/strategies/smp_pages.h"
 
@@ -85,9 +86,11 @@ static bool begin_shed(hy_smp_core *core, balance now) {
     return may;
 }
 
-void hy_smp_shed(hy_smp_core *core) {
+void hy_smp_shed(hy_smp_core *core, hy_smp_cache *cache) {
     balance now = balance_of(core);
     if (HY_LIKELY(!has_surplus(core, now)) || !begin_shed(core, now)) return;
+    /* A block in a magazine keeps its whole slab: the thread's own go too. */
+    if (cache) hy_smp_cache_empty(core, cache);
     hy_smp_depots_drain(core);
     size_t purged = hy_smp_pages_purge(core, 1, core->options.surplus_min_bytes / 4 >> HY_SMP_PAGE_SHIFT);
     __atomic_fetch_add(&core->decay.purged_pages, purged, __ATOMIC_RELAXED);

@@ -4,9 +4,9 @@
 
 #include "allocators/strategies/smp_core.h"
 
-/* After memory was freed: gives surplus back where there is much, and time has passed since it last went
- * wrong. */
-void hy_smp_shed(hy_smp_core *core);
+/* After memory was freed: gives surplus back where there is much, what the calling thread's cache holds
+ * (NULL: it has none) included, and time has passed since it last went wrong. */
+void hy_smp_shed(hy_smp_core *core, hy_smp_cache *cache);
 /* Now and then, from slow paths: gives back what was not needed since the last time. */
 void hy_smp_tick(hy_smp_core *core);
 

@@ -20,7 +20,6 @@
  * Source: Bonwick and Adams, "Magazines and Vmem" (USENIX 2001).
  */
 #include "allocators/strategies/smp_depot.h"
-#include "allocators/strategies/smp_decay.h"
 #include "allocators/strategies/smp_pages.h"
 #include "allocators/strategies/smp_slab.h"
 
@@ -260,7 +259,6 @@ hy_smp_magazine *hy_smp_depot_give(
         full->count = 0;
         empty = full;
     }
-    hy_smp_shed(core);
     return empty;
 }
 
@@ -304,6 +302,7 @@ static void drain_class(hy_smp_core *core, uint32_t number) {
         hy_smp_depot_drain(core, number, shard, 0);
         hy_lock_take(&core->shards[shard].lock);
         free_empty(core, &core->shards[shard].depots[number]);
+        core->shards[shard].depots[number].capacity = 0; /* magazines begin small again */
         hy_lock_release(&core->shards[shard].lock);
     }
     hy_smp_class_state *state = &core->classes[number];
