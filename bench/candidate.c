@@ -59,7 +59,10 @@ static void begin_session(void *context, uint32_t thread) {
     if (!session) return;
     session->direct = candidate->direct;
     session->observer = work->observer;
-    if (candidate->session_count > 1) session->team = candidate->team;
+    if (candidate->session_count == 1) return;
+    session->team = candidate->team;
+    session->group = candidate->sessions;
+    session->thread = thread;
 }
 
 static void fill_session(void *context, uint32_t thread) {

@@ -102,4 +102,10 @@ void *hy_empty_block(uint32_t thread);
 /* A table of `count` numbers below `bound`, or NULL. */
 uint32_t *hy_random_table(uint64_t seed, size_t count, uint64_t bound);
 
+/* The next size of a sequence whose logarithms are uniform between the two; and a table of them, or NULL. */
+uint32_t hy_log_uniform(uint64_t *state, uint64_t smallest, uint64_t largest);
+uint32_t *hy_log_uniform_table(uint64_t seed, size_t count, uint64_t smallest, uint64_t largest);
+/* What `count` such sizes sum up to, and a margin. */
+uint64_t hy_log_uniform_bytes(uint64_t count, uint64_t smallest, uint64_t largest);
+
 #endif

@@ -2,6 +2,7 @@
 #include "bench/workloads.h"
 #include "bench/session.h"
 #include "bench/thread_team.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,6 +116,27 @@ uint32_t *hy_random_table(uint64_t seed, size_t count, uint64_t bound) {
     for (size_t i = 0; i < count; i++)
         table[i] = hy_random_below(&seed, bound);
     return table;
+}
+
+uint32_t hy_log_uniform(uint64_t *state, uint64_t smallest, uint64_t largest) {
+    double low = log((double)smallest), high = log((double)largest);
+    double fraction = (double)(hy_random_next(state) >> 11) * 0x1p-53;
+    return (uint32_t)exp(low + (high - low) * fraction);
+}
+
+uint32_t *hy_log_uniform_table(uint64_t seed, size_t count, uint64_t smallest, uint64_t largest) {
+    uint32_t *table = hy_alloc_n(hy_bench_memory(), uint32_t, count);
+    if (!table) return NULL;
+    for (size_t i = 0; i < count; i++)
+        table[i] = hy_log_uniform(&seed, smallest, largest);
+    return table;
+}
+
+uint64_t hy_log_uniform_bytes(uint64_t count, uint64_t smallest, uint64_t largest) {
+    double low = (double)smallest, high = (double)largest, many = (double)count;
+    double mean = (high - low) / log(high / low);
+    double variance = (high * high - low * low) / (2 * log(high / low)) - mean * mean;
+    return (uint64_t)(1.25 * many * mean + 4 * sqrt(many * variance));
 }
 
 /* The bench's own row: an instance that is only a block for the empty loops to hand out. */

@@ -52,19 +52,23 @@ typedef struct hy_observer {
 typedef struct hy_workload hy_workload;
 typedef struct hy_thread_team hy_thread_team;
 
+typedef struct hy_session hy_session;
+
 /* The head of every session; a workload's own struct begins with it. */
-typedef struct hy_session {
+struct hy_session {
     const hy_workload *workload;
     hy_instance *instance;
     hy_allocator allocator;
     const hy_observer *observer; /* NULL: none */
     hy_thread_team *team;        /* of the threads that share the instance; NULL: one thread alone */
+    hy_session *const *group;    /* the sessions of those threads, from `fill` on; NULL: one alone */
+    uint32_t thread;             /* the place of this one among them */
     bool verify;                 /* work out the checksum from first words read back */
     bool direct;                 /* the row's direct-call loop instead of the vtable */
     bool empty;                  /* no allocator at all: the harness's own cost */
     uint64_t refused_count;      /* allocations that gave NULL */
     uint64_t elapsed_ns;         /* the last epoch's time, by a workload that owns its threads; else 0 */
-} hy_session;
+};
 
 struct hy_workload {
     const char *name;         /* [a-z0-9_]+ */

@@ -1,6 +1,5 @@
 /* mixed.c: churn of sizes that are spread evenly over their logarithm. */
 #include "bench/workloads/churn.h"
-#include <math.h>
 
 typedef struct mixed_params {
     uint64_t smallest, largest, window;
@@ -14,35 +13,17 @@ static bool parse(const char *params, mixed_params *out) {
     return out->smallest < out->largest && out->window >= 1 && out->window <= CHURN_WINDOW_MAX;
 }
 
-/* The mean of such sizes, and a margin. */
-static uint64_t live_bytes_expected(const mixed_params *params) {
-    double low = (double)params->smallest, high = (double)params->largest;
-    return (uint64_t)(1.25 * (double)(params->window + 1) * (high - low) / log(high / low));
-}
-
 static bool demand(const char *params, hy_demand *out) {
     mixed_params parsed;
     if (!parse(params, &parsed)) return false;
     *out = (hy_demand){
         .greatest_size = parsed.largest,
         .greatest_align = HY_BENCH_ALIGN,
-        .live_bytes = live_bytes_expected(&parsed),
+        .live_bytes = hy_log_uniform_bytes(parsed.window + 1, parsed.smallest, parsed.largest),
         .live_blocks = parsed.window + 1,
         .mixed_sizes = true,
     };
     return true;
-}
-
-/* Sizes whose logarithms are uniform between the two. */
-static uint32_t *log_uniform_table(uint64_t seed, size_t count, const mixed_params *params) {
-    uint32_t *table = hy_alloc_n(hy_bench_memory(), uint32_t, count);
-    if (!table) return NULL;
-    double low = log((double)params->smallest), high = log((double)params->largest);
-    for (size_t i = 0; i < count; i++) {
-        double fraction = (double)(hy_random_next(&seed) >> 11) * 0x1p-53;
-        table[i] = (uint32_t)exp(low + (high - low) * fraction);
-    }
-    return table;
 }
 
 static hy_session *begin(
@@ -52,7 +33,7 @@ static hy_session *begin(
     if (!parse(params, &parsed)) return NULL;
     churn_session *session = churn_begin(workload, parsed.window, seed, instance);
     if (!session) return NULL;
-    session->sizes = log_uniform_table(seed + 1, session->table_count, &parsed);
+    session->sizes = hy_log_uniform_table(seed + 1, session->table_count, parsed.smallest, parsed.largest);
     if (session->sizes) return &session->head;
     churn_end(&session->head);
     return NULL;
