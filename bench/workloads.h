@@ -81,6 +81,8 @@ struct hy_workload {
     bool owns_threads;        /* one session runs all threads itself, and times them; else each has its own */
     bool keeps_place;         /* epochs are segments of one sequence: no warm-up in between, and the same
                                * count for all, so that all are timed on the same segments */
+    bool uncounted;           /* its counts differ from run to run, or its threads are its own even where the
+                               * cell has one: left out by the meters that count */
     uint64_t epoch_ns;        /* the shortest epoch; 0: what the sampler thinks right for the live set */
     const hy_cell *cells;
     size_t cell_count;

@@ -165,6 +165,7 @@ static void write_workload(hy_json *json, const hy_workload *workload) {
     hy_json_text(json, "name", workload->name);
     hy_json_text(json, "summary", workload->summary);
     hy_json_text(json, "operation", workload->operation);
+    hy_json_bool(json, "counted", !workload->uncounted);
     hy_json_begin(json, "cells", '[');
     for (size_t i = 0; i < workload->cell_count; i++)
         write_cell(json, workload, &workload->cells[i], takes_stacks(workload, &workload->cells[i]));

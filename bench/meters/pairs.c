@@ -88,6 +88,7 @@ static void print_cell(
     hy_json json = begin_line(self, "pair", row->name);
     hy_json_text(&json, "group", hy_group_name(row->group));
     hy_record_cell(&json, workload, cell);
+    hy_json_bool(&json, "counted", !workload->uncounted);
     for (size_t side = 0; side < 2; side++) {
         const hy_row *other = side_row(side, row->name);
         hy_json_bool(&json, hy_plugins_label(side), other && hy_workload_applies(workload, cell, other));

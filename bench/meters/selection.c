@@ -94,7 +94,8 @@ static void print_cell(const hy_subject *subject) {
 }
 
 static void visit_cell(visit *visitor, const hy_subject *subject) {
-    if (subject->cell->threads != 1 || subject->cell->tier > visitor->selection->tier) return;
+    if (subject->workload->uncounted || subject->cell->threads != 1) return;
+    if (subject->cell->tier > visitor->selection->tier) return;
     if (!hy_workload_applies(subject->workload, subject->cell, subject->row)) return;
     if (visitor->selection->list) {
         print_cell(subject);

@@ -26,6 +26,7 @@ class Plan(NamedTuple):
     live_bytes: dict  # by cell
     gone: list  # cells that base has and head hasn't
     new: list  # rows that only head has
+    uncounted: frozenset  # cells whose counts differ from run to run
 
     @property
     def cells(self):
@@ -33,8 +34,8 @@ class Plan(NamedTuple):
 
     @property
     def single_threaded(self):
-        """Cells of one thread: only their counts are reproducible."""
-        return [cell for cell in self.cells if cell.threads == 1]
+        """Cells of one thread, of workloads that have none of their own: only their counts are reproducible."""
+        return [cell for cell in self.cells if cell.threads == 1 and cell not in self.uncounted]
 
     @property
     def large(self):
@@ -84,4 +85,5 @@ def make_plan(records, allocators, workloads, threads=(), every=True):
         {cell_of(record): record.get("live_bytes", 0) for record in kept},
         [cell_of(record) for record in kept if not record["head"]],
         sorted({record["row"] for record in kept} - in_base),
+        frozenset(cell_of(record) for record in kept if not record["counted"]),
     )

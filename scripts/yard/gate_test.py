@@ -52,7 +52,7 @@ class FakeMeters:
             for workload, params in WORKLOADS:
                 sides = {label: (label, row) not in self.absent for label in ("base", "head")}
                 record = {"kind": "pair", "number": len(records), "row": row, "group": "strategy"}
-                record |= {"workload": workload, "params": params, "threads": 1, "live_bytes": 1 << 20}
+                record |= {"workload": workload, "params": params, "threads": 1, "live_bytes": 1 << 20, "counted": True}
                 records.append(record | sides)
         return records
 
@@ -353,6 +353,15 @@ def test_filters_keep_what_they_name():
     assert plan.cells == [Cell("arena", "pair", "size=64")]
     with pytest.raises(Failure):
         gate.make_plan(FakeMeters().cells(), [], [], ["7"])
+
+
+def test_what_differs_from_run_to_run_is_not_counted():
+    records = FakeMeters().cells()
+    for record in records:
+        record["counted"] = record["workload"] != "window"
+    plan = gate.make_plan(records, [], [])
+    assert {cell.workload for cell in plan.single_threaded} == {"pair"}
+    assert {cell.workload for cell in plan.cells} == {"pair", "window"}
 
 
 def test_a_regression_outweighs_a_broken_harness():
