@@ -176,8 +176,8 @@ SHAPES = {
         "name": name, "summary": text, "operation": text, "counted": boolean,
         "cells": list_of(members({
             "params": text, "threads": positive, "tier": one_of("smoke", "quick", "standard", "full"), "compositions": boolean,
-            "live_bytes": positive, "live_blocks": positive, "epoch_ns": positive, "warm_ns": count, "rows": list_of(name),
-            "greatest_align_log2": count,
+            "decorators": boolean, "live_bytes": positive, "live_blocks": positive, "epoch_ns": positive, "warm_ns": count,
+            "rows": list_of(name), "greatest_align_log2": count,
         })),
     }),
     "verified": members({"kind": name, **CELL, "row": name, "checksum": checksum}),

@@ -83,6 +83,8 @@ struct hy_workload {
                                * count for all, so that all are timed on the same segments */
     bool uncounted;           /* its counts differ from run to run, or its threads are its own even where the
                                * cell has one: left out by the meters that count */
+    bool layers_elsewhere;    /* below the full tier, decorators are not measured in it: what a layer costs
+                               * shows in the workloads that are about the path of a single call */
     uint64_t epoch_ns;        /* the shortest epoch; 0: what the sampler thinks right for the live set */
     const hy_cell *cells;
     size_t cell_count;

@@ -143,6 +143,7 @@ static void write_cell(hy_json *json, const hy_workload *workload, const hy_cell
     hy_json_text(json, "tier", hy_tier_name(cell->tier));
     hy_json_bool(json, "compositions", takes_stacks);
     hy_json_number(json, "greatest_align_log2", demand.greatest_align.log2);
+    hy_json_bool(json, "decorators", !workload->layers_elsewhere);
     hy_json_number(json, "live_bytes", cell->threads * demand.live_bytes);
     hy_json_number(json, "live_blocks", cell->threads * demand.live_blocks);
     hy_json_number(json, "epoch_ns", epoch_ns);

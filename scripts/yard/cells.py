@@ -15,6 +15,8 @@ from yard import common, traces
 
 REFERENCES = ("libc", "libc_again")
 HARNESS = "empty"
+# Groups of rows over other rows.
+LAYERS = ("composition", "decorator")
 TIERS = {"quick": 1, "standard": 2, "full": 3}
 TIER_NAMES = {"smoke": 0, **TIERS}
 # The number of processes that also measure the harness's own cost.
@@ -44,7 +46,7 @@ class Tier(NamedTuple):
 
 TIER_PLANS = {
     "quick": Tier("quick", 8, 20, 45, 1, 20),
-    "standard": Tier("standard", 30, 60, 420, 6, 120),
+    "standard": Tier("standard", 30, 60, 420, 6, 130),
     "full": Tier("full", 30, 60, None, 7, None),
 }
 
@@ -134,14 +136,14 @@ def share(rows, live_bytes, memory_bytes):
     return tuple(tuple(references + others[start : start + step]) for start in range(0, len(others), step))
 
 
-def rows_of(given, rows, stacks, tier):
-    """The rows that a cell is measured with. stacks: rows that are measured below the full tier only in cells
-    that their workload marks for compositions."""
-    spared = () if tier == "full" or given["compositions"] else stacks
+def rows_of(given, rows, layers, tier):
+    """The rows that a cell is measured with. layers: {"compositions": rows, "decorators": rows} that are measured
+    below the full tier only in cells that their workload marks for them."""
+    spared = () if tier == "full" else [row for name in layers if not given[name] for row in layers[name]]
     return tuple(row for row in given["rows"] if row in rows and row not in spared)
 
 
-def find_cells(listing, tier, rows, stacks, workloads, threads, memory_bytes):
+def find_cells(listing, tier, rows, layers, workloads, threads, memory_bytes):
     found = []
     preloads = {row["name"]: row["preload"] for row in listing.get("rows", []) if row.get("preload")}
     for workload in listing["workloads"]:
@@ -150,7 +152,7 @@ def find_cells(listing, tier, rows, stacks, workloads, threads, memory_bytes):
         for given in workload["cells"]:
             if TIER_NAMES[given["tier"]] > TIERS[tier] or (threads and given["threads"] not in threads):
                 continue
-            applying = rows_of(given, rows, stacks, tier)
+            applying = rows_of(given, rows, layers, tier)
             if not set(applying) - set(REFERENCES) and not set(rows) <= set(REFERENCES):
                 continue
             found.append(
@@ -222,9 +224,9 @@ def make(listing, tier_name="standard", allocators=None, workloads=None, threads
     chosen = choose_rows(listing, allocators)
     rows = [row["name"] for row in listing["rows"] if row["name"] in chosen or row["name"] in REFERENCES]
     names = [workload["name"] for workload in listing["workloads"]]
-    # With a filter, compositions are measured in every cell.
-    stacks = () if allocators else {row["name"] for row in listing["rows"] if row["group"] == "composition"}
-    cells = find_cells(listing, tier_name, rows, stacks, names, choose_threads(listing, threads), memory_bytes)
+    # With a filter, compositions and decorators are measured in every cell.
+    layers = {} if allocators else {f"{group}s": [row["name"] for row in listing["rows"] if row["group"] == group] for group in LAYERS}
+    cells = find_cells(listing, tier_name, rows, layers, names, choose_threads(listing, threads), memory_bytes)
     if not cells:
         raise common.usage_error("these filters leave no cell: heapyard-bench list shows what applies to what")
     rounds, processes = share_rounds(cells, tier)

@@ -19,7 +19,7 @@ PLUGIN = f"crash={BUILD / 'bench' / 'libcrash_plugin.so'}"
 
 
 def cell(params, rows, threads=1, tier="quick", **changes):
-    given = {"params": params, "threads": threads, "tier": tier, "live_bytes": 1000, "live_blocks": 10, "epoch_ns": 100_000, "warm_ns": 25_000, "compositions": False}
+    given = {"params": params, "threads": threads, "tier": tier, "live_bytes": 1000, "live_blocks": 10, "epoch_ns": 100_000, "warm_ns": 25_000, "compositions": False, "decorators": True}
     return given | {"rows": rows} | changes
 
 
@@ -70,6 +70,27 @@ def test_compositions_are_measured_only_in_cells_marked_for_them():
     assert holding("quick") == holding("standard") == 1
     assert holding("full") == 4
     assert holding("standard", "arena_over_pool") == 3
+
+
+def with_a_decorator():
+    """The listing with a decorator that applies to every cell, and a workload that leaves decorators out."""
+    given = listing()
+    given["rows"].append({"name": "counting", "group": "decorator"})
+    for workload in given["workloads"]:
+        workload["cells"] = [one | {"rows": [*one["rows"], "counting"]} for one in workload["cells"]]
+    for one in given["workloads"][1]["cells"]:
+        one["decorators"] = False
+    return given
+
+
+def test_a_workload_may_leave_decorators_out_below_the_full_tier():
+    def holding(tier, allocators=None):
+        plan = cells.make(with_a_decorator(), tier, allocators)
+        return [one.workload for one in plan.cells if "counting" in one.rows]
+
+    assert holding("standard") == ["pair", "pair"]
+    assert len(holding("full")) == 4
+    assert holding("standard", "counting") == ["pair", "pair", "window"]
 
 
 def test_filters_take_globs():

@@ -86,7 +86,7 @@ def plan(listing, names, stacks, count):
 
     def found(workloads):
         every = [workload["name"] for workload in workloads]
-        return cells.find_cells({"workloads": workloads}, TIER, names, stacks, every, None, 1 << 40)
+        return cells.find_cells({"workloads": workloads}, TIER, names, {"compositions": stacks}, every, None, 1 << 40)
 
     once = listing["workloads"]
     for turn in range(1, math.ceil((count or 0) / len(found(once)))):
