@@ -65,10 +65,14 @@ def test_summary_of_many_workloads_fits_too(tmp_path):
 
 def test_summary_names_the_best_of_ours_and_the_best_general_purpose(standard):
     run, lines = standard
+    untold = 0
     for workload, parts in verdicts.uses(run):
         for threads, cells in parts:
-            title = workload + (f", {threads} threads" if threads != 1 else "")
-            line = next(line for line in lines if line[: table.TITLE].rstrip() == title)
+            title = table.title_of(workload, threads)
+            line = next((line for line in lines if line[: table.TITLE].rstrip() == title), None)
+            if line is None:
+                untold += 1
+                continue
             verdict = verdicts.verdict(run, cells)
             general = verdict.general[0]
             assert general.row.general and general.row.name in line
@@ -82,6 +86,17 @@ def test_summary_names_the_best_of_ours_and_the_best_general_purpose(standard):
             assert ours.row.ours and not ours.row.peer and line[table.TITLE + 2 :].startswith(ours.row.name)
             low, high = verdicts.figure(ours.ratio.lo), verdicts.figure(ours.ratio.hi)
             assert f"{verdicts.figure(ours.ratio.median)} [{low}, {high}]" in line
+    assert untold == 0 or f"and {untold} more, on the page" in lines
+
+
+def test_a_title_keeps_its_threads():
+    assert table.title_of("pair", 1) == "pair"
+    assert table.title_of("trace", 21) == "trace, 21 threads"
+    assert table.title_of("producer_consumer", 2) == "producer consumer ×2"
+    workloads = synthetic.registry()["workloads"]
+    titles = {table.title_of(workload["name"], cell["threads"]): (workload["name"], cell["threads"]) for workload in workloads for cell in workload["cells"]}
+    assert max(map(len, titles)) < table.TITLE
+    assert len(set(titles.values())) == len(titles)
 
 
 def test_fit_for_any_program_is_told_by_traits():

@@ -14,7 +14,7 @@ from rich.text import Text
 from yard import answer, formats, samples, stats, verdicts
 
 WIDTH = 100
-TITLE, NAME, RATIO, INTERVAL = 20, 24, 6, 15
+TITLE, NAME, RATIO, INTERVAL = 21, 24, 6, 15
 # Lines for workloads; what else is told fits the screen's other ten.
 LINES_MAX = 14
 # Lines for allocators on recorded programs that were given for the run, and the fewest of each.
@@ -46,9 +46,17 @@ def place(found, verdict, bounds):
     return Text(f"{text:<{width}}", style="bold green" if best else "")
 
 
+def title_of(workload, threads):
+    """"window", "window, 2 threads"; where that is too long, "producer consumer ×2"."""
+    if threads == 1:
+        return formats.spoken(workload)
+    title = f"{formats.spoken(workload)}, {threads} threads"
+    return title if len(title) < TITLE else f"{formats.spoken(workload)} ×{threads}"
+
+
 def use_line(run, workload, threads, cells):
     """What one workload says with so many threads."""
-    title = formats.spoken(workload) + (f", {threads} threads" if threads != 1 else "")
+    title = title_of(workload, threads)
     line = Text(f"{title[: TITLE - 1]:<{TITLE}}")
     verdict = verdicts.verdict(run, cells)
     if not verdict.leaders:
