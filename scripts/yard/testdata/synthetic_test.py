@@ -14,7 +14,7 @@ from yard.testdata import synthetic  # noqa: E402
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    return samples.load(synthetic.write(folder, row_count=16, cell_count=30, rounds=10))
+    return samples.load(synthetic.write(folder, row_count=16, cell_count=60, rounds=10))
 
 
 def test_rows_and_workloads_are_the_registrys(run):
