@@ -40,7 +40,6 @@ static struct {
     hy_smp_cache *spare; /* of the process's heap, whose threads have ended */
     pthread_key_t end_key;
     bool has_key;
-    bool has_fork_handlers;
 } process;
 
 /* ---- magazines ---- */
@@ -250,6 +249,12 @@ static void after_fork_in_child(void) {
     }
 }
 
+/* Before any heap begins, and before there are threads: a fork between the first use of a lock and this would
+ * leave it held in the child. */
+__attribute__((constructor)) static void register_fork_handlers(void) {
+    (void)pthread_atfork(lock_all, unlock_all, after_fork_in_child);
+}
+
 /* Bytes of addresses for the heap of the process: four times the machine's memory. */
 static size_t process_reservation(void) {
     size_t wanted = 4 * hy_os_memory_size(), size = HY_SMP_RESERVE_INSTANCE;
@@ -268,11 +273,7 @@ static bool begin_process(void) {
         __atomic_store_n(&hy_smp_process_heap.core, core, __ATOMIC_RELEASE);
         if (core) enlist(&hy_smp_process_heap);
     }
-    bool is_first = core && !process.has_fork_handlers;
-    process.has_fork_handlers = process.has_fork_handlers || is_first;
     hy_lock_release(&process.lock);
-    /* May allocate, so outside of the lock. */
-    if (is_first) (void)pthread_atfork(lock_all, unlock_all, after_fork_in_child);
     return core != NULL;
 }
 
