@@ -120,11 +120,14 @@ static void give_record(hy_smp_core *core, uint32_t number) {
     hy_lock_release(&core->lock);
 }
 
+/* Under the pages' lock, since whoever frees a neighbouring run looks at these records. */
 static void mark_pages(hy_smp_core *core, uint32_t number, const hy_smp_slab *slab) {
+    hy_lock_take(&core->lock);
     for (uint32_t i = 0; i < slab->page_count; i++) {
         core->pages[slab->page + i] = (hy_smp_page){number, 0, 0, HY_SMP_PAGE_SLAB};
         core->class_of_page[slab->page + i] = slab->class_number;
     }
+    hy_lock_release(&core->lock);
 }
 
 static void set_up_slab(
