@@ -79,7 +79,7 @@ static void grow_capacity(hy_smp_core *core, hy_smp_depot *depot, const hy_smp_c
 static void push_full(
     hy_smp_core *core, hy_smp_depot *depot, hy_smp_class_state *state, hy_smp_magazine *magazine) {
     magazine->next = depot->full;
-    depot->full = magazine;
+    __atomic_store_n(&depot->full, magazine, __ATOMIC_RELAXED);
     depot->full_blocks += magazine->count;
     hy_smp_add(&state->depot_blocks, magazine->count);
     hy_smp_add(&core->depot_bytes, (size_t)magazine->count * state->block_size);
@@ -89,7 +89,7 @@ static void push_full(
 static hy_smp_magazine *pop_full(hy_smp_core *core, hy_smp_depot *depot, hy_smp_class_state *state) {
     hy_smp_magazine *magazine = depot->full;
     if (!magazine) return NULL;
-    depot->full = magazine->next;
+    __atomic_store_n(&depot->full, magazine->next, __ATOMIC_RELAXED);
     depot->full_blocks -= magazine->count;
     if (depot->full_low > depot->full_blocks) depot->full_low = depot->full_blocks;
     hy_smp_add(&state->depot_blocks, 0 - (size_t)magazine->count);
