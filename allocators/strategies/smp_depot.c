@@ -313,7 +313,11 @@ static void drain_class(hy_smp_core *core, uint32_t number) {
 
 void hy_smp_depots_drain(hy_smp_core *core) {
     for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++) {
-        if (__atomic_load_n(&core->classes[number].slab_count, __ATOMIC_RELAXED)) drain_class(core, number);
+        const hy_smp_class_state *state = &core->classes[number];
+        /* Blocks without a slab are of another class: the slabs tell that. */
+        bool is_used =
+            __atomic_load_n(&state->slab_count, __ATOMIC_RELAXED) || hy_smp_load(&state->depot_blocks);
+        if (is_used) drain_class(core, number);
     }
 }
 
