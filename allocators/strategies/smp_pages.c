@@ -15,6 +15,7 @@
  */
 #include "allocators/strategies/smp_pages.h"
 
+#include <heapyard/poison.h>
 #include <string.h>
 
 /* Of the reserved pages: bytes for slabs' records and other metadata, one in so many. */
@@ -115,6 +116,8 @@ hy_smp_core *hy_smp_core_make(size_t most) {
 }
 
 void hy_smp_core_destroy(hy_smp_core *core) {
+    /* Tools go on believing of addresses what they were told, whoever has them. */
+    hy_unpoison((void *)core->base, (size_t)core->frontier << HY_SMP_PAGE_SHIFT);
     hy_os_unmap(core->reservation, core->reservation_size);
 }
 
