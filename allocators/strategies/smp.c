@@ -278,11 +278,20 @@ static void unlock_core(hy_smp_core *core) {
         hy_lock_release(&core->shards[shard].lock);
 }
 
+/* What all blocks amount to that are in no slab. Every lock is held. */
+static size_t taken_bytes(const hy_smp_core *core) {
+    size_t bytes = core->large_pages << HY_SMP_PAGE_SHIFT;
+    for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++)
+        bytes += core->classes[number].taken * core->classes[number].block_size;
+    return bytes;
+}
+
 bool hy_smp_check(hy_smp_heap *heap) {
     hy_smp_core *core = heap->core;
     if (!core) return true;
     lock_core(core);
-    bool holds = hy_smp_depots_check(core) && hy_smp_pages_check(core) && hy_smp_slabs_check(core);
+    bool holds = hy_smp_depots_check(core) && hy_smp_pages_check(core) && hy_smp_slabs_check(core) &&
+                 taken_bytes(core) == core->taken_bytes;
     unlock_core(core);
     return holds;
 }

@@ -29,7 +29,9 @@ typedef enum hy_smp_page_kind {
     HY_SMP_PAGE_CLEAN, /* of a free run that reads as zero and costs no memory */
     HY_SMP_PAGE_DIRTY, /* of a free run that was used */
     HY_SMP_PAGE_LARGE, /* the first of a large block */
-    HY_SMP_PAGE_SLAB
+    HY_SMP_PAGE_SLAB,
+    HY_SMP_PAGE_LOST, /* whose addresses the system took; in use for ever */
+    HY_SMP_PAGE_KINDS
 } hy_smp_page_kind;
 
 /* The record of a page. Of runs only the first and the last page's are kept true. */

@@ -491,6 +491,8 @@ uint32_t hy_smp_pages_move(hy_smp_core *core, uint32_t first, uint32_t count, ui
     if (is_usable) {
         add_run(core, ended, ended_count, HY_SMP_PAGE_CLEAN);
         count_used(core, -(int64_t)ended_count);
+    } else {
+        core->pages[target].kind = core->pages[target + new_count - 1].kind = HY_SMP_PAGE_LOST;
     }
     count_large(core, -1, -(int64_t)ended_count);
     hy_lock_release(&core->lock);
@@ -532,9 +534,15 @@ size_t hy_smp_pages_purge(hy_smp_core *core, uint32_t least, size_t keep) {
     return purged;
 }
 
-/* The run or slab that begins at `first`; 0: its records contradict each other. */
-static uint32_t length_at(
-    const hy_smp_core *core, uint32_t first, size_t *used, size_t *clean, size_t *dirty) {
+/* What a walk over all runs has found. */
+typedef struct walk {
+    size_t pages[HY_SMP_PAGE_KINDS];
+    size_t large_blocks;
+} walk;
+
+/* The length of the run or slab that begins at `first`, which is added to what was found; 0: its records
+ * contradict each other. */
+static uint32_t length_at(const hy_smp_core *core, uint32_t first, walk *found) {
     const hy_smp_page *page = &core->pages[first];
     uint32_t count = page->value;
     if (page->kind == HY_SMP_PAGE_SLAB) {
@@ -543,20 +551,9 @@ static uint32_t length_at(
         if (core->slabs[page->value].page != first) return 0;
     }
     if (count == 0 || count > core->frontier - first) return 0;
-    switch ((hy_smp_page_kind)page->kind) {
-    case HY_SMP_PAGE_CLEAN:
-        *clean += count;
-        break;
-    case HY_SMP_PAGE_DIRTY:
-        *dirty += count;
-        break;
-    case HY_SMP_PAGE_LARGE:
-    case HY_SMP_PAGE_SLAB:
-        *used += count;
-        break;
-    case HY_SMP_PAGE_FRESH:
-        return 0;
-    }
+    if (page->kind == HY_SMP_PAGE_FRESH || page->kind >= HY_SMP_PAGE_KINDS) return 0;
+    found->pages[page->kind] += count;
+    found->large_blocks += page->kind == HY_SMP_PAGE_LARGE;
     const hy_smp_page *last = &core->pages[first + count - 1];
     bool is_free = page->kind == HY_SMP_PAGE_CLEAN || page->kind == HY_SMP_PAGE_DIRTY;
     return last->kind == page->kind && (!is_free || last->value == count) ? count : 0;
@@ -581,16 +578,22 @@ static bool runs_hold(const hy_smp_core *core, const hy_smp_runs *runs, uint8_t 
     return pages == runs->pages;
 }
 
+static bool totals_hold(const hy_smp_core *core, const walk *found) {
+    size_t large = found->pages[HY_SMP_PAGE_LARGE], dirty = found->pages[HY_SMP_PAGE_DIRTY];
+    size_t used = large + found->pages[HY_SMP_PAGE_SLAB] + found->pages[HY_SMP_PAGE_LOST];
+    return used << HY_SMP_PAGE_SHIFT == core->used_bytes && large == core->large_pages &&
+           found->large_blocks == core->large_blocks && dirty << HY_SMP_PAGE_SHIFT == core->retained_bytes &&
+           dirty == core->dirty.pages && found->pages[HY_SMP_PAGE_CLEAN] == core->clean.pages;
+}
+
 bool hy_smp_pages_check(const hy_smp_core *core) {
-    size_t used = 0, clean = 0, dirty = 0;
+    walk found = {{0}, 0};
     uint32_t first = 1, count = 1;
     while (first < core->frontier && count) {
-        count = length_at(core, first, &used, &clean, &dirty);
+        count = length_at(core, first, &found);
         first += count;
     }
-    return first == core->frontier && used << HY_SMP_PAGE_SHIFT == core->used_bytes &&
-           clean == core->clean.pages && dirty == core->dirty.pages &&
-           core->retained_bytes == dirty << HY_SMP_PAGE_SHIFT &&
+    return first == core->frontier && totals_hold(core, &found) &&
            runs_hold(core, &core->clean, HY_SMP_PAGE_CLEAN) &&
            runs_hold(core, &core->dirty, HY_SMP_PAGE_DIRTY);
 }
