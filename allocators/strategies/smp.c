@@ -157,7 +157,7 @@ static void free_large(hy_smp_core *core, hy_smp_cache *cache, void *ptr, size_t
 
 static void free_small(hy_smp_core *core, hy_smp_cache *cache, void *ptr, uint32_t class_number) {
 #if HY_SMP_CHECKED
-    hy_smp_check_free(core, cache, class_number, ptr);
+    hy_smp_check_free(core, class_number, ptr);
 #endif
     if (!cache)
         hy_smp_depot_give_one(core, class_number, ptr);

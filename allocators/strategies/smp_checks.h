@@ -10,9 +10,9 @@
 #define HY_SMP_CHECKED (HY_CHECK >= 2)
 
 /* A block that is about to be freed: it is one of the class, not free already, and is filled. */
-void hy_smp_check_free(hy_smp_core *core, const hy_smp_cache *cache, uint32_t class_number, void *block);
-/* A block that is about to be handed out: nobody has written to it since. */
-void hy_smp_check_alloc(const hy_smp_core *core, uint32_t class_number, void *block);
+void hy_smp_check_free(hy_smp_core *core, uint32_t class_number, void *block);
+/* A block that is about to be handed out: nobody has it, nor has written to it since. */
+void hy_smp_check_alloc(hy_smp_core *core, uint32_t class_number, void *block);
 /* The blocks of a new slab are filled as those that are freed. */
 void hy_smp_fill(void *ptr, size_t size);
 

@@ -73,6 +73,9 @@ typedef struct hy_smp_slab {
     uint8_t page_count;
     uint8_t list; /* which one it is in */
     uint64_t free[HY_SMP_SLAB_BLOCKS / 64];
+#if HY_CHECK >= 2
+    uint64_t live[HY_SMP_SLAB_BLOCKS / 64]; /* in the program's hands: smp_checks.c */
+#endif
 } hy_smp_slab;
 
 /* Slabs by how full they are: fullest eighth first. Full ones are in no list. */
