@@ -1,9 +1,11 @@
-/* os_test.c: what the system's file does where the system refuses. */
+/* os_test.c: what the system's file does with pages, and where the system refuses. */
 #include "allocators/conformance/dies.h"
 #include "allocators/core/os.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/time.h>
+#include <time.h>
 
 static void a_mapping_is_found_by_any_address_in_it(void **state) {
     (void)state;
@@ -101,6 +103,138 @@ static void an_interrupted_write_goes_on(void **state) {
     close(full_pipe[0]);
 }
 
+/* ---- pages ---- */
+
+#define PAGES 64
+
+static char *map_filled(size_t size, int value) {
+    char *pages = hy_os_map(size);
+    assert_non_null(pages);
+    memset(pages, value, size);
+    return pages;
+}
+
+static bool is_all(const char *bytes, int value, size_t size) {
+    return bytes[0] == (char)value && memcmp(bytes, bytes + 1, size - 1) == 0;
+}
+
+static size_t resident_pages(char *pages, size_t count) {
+    unsigned char resident[PAGES];
+    size_t sum = 0;
+    assert_int_equal(mincore(pages, count * hy_page_size(), resident), 0);
+    for (size_t i = 0; i < count; i++)
+        sum += resident[i] & 1;
+    return sum;
+}
+
+static void pages_are_made_ready_ahead(void **state) {
+    (void)state;
+    size_t size = PAGES * hy_page_size();
+    char *pages = hy_os_map(size);
+    assert_non_null(pages);
+    hy_os_refuse_huge(pages, size);
+    assert_int_equal(resident_pages(pages, PAGES), 0);
+    pages[0] = 5;
+    errno = 77;
+    hy_os_populate(pages, size / 2);
+    size_t ready = resident_pages(pages, PAGES);
+    /* Systems that know no such call leave them as they are. */
+    assert_true(ready == PAGES / 2 || ready == 1);
+    assert_int_equal(pages[0], 5);
+    assert_true(is_all(pages + 1, 0, size - 1));
+    assert_true(hy_os_unmap(pages, size));
+    hy_os_populate(NULL, hy_page_size());
+    assert_int_equal(errno, 77);
+}
+
+static void what_is_discarded_reads_as_zero(void **state) {
+    (void)state;
+    size_t size = PAGES * hy_page_size();
+    char *pages = map_filled(size, 5);
+    assert_true(hy_os_discard(pages, size / 2));
+    assert_int_equal(resident_pages(pages, PAGES), PAGES / 2);
+    assert_true(is_all(pages, 0, size / 2) && is_all(pages + size / 2, 5, size / 2));
+    assert_true(hy_os_unmap(pages, size));
+}
+
+static void contents_move_and_leave_zeros(void **state) {
+    (void)state;
+    size_t size = PAGES * hy_page_size();
+    char *from = map_filled(size, 5), *to = map_filled(size, 6);
+    bool moved = hy_os_move_contents(from, size, to);
+    assert_true(moved || HY_TSAN);
+    if (moved) {
+        assert_true(is_all(to, 5, size) && is_all(from, 0, size));
+        memset(from, 7, size);
+    }
+    assert_true(hy_os_unmap(from, size) && hy_os_unmap(to, size));
+}
+
+/* What the system did to the target of a refused move, fresh pages mend. */
+static void move_without_addresses(void) {
+    size_t size = PAGES * hy_page_size();
+    char *from = map_filled(size, 5), *to = map_filled(size, 6);
+    struct rlimit limit, none = {0, 0};
+    getrlimit(RLIMIT_AS, &limit);
+    none.rlim_max = limit.rlim_max;
+    setrlimit(RLIMIT_AS, &none);
+    bool moved = hy_os_move_contents(from, size, to);
+    setrlimit(RLIMIT_AS, &limit);
+    bool is_mended = hy_os_map_at(to, size) && is_all(to, 0, size);
+    _exit(moved || !is_mended || !is_all(from, 5, size));
+}
+
+static void a_refused_move_leaves_the_source(void **state) {
+    (void)state;
+    if (HY_ASAN || HY_TSAN) skip(); /* they need addresses themselves */
+    assert_exits_saying(0, move_without_addresses, "");
+}
+
+static void fresh_pages_replace_what_lay_there(void **state) {
+    (void)state;
+    size_t size = PAGES * hy_page_size();
+    char *pages = map_filled(size, 5);
+    assert_true(hy_os_map_at(pages + size / 2, size / 2));
+    assert_true(is_all(pages, 5, size / 2) && is_all(pages + size / 2, 0, size / 2));
+    assert_false(hy_os_map_at(pages, (size_t)1 << 62));
+    assert_true(hy_os_unmap(pages, size));
+}
+
+/* ---- figures ---- */
+
+static void look_at_a_limit(void) {
+    struct rlimit limit = {(rlim_t)1 << 40, RLIM_INFINITY};
+    getrlimit(RLIMIT_AS, &limit);
+    if (limit.rlim_cur == RLIM_INFINITY && hy_os_address_limit() != SIZE_MAX) _exit(1);
+    limit.rlim_cur = (rlim_t)1 << 46;
+    setrlimit(RLIMIT_AS, &limit);
+    _exit(hy_os_address_limit() != (size_t)1 << 46);
+}
+
+static void the_limit_of_addresses_is_the_processs(void **state) {
+    (void)state;
+    assert_exits_saying(0, look_at_a_limit, "");
+}
+
+static void memory_is_what_the_system_says(void **state) {
+    (void)state;
+    FILE *file = fopen("/proc/meminfo", "r");
+    unsigned long kib = 0;
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "MemTotal: %lu kB", &kib), 1);
+    fclose(file);
+    assert_int_equal(hy_os_memory_size() >> 10, kib);
+}
+
+static void the_coarse_clock_goes_on(void **state) {
+    (void)state;
+    const struct timespec pause = {0, 100000000};
+    uint64_t before = hy_os_coarse_ms();
+    nanosleep(&pause, NULL);
+    uint64_t passed = hy_os_coarse_ms() - before;
+    assert_true(passed >= 80 && passed < 60000);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_mapping_is_found_by_any_address_in_it),
@@ -109,6 +243,14 @@ int main(void) {
         cmocka_unit_test(a_move_beyond_the_addresses_is_refused),
         cmocka_unit_test(a_write_to_what_is_closed_ends),
         cmocka_unit_test(an_interrupted_write_goes_on),
+        cmocka_unit_test(pages_are_made_ready_ahead),
+        cmocka_unit_test(what_is_discarded_reads_as_zero),
+        cmocka_unit_test(contents_move_and_leave_zeros),
+        cmocka_unit_test(a_refused_move_leaves_the_source),
+        cmocka_unit_test(fresh_pages_replace_what_lay_there),
+        cmocka_unit_test(the_limit_of_addresses_is_the_processs),
+        cmocka_unit_test(memory_is_what_the_system_says),
+        cmocka_unit_test(the_coarse_clock_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
