@@ -296,13 +296,19 @@ void hy_smp_depot_drain(hy_smp_core *core, uint32_t number, uint32_t shard, size
     }
 }
 
+/* The next magazines are small again. A depot that has a capacity keeps one: those who wait for its lock
+ * count on that. */
+static void begin_small(hy_smp_core *core, hy_smp_depot *depot) {
+    free_empty(core, depot);
+    if (depot->capacity > CAPACITY_FIRST) depot->capacity = CAPACITY_FIRST;
+}
+
 static void drain_class(hy_smp_core *core, uint32_t number) {
     uint32_t used = hy_smp_shards_used(core);
     for (uint32_t shard = 0; shard < used; shard++) {
         hy_smp_depot_drain(core, number, shard, 0);
         hy_lock_take(&core->shards[shard].lock);
-        free_empty(core, &core->shards[shard].depots[number]);
-        core->shards[shard].depots[number].capacity = 0; /* magazines begin small again */
+        begin_small(core, &core->shards[shard].depots[number]);
         hy_lock_release(&core->shards[shard].lock);
     }
     hy_smp_class_state *state = &core->classes[number];
