@@ -281,32 +281,38 @@ static void obey_limit(hy_smp_core *core) {
 
 /* How much more of the blocks becomes accessible at once. */
 static size_t block_step(const hy_smp_core *core) {
-    if (hy_smp_load(&core->used_bytes) >= core->options.huge_min_bytes) return HY_OS_HUGE_PAGE;
     size_t step = core->block_array.accessible / 8;
     if (step < BLOCK_STEP_MIN) step = BLOCK_STEP_MIN;
     if (step > BLOCK_STEP_MAX) step = BLOCK_STEP_MAX;
     return (size_t)1 << (63 - __builtin_clzll((unsigned long long)step));
 }
 
-/* Makes the blocks before `bytes` accessible. A heap that is large enough grows by whole huge pages: what it
- * grows into will soon be used. */
-static bool grow_blocks(hy_smp_core *core, size_t bytes) {
-    hy_smp_array *blocks = &core->block_array;
-    size_t before = blocks->accessible, step = block_step(core);
-    if (!grow_array(blocks, bytes, step)) return false;
-    size_t first = (before + HY_OS_HUGE_PAGE - 1) & ~(HY_OS_HUGE_PAGE - 1);
-    if (step == HY_OS_HUGE_PAGE && blocks->accessible > first)
+/* Makes the blocks before `bytes` accessible, by whole huge pages: what the heap grows into will soon be
+ * used. */
+static bool grow_by_huge_pages(hy_smp_array *blocks, size_t bytes) {
+    size_t first = (blocks->accessible + HY_OS_HUGE_PAGE - 1) & ~(HY_OS_HUGE_PAGE - 1);
+    if (!grow_array(blocks, bytes, HY_OS_HUGE_PAGE)) return false;
+    if (blocks->accessible > first)
         hy_os_advise_huge((void *)(blocks->base + first), blocks->accessible - first);
     return true;
 }
 
+/* Makes the blocks before `bytes` accessible. Huge pages are for slabs alone, of which there must be many: a
+ * large block may never be touched but at its beginning. */
+static bool grow_blocks(hy_smp_core *core, size_t bytes, bool is_dense) {
+    size_t slab_bytes = core->used_bytes - (core->large_pages << HY_SMP_PAGE_SHIFT);
+    if (is_dense && slab_bytes >= core->options.huge_min_bytes)
+        return grow_by_huge_pages(&core->block_array, bytes);
+    return grow_array(&core->block_array, bytes, block_step(core));
+}
+
 /* Moves the frontier behind `end`. */
-static bool reach(hy_smp_core *core, uint32_t end) {
+static bool reach(hy_smp_core *core, uint32_t end, bool is_dense) {
     size_t bytes = (size_t)end << HY_SMP_PAGE_SHIFT;
     if (bytes > core->block_array.accessible) obey_limit(core);
     if (end > core->page_limit) return false;
     if (!grow_array(&core->page_array, (size_t)end * sizeof(hy_smp_page), RECORD_STEP)) return false;
-    if (bytes > core->block_array.accessible && !grow_blocks(core, bytes)) return false;
+    if (bytes > core->block_array.accessible && !grow_blocks(core, bytes, is_dense)) return false;
     __atomic_store_n(&core->frontier, end, __ATOMIC_RELAXED);
     return true;
 }
@@ -354,9 +360,9 @@ static uint32_t take_fresh(hy_smp_core *core, const hy_smp_run_request *request)
     uint32_t first = old + padding_of(core, old, request->align_pages);
     uint32_t ready = pages_to_ready(core, request), wanted = ready ? ready : count;
     if (first < old || first > core->page_limit || count > core->page_limit - first) return 0;
-    if (wanted > core->page_limit - first || !reach(core, first + wanted)) {
+    if (wanted > core->page_limit - first || !reach(core, first + wanted, request->is_dense)) {
         ready = 0;
-        if (!reach(core, first + count)) return 0;
+        if (!reach(core, first + count, request->is_dense)) return 0;
     }
     if (first > old) add_run(core, old, first - old, HY_SMP_PAGE_CLEAN);
     if (ready) make_ready(core, first, count, ready);
@@ -447,7 +453,8 @@ void hy_smp_pages_give(hy_smp_core *core, uint32_t first, uint32_t count, bool i
 /* The run behind a used one gives it its first pages, or the frontier moves. */
 static bool extend(hy_smp_core *core, uint32_t first, uint32_t count, uint32_t new_count) {
     uint32_t behind = first + count, more = new_count - count;
-    if (behind == core->frontier) return more <= core->page_limit - behind && reach(core, behind + more);
+    if (behind == core->frontier)
+        return more <= core->page_limit - behind && reach(core, behind + more, false);
     uint8_t kind = core->pages[behind].kind;
     if (kind != HY_SMP_PAGE_DIRTY && kind != HY_SMP_PAGE_CLEAN) return false;
     if (core->pages[behind].value < more) return false;
