@@ -44,7 +44,7 @@
 #define HY_SMP_HOLD_MOST_MS 8000
 #define HY_SMP_YOUNG_MS 250
 #define HY_SMP_YOUNG_SURPLUS ((size_t)8 << 20)
-#define HY_SMP_TICK_MS 250
+#define HY_SMP_TICK_MS 1000
 #define HY_SMP_TRIPS_A_LOOK 64
 #define HY_SMP_POPULATE_MIN ((size_t)512 << 10)
 #define HY_SMP_RESERVE_MOST ((size_t)1 << 42)
