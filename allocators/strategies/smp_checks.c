@@ -53,7 +53,9 @@ static bool exchange_live(hy_smp_core *core, uint32_t class_number, const void *
 }
 
 void hy_smp_fill(void *ptr, size_t size) {
+    hy_unpoison(ptr, size);
     if (!HY_ASAN) memset(ptr, FILL, size);
+    hy_poison(ptr, size);
 }
 
 void hy_smp_check_free(hy_smp_core *core, uint32_t class_number, void *block) {
@@ -61,9 +63,7 @@ void hy_smp_check_free(hy_smp_core *core, uint32_t class_number, void *block) {
         hy_corrupted("hy_smp_free", "a block was freed that is of another heap, size or alignment");
     if (!exchange_live(core, class_number, block, false))
         hy_corrupted("hy_smp_free", "a block was freed twice");
-    hy_unpoison(block, core->classes[class_number].block_size);
     hy_smp_fill(block, core->classes[class_number].block_size);
-    hy_poison(block, core->classes[class_number].block_size);
 }
 
 void hy_smp_check_alloc(hy_smp_core *core, uint32_t class_number, void *block) {

@@ -13,7 +13,7 @@
 void hy_smp_check_free(hy_smp_core *core, uint32_t class_number, void *block);
 /* A block that is about to be handed out: nobody has it, nor has written to it since. */
 void hy_smp_check_alloc(hy_smp_core *core, uint32_t class_number, void *block);
-/* The blocks of a new slab are filled as those that are freed. */
+/* The blocks of a new slab are filled and poisoned as those that are freed. */
 void hy_smp_fill(void *ptr, size_t size);
 
 #endif

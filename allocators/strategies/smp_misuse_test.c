@@ -255,6 +255,23 @@ static void large_blocks_freed_twice_are_told(void **state) {
     assert_dies_saying(free_large_twice_around_a_trim, NOT_A_BLOCK);
 }
 
+static void write_behind(void) {
+    volatile char *block = taken(100);
+    block[104] = 1; /* behind its class, where no block was handed out yet */
+}
+
+static void write_into_slack(void) {
+    volatile char *block = taken(1025);
+    block[1040] = 1; /* in the class, not asked for */
+}
+
+static void overflows_of_fresh_blocks_are_told_by_asan(void **state) {
+    (void)state;
+    if (!HY_ASAN) skip(); /* nothing else looks at each write */
+    assert_exits_saying(1, write_behind, "use-after-poison");
+    assert_exits_saying(1, write_into_slack, "use-after-poison");
+}
+
 static void write_after_free(void) {
     char *volatile block = taken(64);
     given(block, 64);
@@ -369,6 +386,7 @@ int main(void) {
         misuse_test(pointers_into_blocks_are_told),
         misuse_test(large_blocks_freed_twice_are_told),
         misuse_test(writes_after_free_are_told),
+        misuse_test(overflows_of_fresh_blocks_are_told_by_asan),
         misuse_test(slabs_tell_what_they_did_not_give),
         misuse_test(pages_tell_what_they_did_not_give),
     };
