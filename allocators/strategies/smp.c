@@ -48,13 +48,14 @@ hy_error hy_smp_init(hy_smp_heap *heap) {
 }
 
 void hy_smp_deinit(hy_smp_heap *heap) {
+    if (!heap->core) return;
     hy_smp_unlist_heap(heap);
     hy_smp_core_destroy(heap->core);
     *heap = (hy_smp_heap)HY_SMP_HEAP_INIT;
 }
 
 hy_smp_options hy_smp_get_options(const hy_smp_heap *heap) {
-    return heap->core->options;
+    return heap->core ? heap->core->options : (hy_smp_options)HY_SMP_OPTIONS_DEFAULT;
 }
 
 bool hy_smp_set_options(hy_smp_heap *heap, const hy_smp_options *options) {

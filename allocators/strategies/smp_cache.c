@@ -183,6 +183,7 @@ static void end_thread(void *argument) {
     state = IS_ENDING;
     hy_smp_own_cache = &hy_smp_empty_cache;
     hy_smp_cache_empty(hy_smp_process_heap.core, cache);
+    hy_smp_shed(hy_smp_process_heap.core, NULL);
     keep_spare(cache);
     errno = errno_before;
 }
@@ -251,8 +252,12 @@ static void after_fork_in_child(void) {
 
 /* Before any heap begins, and before there are threads: a fork between the first use of a lock and this would
  * leave it held in the child. */
-__attribute__((constructor)) static void register_fork_handlers(void) {
+__attribute__((constructor)) static void begin_library(void) {
     (void)pthread_atfork(lock_all, unlock_all, after_fork_in_child);
+    /* The process's heap has no caches by slot: calls that look for one take the slow path to the thread's
+     * own. */
+    for (uint32_t slot = 0; slot < HY_THREAD_SLOTS; slot++)
+        hy_smp_process_heap.caches[slot] = &hy_smp_empty_cache;
 }
 
 /* Bytes of addresses for the heap of the process: four times the machine's memory. */

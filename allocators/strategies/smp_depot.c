@@ -263,6 +263,10 @@ hy_smp_magazine *hy_smp_depot_give(
 }
 
 void hy_smp_depot_leave(hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *magazine) {
+    if (magazine->count && !depots_have_room(core)) {
+        give_to_slabs(core, number, magazine->blocks, magazine->count);
+        magazine->count = 0;
+    }
     if (magazine->count == 0) {
         leave_empty(core, number, shard, magazine);
         return;

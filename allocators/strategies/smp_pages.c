@@ -55,19 +55,32 @@ static hy_smp_array place_array(uintptr_t *at, size_t size) {
     return array;
 }
 
-/* Arrays for `blocks` bytes of blocks, the first of them at `at`; returns where they end. */
-static uintptr_t place_arrays(hy_smp_core *core, uintptr_t at, size_t blocks) {
+/* Where the arrays of a heap lie. */
+typedef struct layout {
+    hy_smp_array metadata, pages, classes, slabs, blocks;
+    uintptr_t end;
+} layout;
+
+/* Arrays for `blocks` bytes of blocks, from `at` on. */
+static layout lay_out(uintptr_t at, size_t blocks) {
     size_t pages = blocks >> HY_SMP_PAGE_SHIFT;
-    core->metadata_array = place_array(&at, blocks / METADATA_SHARE);
-    core->page_array = place_array(&at, pages * sizeof(hy_smp_page));
-    core->class_array = place_array(&at, pages);
-    core->slab_array = place_array(&at, blocks / SLAB_SHARE);
+    layout arrays;
+    arrays.metadata = place_array(&at, blocks / METADATA_SHARE);
+    arrays.pages = place_array(&at, pages * sizeof(hy_smp_page));
+    arrays.classes = place_array(&at, pages);
+    arrays.slabs = place_array(&at, blocks / SLAB_SHARE);
     at = (at + HY_OS_HUGE_PAGE - 1) & ~(uintptr_t)(HY_OS_HUGE_PAGE - 1);
-    core->block_array = place_array(&at, blocks);
-    return at;
+    arrays.blocks = place_array(&at, blocks);
+    arrays.end = at;
+    return arrays;
 }
 
-static void set_up(hy_smp_core *core, size_t blocks) {
+static void set_up(hy_smp_core *core, const layout *arrays, size_t blocks) {
+    core->metadata_array = arrays->metadata;
+    core->page_array = arrays->pages;
+    core->class_array = arrays->classes;
+    core->slab_array = arrays->slabs;
+    core->block_array = arrays->blocks;
     core->base = core->block_array.base;
     core->page_limit = (uint32_t)(blocks >> HY_SMP_PAGE_SHIFT);
     core->pages = (hy_smp_page *)core->page_array.base;
@@ -93,23 +106,20 @@ static size_t reservable(size_t most) {
 }
 
 hy_smp_core *hy_smp_core_make(size_t most) {
-    hy_smp_core placed;
+    size_t core_size = round_to_page(sizeof(hy_smp_core));
     for (size_t blocks = reservable(most); blocks >= RESERVED_MIN; blocks /= 2) {
-        size_t core_size = round_to_page(sizeof placed);
-        size_t size = core_size + place_arrays(&placed, 0, blocks) + HY_OS_HUGE_PAGE;
+        size_t size = core_size + lay_out(0, blocks).end + HY_OS_HUGE_PAGE;
         void *reservation = hy_os_reserve(size);
         if (!reservation) continue;
-        if (!hy_os_protect(reservation, core_size, true)) {
-            hy_os_unmap(reservation, size);
-            return NULL;
-        }
         hy_os_refuse_huge(reservation, size);
         hy_smp_core *core = reservation;
-        core->reservation = reservation;
-        core->reservation_size = size;
-        place_arrays(core, (uintptr_t)reservation + core_size, blocks);
-        set_up(core, blocks);
-        if (grow_array(&core->class_array, core->class_array.reserved, HY_SMP_PAGE)) return core;
+        if (hy_os_protect(reservation, core_size, true)) {
+            layout arrays = lay_out((uintptr_t)reservation + core_size, blocks);
+            core->reservation = reservation;
+            core->reservation_size = size;
+            set_up(core, &arrays, blocks);
+            if (grow_array(&core->class_array, core->class_array.reserved, HY_SMP_PAGE)) return core;
+        }
         hy_os_unmap(reservation, size);
     }
     return NULL;

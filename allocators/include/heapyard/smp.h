@@ -100,7 +100,7 @@ typedef struct hy_smp_options {
     size_t huge_min_bytes;
 } hy_smp_options;
 
-/* What a heap has now. It has begun: by its init, or the first call of the process's. */
+/* What a heap has now; or will have, where it has not begun yet. */
 HY_API hy_smp_options hy_smp_get_options(const hy_smp_heap *heap);
 /* Changes that, before other threads use the heap; false: it has not begun and can't, nothing changed. */
 HY_API bool hy_smp_set_options(hy_smp_heap *heap, const hy_smp_options *options);
