@@ -46,19 +46,21 @@ static struct {
 
 /* Fetches the places of a magazine that will be read or written next, which may have left the processor's
  * caches: a miss every eight blocks else, each waited for. */
-static void fetch(const hy_smp_magazine *magazine) {
+static void fetch(const hy_smp_magazine *magazine, uint32_t capacity) {
     const char *at = (const char *)magazine->blocks;
-    size_t size = magazine->capacity * sizeof(void *);
+    size_t size = capacity * sizeof(void *);
     for (size_t offset = 0; offset < size; offset += HY_CACHE_LINE)
         __builtin_prefetch(at + offset, 1);
 }
 
-/* The bin's blocks are those of the magazine from now on. */
-static void load(hy_smp_bin *bin, hy_smp_magazine *magazine) {
-    fetch(magazine);
+/* The bin's blocks are those of the magazine from now on, of which it uses at most so many places. */
+static void load(hy_smp_bin *bin, hy_smp_magazine *magazine, uint32_t capacity) {
+    if (capacity > magazine->capacity) capacity = magazine->capacity;
+    if (capacity < magazine->count) capacity = magazine->count;
+    fetch(magazine, capacity);
     bin->base = magazine->blocks;
     bin->top = magazine->blocks + magazine->count;
-    bin->limit = magazine->blocks + magazine->capacity;
+    bin->limit = magazine->blocks + capacity;
 }
 
 /* The loaded magazine, with its count as it is now; NULL: none. */
@@ -94,18 +96,24 @@ static void end_change(hy_smp_cache *cache) {
     cache->is_changing = false;
 }
 
+/* The places of the bin's magazines as it uses them. */
+static uint32_t capacity_of(const hy_smp_bin *bin) {
+    return (uint32_t)(bin->limit - bin->base);
+}
+
 static void *refill(hy_smp_core *core, hy_smp_cache *cache, uint32_t class_number) {
     hy_smp_bin *bin = &cache->bins[class_number];
     hy_smp_magazine *empty = unload(bin), *spare = bin->spare;
     if (spare && spare->count) {
         bin->spare = empty;
-        load(bin, spare);
+        load(bin, spare, capacity_of(bin));
         return hy_smp_bin_pop(bin);
     }
     look_at_time(core, cache);
-    hy_smp_magazine *magazine = hy_smp_depot_take(core, class_number, cache->shard, empty);
+    uint32_t wanted = hy_smp_next_capacity(core, class_number, capacity_of(bin));
+    hy_smp_magazine *magazine = hy_smp_depot_take(core, class_number, cache->shard, empty, wanted);
     if (!magazine) return NULL;
-    load(bin, magazine);
+    load(bin, magazine, wanted);
     return hy_smp_bin_pop(bin);
 }
 
@@ -117,29 +125,37 @@ void *hy_smp_cache_refill(hy_smp_core *core, hy_smp_cache *cache, uint32_t class
 }
 
 /* An empty magazine to put blocks into, for the full one and the spare that are there; NULL: no memory. */
-static hy_smp_magazine *make_room(hy_smp_core *core, hy_smp_bin *bin, uint32_t class_number, uint32_t shard) {
+static hy_smp_magazine *make_room(
+    hy_smp_core *core, hy_smp_cache *cache, uint32_t class_number, uint32_t wanted) {
+    hy_smp_bin *bin = &cache->bins[class_number];
     hy_smp_magazine *full = unload(bin), *spare = bin->spare;
-    if (!full) return hy_smp_depot_take_empty(core, class_number, shard);
-    bin->spare = full;
-    if (!spare) return hy_smp_depot_take_empty(core, class_number, shard);
-    return spare->count ? hy_smp_depot_give(core, class_number, shard, spare) : spare;
+    if (full) bin->spare = full;
+    if (!full || !spare) return hy_smp_depot_take_empty(core, class_number, cache->shard, wanted);
+    return hy_smp_depot_give(core, class_number, cache->shard, spare, wanted);
 }
 
 static void flush(hy_smp_core *core, hy_smp_cache *cache, uint32_t class_number, void *block) {
     hy_smp_bin *bin = &cache->bins[class_number];
+    hy_smp_magazine *full = unload(bin), *spare = bin->spare;
+    if (full && spare && spare->count == 0) {
+        bin->spare = full;
+        load(bin, spare, capacity_of(bin));
+        (void)hy_smp_bin_push(bin, block);
+        return;
+    }
     look_at_time(core, cache);
-    hy_smp_magazine *magazine = make_room(core, bin, class_number, cache->shard);
-    if (magazine) {
-        load(bin, magazine);
-    } else if (hy_smp_loaded(bin)) {
+    uint32_t wanted = hy_smp_next_capacity(core, class_number, capacity_of(bin));
+    hy_smp_magazine *empty = make_room(core, cache, class_number, wanted);
+    if (!empty && full) {
         /* No memory for a second magazine: the one that is there makes room. */
         bin->spare = NULL;
-        magazine = hy_smp_loaded(bin);
-        load(bin, hy_smp_depot_give(core, class_number, cache->shard, magazine));
-    } else {
+        empty = hy_smp_depot_give(core, class_number, cache->shard, full, wanted);
+    }
+    if (!empty) {
         hy_smp_depot_give_one(core, class_number, block);
         return;
     }
+    load(bin, empty, wanted);
     (void)hy_smp_bin_push(bin, block);
 }
 

@@ -105,10 +105,9 @@ typedef struct hy_smp_class_state {
 /* Where threads leave the magazines of a class that they have too many of. */
 typedef struct hy_smp_depot {
     hy_smp_magazine *full;  /* with at least one block each, newest first */
-    hy_smp_magazine *empty; /* of the present capacity */
+    hy_smp_magazine *empty; /* of any capacity */
     size_t full_blocks;     /* in all of the full ones */
     size_t full_low;        /* the fewest that were there since the last tick (smp_decay.c) */
-    uint32_t capacity;      /* of magazines that are made now; 0: none yet */
 } hy_smp_depot;
 
 /* Depots of all classes for some of the threads: so a thread gets back what it gave, whose blocks its

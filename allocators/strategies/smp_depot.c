@@ -13,8 +13,9 @@
  * order of their frees. Depots are emptied where memory would be lost by them: before the heap grows
  * (hy_smp_should_reclaim), where more is free than live, and as time passes (smp_decay.c).
  *
- * Magazines begin small, and grow with trips up to 16 KiB of blocks, then with a sixteenth of the class up to
- * HY_SMP_MAGAZINE_BYTES.
+ * A thread's magazines begin small, and grow with its trips up to 16 KiB of blocks, then with a sixteenth of
+ * the class up to HY_SMP_MAGAZINE_BYTES; from a larger one in a depot it gets a part. So a thread that
+ * allocates a few blocks of many classes does not hold many of each.
  *
  * Cost: O(1) a trip; where the depots are empty or full, a few instructions a block besides.
  * Source: Bonwick and Adams, "Magazines and Vmem" (USENIX 2001).
@@ -23,11 +24,15 @@
 #include "allocators/strategies/smp_pages.h"
 #include "allocators/strategies/smp_slab.h"
 
+#include <string.h>
+
 /* What a class's magazines may hold, however few blocks it has; those of small blocks more, since programs
  * allocate and free them by the dozen. */
 #define CAPACITY_BYTES ((size_t)8 << 10)
 #define CAPACITY_BYTES_SMALL ((size_t)16 << 10)
 #define SMALL_MAX 512
+/* And to begin with. */
+#define FIRST_BYTES ((size_t)2 << 10)
 #define CAPACITY_FIRST 6
 /* What all depots may hold: so much, and a share of what is used. */
 #define LIMIT_BYTES ((size_t)2 << 20)
@@ -65,15 +70,14 @@ static uint32_t capacity_allowed(const hy_smp_class_state *state) {
     return allowed > most ? most : allowed;
 }
 
-/* Called on every trip: magazines that are made from now on have twice the places (with their heads a power
- * of two of bytes), as far as the class may; empty ones that are there go. */
-static void grow_capacity(hy_smp_core *core, hy_smp_depot *depot, const hy_smp_class_state *state) {
-    uint32_t wanted = depot->capacity ? depot->capacity * 2 + 2 : CAPACITY_FIRST;
-    uint32_t allowed = capacity_allowed(state);
-    if (wanted > allowed) wanted = allowed;
-    if (HY_LIKELY(wanted <= depot->capacity)) return;
-    depot->capacity = wanted;
-    free_empty(core, depot);
+uint32_t hy_smp_next_capacity(const hy_smp_core *core, uint32_t number, uint32_t capacity) {
+    const hy_smp_class_state *state = &core->classes[number];
+    uint32_t allowed = capacity_allowed(state), wanted = capacity * 2 + 2;
+    if (capacity == 0) {
+        wanted = capacity_for(FIRST_BYTES, state->block_size);
+        if (wanted > CAPACITY_FIRST) wanted = CAPACITY_FIRST;
+    }
+    return wanted > allowed ? allowed : wanted;
 }
 
 static void push_full(
@@ -85,66 +89,93 @@ static void push_full(
     hy_smp_add(&core->depot_bytes, (size_t)magazine->count * state->block_size);
 }
 
+/* So many blocks less are in the depot. */
+static void count_out(hy_smp_core *core, hy_smp_depot *depot, hy_smp_class_state *state, uint32_t count) {
+    depot->full_blocks -= count;
+    if (depot->full_low > depot->full_blocks) depot->full_low = depot->full_blocks;
+    hy_smp_add(&state->depot_blocks, 0 - (size_t)count);
+    hy_smp_add(&core->depot_bytes, 0 - (size_t)count * state->block_size);
+}
+
 /* NULL: there is none. */
 static hy_smp_magazine *pop_full(hy_smp_core *core, hy_smp_depot *depot, hy_smp_class_state *state) {
     hy_smp_magazine *magazine = depot->full;
     if (!magazine) return NULL;
     __atomic_store_n(&depot->full, magazine->next, __ATOMIC_RELAXED);
-    depot->full_blocks -= magazine->count;
-    if (depot->full_low > depot->full_blocks) depot->full_low = depot->full_blocks;
-    hy_smp_add(&state->depot_blocks, 0 - (size_t)magazine->count);
-    hy_smp_add(&core->depot_bytes, 0 - (size_t)magazine->count * state->block_size);
+    count_out(core, depot, state, magazine->count);
     return magazine;
 }
 
-/* Keeps an empty one for the next thread that wants it, unless it is smaller than they are made now. */
-static void push_empty(hy_smp_core *core, hy_smp_depot *depot, hy_smp_magazine *magazine) {
+/* Keeps an empty one for the next thread that wants it. */
+static void push_empty(hy_smp_depot *depot, hy_smp_magazine *magazine) {
     magazine->count = 0;
-    if (magazine->capacity < depot->capacity) {
-        free_magazine(core, magazine);
-        return;
-    }
     magazine->next = depot->empty;
     depot->empty = magazine;
 }
 
-static hy_smp_magazine *pop_empty(hy_smp_core *core, hy_smp_depot *depot) {
+/* An empty one of at least `capacity` places; NULL: no memory. */
+static hy_smp_magazine *pop_empty(hy_smp_core *core, hy_smp_depot *depot, uint32_t capacity) {
     hy_smp_magazine *magazine = depot->empty;
     if (magazine) {
         depot->empty = magazine->next;
-        return magazine;
+        if (magazine->capacity >= capacity) return magazine;
+        free_magazine(core, magazine);
     }
-    magazine = hy_smp_metadata_take(core, magazine_size(depot->capacity));
-    if (magazine) magazine->capacity = depot->capacity;
+    magazine = hy_smp_metadata_take(core, magazine_size(capacity));
+    if (magazine) magazine->capacity = capacity;
     return magazine;
+}
+
+/* The caller's empty one, or one that has as many places as it wants; the caller's, if there is no memory. */
+static hy_smp_magazine *exchange_small(
+    hy_smp_core *core, hy_smp_depot *depot, hy_smp_magazine *empty, uint32_t wanted) {
+    if (empty && empty->capacity >= wanted) return empty;
+    hy_smp_magazine *magazine = pop_empty(core, depot, wanted);
+    return magazine ? magazine : empty;
 }
 
 /* ---- taking ---- */
 
-/* From the shard's own depot, for an empty one (or NULL). */
-static hy_smp_magazine *take_own(hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty) {
+/* Part of a full magazine that holds more than the caller should have at once, in an empty one. NULL: no
+ * memory. */
+static hy_smp_magazine *take_part(hy_smp_core *core, hy_smp_depot *depot, hy_smp_class_state *state,
+    hy_smp_magazine *empty, uint32_t wanted) {
+    hy_smp_magazine *full = depot->full, *part = exchange_small(core, depot, empty, wanted);
+    if (!part) return NULL;
+    uint32_t count = part->capacity < wanted ? part->capacity : wanted;
+    full->count -= count;
+    memcpy(part->blocks, full->blocks + full->count, count * sizeof(void *));
+    part->count = count;
+    count_out(core, depot, state, count);
+    return part;
+}
+
+/* From one shard's depot, for an empty one (or NULL) that stays there: where threads give they would have to
+ * make new ones otherwise, one for each that is taken from them. NULL: nothing is there, and `empty` is kept.
+ */
+static hy_smp_magazine *take_from(
+    hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty, uint32_t wanted) {
     hy_smp_depot *depot = &core->shards[shard].depots[number];
+    hy_smp_class_state *state = &core->classes[number];
+    hy_smp_magazine *magazine = NULL;
     hy_lock_take(&core->shards[shard].lock);
-    grow_capacity(core, depot, &core->classes[number]);
-    hy_smp_magazine *magazine = pop_full(core, depot, &core->classes[number]);
-    if (magazine && empty) push_empty(core, depot, empty);
+    if (depot->full && depot->full->count > 2 * wanted)
+        magazine = take_part(core, depot, state, empty, wanted);
+    if (!magazine) magazine = pop_full(core, depot, state);
+    if (magazine && empty && magazine != empty) push_empty(depot, empty);
     hy_lock_release(&core->shards[shard].lock);
     return magazine;
 }
 
-/* From another shard's, where any has some. The empty one stays there: it is where threads that give have to
- * make new ones otherwise, one for each that is taken from them. */
-static hy_smp_magazine *take_others(
-    hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty) {
+/* From another shard's, where any has some. */
+static hy_smp_magazine *take_from_others(
+    hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty, uint32_t wanted) {
     uint32_t used = hy_smp_shards_used(core);
     hy_smp_magazine *magazine = NULL;
     for (uint32_t i = 1; i < used && !magazine && hy_smp_load(&core->classes[number].depot_blocks); i++) {
-        hy_smp_shard *other = &core->shards[(shard + i) % used];
-        if (!__atomic_load_n(&other->depots[number].full, __ATOMIC_RELAXED)) continue;
-        hy_lock_take(&other->lock);
-        magazine = pop_full(core, &other->depots[number], &core->classes[number]);
-        if (magazine && empty) push_empty(core, &other->depots[number], empty);
-        hy_lock_release(&other->lock);
+        uint32_t other = (shard + i) % used;
+        if (__atomic_load_n(&core->shards[other].depots[number].full, __ATOMIC_RELAXED))
+            magazine = take_from(core, number, other, empty, wanted);
     }
     return magazine;
 }
@@ -152,27 +183,15 @@ static hy_smp_magazine *take_others(
 /* An empty one goes back to the shard's depot. */
 static void leave_empty(hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty) {
     hy_lock_take(&core->shards[shard].lock);
-    push_empty(core, &core->shards[shard].depots[number], empty);
+    push_empty(&core->shards[shard].depots[number], empty);
     hy_lock_release(&core->shards[shard].lock);
-}
-
-/* An empty one of the present capacity where the caller's is smaller (or NULL), else that one; the same, if
- * there is no memory. The caller keeps its own too, since there may be no blocks to be had. */
-static hy_smp_magazine *exchange_small(
-    hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty) {
-    hy_smp_depot *depot = &core->shards[shard].depots[number];
-    hy_lock_take(&core->shards[shard].lock);
-    hy_smp_magazine *magazine = empty;
-    if (!empty || empty->capacity < depot->capacity) magazine = pop_empty(core, depot);
-    hy_lock_release(&core->shards[shard].lock);
-    return magazine ? magazine : empty;
 }
 
 /* Fills an empty one from the slabs as far as they have blocks; false: they have none. */
-static bool fill(hy_smp_core *core, uint32_t number, hy_smp_magazine *magazine, bool only_dirty) {
+static bool fill(
+    hy_smp_core *core, uint32_t number, hy_smp_magazine *magazine, uint32_t wanted, bool only_dirty) {
     hy_smp_class_state *state = &core->classes[number];
-    uint32_t allowed = capacity_allowed(state);
-    uint32_t wanted = magazine->capacity < allowed ? magazine->capacity : allowed;
+    if (wanted > magazine->capacity) wanted = magazine->capacity;
     hy_lock_take(&state->lock);
     magazine->count = hy_smp_slabs_take(core, number, magazine->blocks, wanted, only_dirty);
     hy_lock_release(&state->lock);
@@ -180,33 +199,38 @@ static bool fill(hy_smp_core *core, uint32_t number, hy_smp_magazine *magazine, 
 }
 
 /* The same, emptying all depots first where the heap would have to grow otherwise, or can't. */
-static bool fill_or_reclaim(hy_smp_core *core, uint32_t number, hy_smp_magazine *magazine) {
+static bool fill_or_reclaim(hy_smp_core *core, uint32_t number, hy_smp_magazine *magazine, uint32_t wanted) {
     bool reclaims = hy_smp_should_reclaim(core);
-    if (fill(core, number, magazine, reclaims)) return true;
+    if (fill(core, number, magazine, wanted, reclaims)) return true;
     if (!reclaims && hy_smp_load(&core->depot_bytes) == 0) return false;
     hy_smp_depots_drain(core);
-    return fill(core, number, magazine, false);
+    return fill(core, number, magazine, wanted, false);
 }
 
-hy_smp_magazine *hy_smp_depot_take(
-    hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty) {
-    hy_smp_magazine *magazine = take_own(core, number, shard, empty);
-    if (magazine) return magazine;
-    magazine = take_others(core, number, shard, empty);
-    if (magazine) return magazine;
-    magazine = exchange_small(core, number, shard, empty);
+/* From the slabs. */
+static hy_smp_magazine *take_new(
+    hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty, uint32_t wanted) {
+    hy_lock_take(&core->shards[shard].lock);
+    hy_smp_magazine *magazine = exchange_small(core, &core->shards[shard].depots[number], empty, wanted);
+    hy_lock_release(&core->shards[shard].lock);
     if (!magazine) return NULL;
-    bool is_filled = fill_or_reclaim(core, number, magazine);
+    bool is_filled = fill_or_reclaim(core, number, magazine, wanted);
     hy_smp_magazine *unwanted = is_filled ? empty : magazine;
     if (unwanted && magazine != empty) leave_empty(core, number, shard, unwanted);
     return is_filled ? magazine : NULL;
 }
 
-hy_smp_magazine *hy_smp_depot_take_empty(hy_smp_core *core, uint32_t number, uint32_t shard) {
-    hy_smp_depot *depot = &core->shards[shard].depots[number];
+hy_smp_magazine *hy_smp_depot_take(
+    hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty, uint32_t wanted) {
+    hy_smp_magazine *magazine = take_from(core, number, shard, empty, wanted);
+    if (!magazine) magazine = take_from_others(core, number, shard, empty, wanted);
+    return magazine ? magazine : take_new(core, number, shard, empty, wanted);
+}
+
+hy_smp_magazine *hy_smp_depot_take_empty(
+    hy_smp_core *core, uint32_t number, uint32_t shard, uint32_t wanted) {
     hy_lock_take(&core->shards[shard].lock);
-    grow_capacity(core, depot, &core->classes[number]);
-    hy_smp_magazine *magazine = pop_empty(core, depot);
+    hy_smp_magazine *magazine = pop_empty(core, &core->shards[shard].depots[number], wanted);
     hy_lock_release(&core->shards[shard].lock);
     return magazine;
 }
@@ -243,23 +267,19 @@ static void give_to_slabs(hy_smp_core *core, uint32_t number, void *const *block
 }
 
 hy_smp_magazine *hy_smp_depot_give(
-    hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *full) {
-    hy_smp_class_state *state = &core->classes[number];
+    hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *full, uint32_t wanted) {
     hy_smp_depot *depot = &core->shards[shard].depots[number];
     hy_smp_magazine *empty = NULL;
     if (depots_have_room(core)) {
         hy_lock_take(&core->shards[shard].lock);
-        grow_capacity(core, depot, state);
-        empty = pop_empty(core, depot);
-        if (empty) push_full(core, depot, state, full);
+        empty = pop_empty(core, depot, wanted);
+        if (empty) push_full(core, depot, &core->classes[number], full);
         hy_lock_release(&core->shards[shard].lock);
     }
-    if (!empty) {
-        give_to_slabs(core, number, full->blocks, full->count);
-        full->count = 0;
-        empty = full;
-    }
-    return empty;
+    if (empty) return empty;
+    give_to_slabs(core, number, full->blocks, full->count);
+    full->count = 0;
+    return full;
 }
 
 void hy_smp_depot_leave(hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *magazine) {
@@ -300,19 +320,12 @@ void hy_smp_depot_drain(hy_smp_core *core, uint32_t number, uint32_t shard, size
     }
 }
 
-/* The next magazines are small again. A depot that has a capacity keeps one: those who wait for its lock
- * count on that. */
-static void begin_small(hy_smp_core *core, hy_smp_depot *depot) {
-    free_empty(core, depot);
-    if (depot->capacity > CAPACITY_FIRST) depot->capacity = CAPACITY_FIRST;
-}
-
 static void drain_class(hy_smp_core *core, uint32_t number) {
     uint32_t used = hy_smp_shards_used(core);
     for (uint32_t shard = 0; shard < used; shard++) {
         hy_smp_depot_drain(core, number, shard, 0);
         hy_lock_take(&core->shards[shard].lock);
-        begin_small(core, &core->shards[shard].depots[number]);
+        free_empty(core, &core->shards[shard].depots[number]);
         hy_lock_release(&core->shards[shard].lock);
     }
     hy_smp_class_state *state = &core->classes[number];
@@ -357,7 +370,7 @@ static bool depot_holds(const hy_smp_core *core, uint32_t number, const hy_smp_d
         blocks += magazine->count;
     }
     for (const hy_smp_magazine *magazine = depot->empty; magazine; magazine = magazine->next) {
-        if (magazine->count != 0 || magazine->capacity < depot->capacity) return false;
+        if (magazine->count != 0) return false;
     }
     return blocks == depot->full_blocks;
 }

@@ -4,16 +4,21 @@
 
 #include "allocators/strategies/smp_core.h"
 
-/* A magazine that holds blocks, for one that is empty (or NULL); from the shard's depot, another's, or filled
- * from the slabs. NULL: refused, and `empty` is kept. */
+/* How many places a thread's next magazines should have that had so many until now; 0: it had none. */
+uint32_t hy_smp_next_capacity(const hy_smp_core *core, uint32_t number, uint32_t capacity);
+
+/* A magazine that holds blocks, at most twice as many as wanted, for one that is empty (or NULL); from the
+ * shard's depot, another's, or filled from the slabs. NULL: refused, and `empty` is kept. */
 hy_smp_magazine *hy_smp_depot_take(
-    hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty);
-/* An empty magazine for one that holds blocks. Never NULL. */
-hy_smp_magazine *hy_smp_depot_give(hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *full);
+    hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty, uint32_t wanted);
+/* An empty magazine of as many places as wanted, for one that holds blocks. Never NULL; smaller, where memory
+ * is short. */
+hy_smp_magazine *hy_smp_depot_give(
+    hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *full, uint32_t wanted);
 /* Leaves a magazine there, full or empty; for threads that end. */
 void hy_smp_depot_leave(hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *magazine);
 /* An empty magazine; NULL: refused. */
-hy_smp_magazine *hy_smp_depot_take_empty(hy_smp_core *core, uint32_t number, uint32_t shard);
+hy_smp_magazine *hy_smp_depot_take_empty(hy_smp_core *core, uint32_t number, uint32_t shard, uint32_t wanted);
 /* One block past the magazines; for threads that have no cache. NULL: refused. */
 void *hy_smp_depot_take_one(hy_smp_core *core, uint32_t number);
 void hy_smp_depot_give_one(hy_smp_core *core, uint32_t number, void *block);
