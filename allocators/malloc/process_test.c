@@ -211,7 +211,7 @@ static int use_after_fork(void) {
 
 static void children_of_a_process_with_threads_allocate(void **state) {
     (void)state;
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 60; i++) {
         before_fork = malloc(100 + (size_t)i * 50);
         assert_int_equal(in_child(use_after_fork), 0);
         free(before_fork);
