@@ -5,8 +5,8 @@
  * never typed. A peer is one line of the table in peers/peers.c.
  *
  * The rows that the registry gives out are copies: a row that stands on a default child shows the
- * traits that it has over that child, a composition those of its whole stack, and a peer that is not
- * installed says so. The constants in the allocators' files stay what their authors wrote.
+ * traits that it has over that child, a composition those of its whole stack, and a library's that is not
+ * there says so. The constants in the allocators' files stay what their authors wrote.
  */
 #include "allocators/registry.h"
 #include "allocators/peers/peers.h"
@@ -152,6 +152,7 @@ static void stand_on(hy_row *top, const hy_row *below) {
 /* A row over its default child, and that over its own, down to one that needs none. */
 static hy_row over_default_child(const hy_row *row) {
     hy_row result = *row;
+    if (!result.missing) result.missing = hy_peer_missing(row);
     const hy_row *child = row->default_child ? own_row(row->default_child) : NULL;
     if (child) {
         hy_row below = over_default_child(child);

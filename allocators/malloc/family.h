@@ -1,8 +1,11 @@
-/* family.h: the functions of the family that the C library's headers do not declare, or not everywhere. */
+/* family.h: the functions of the library that the C library's headers do not declare, or not everywhere. */
 #ifndef HEAPYARD_MALLOC_FAMILY_H
 #define HEAPYARD_MALLOC_FAMILY_H
 
 #include <stddef.h>
+
+/* The library's version, as "0.1.0": for those who load it and want to say what they measured. */
+const char *heapyard_malloc_version(void);
 
 /* C23. */
 void free_sized(void *ptr, size_t size);

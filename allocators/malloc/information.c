@@ -1,5 +1,6 @@
 /* information.c: what glibc's other functions about malloc mean here: sizes, figures, settings. */
 #include "allocators/core/os.h"
+#include "allocators/malloc/family.h"
 #include "allocators/malloc/heap.h"
 #include <heapyard/smp_stats.h>
 
@@ -8,6 +9,10 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <unistd.h>
+
+HY_MALLOC_API const char *heapyard_malloc_version(void) {
+    return HY_VERSION;
+}
 
 HY_MALLOC_API size_t malloc_usable_size(void *ptr) {
     return ptr ? hy_smp_usable_size(&hy_smp_process_heap, ptr) : 0;

@@ -12,7 +12,7 @@ SHARED, STATIC = BUILD / "allocators" / "libheapyard-malloc.so", BUILD / "alloca
 
 C_FAMILY = set(
     "malloc free calloc realloc reallocarray aligned_alloc posix_memalign memalign valloc pvalloc "
-    "free_sized free_aligned_sized cfree malloc_usable_size malloc_trim malloc_info malloc_stats mallinfo mallinfo2 mallopt "
+    "free_sized free_aligned_sized cfree malloc_usable_size malloc_trim malloc_info malloc_stats mallinfo mallinfo2 mallopt heapyard_malloc_version "
     "__libc_malloc __libc_calloc __libc_realloc __libc_free __libc_memalign __libc_valloc __libc_pvalloc __posix_memalign".split()
 )
 ALIGNED, NOTHROW = "St11align_val_t", "RKSt9nothrow_t"

@@ -294,6 +294,7 @@ bool hy_malloc_library_fill(
 typedef int mallctl_function(const char *name, void *old, size_t *old_size, void *new_value, size_t new_size);
 typedef int mi_version_function(void);
 typedef const char *tc_version_function(int *major, int *minor, const char **patch);
+typedef const char *heapyard_version_function(void);
 
 static void tell_jemalloc(void *address, char *out, size_t capacity) {
     mallctl_function *mallctl;
@@ -321,10 +322,21 @@ static void tell_tcmalloc(void *address, char *out, size_t capacity) {
     snprintf(out, capacity, "%d.%d%s", major, minor, patch ? patch : "");
 }
 
+static void tell_heapyard(void *address, char *out, size_t capacity) {
+    heapyard_version_function *version;
+    memcpy(&version, &address, sizeof version);
+    snprintf(out, capacity, "%s", version());
+}
+
 static const struct {
     const char *symbol;
     void (*tell)(void *address, char *out, size_t capacity);
-} versions[] = {{"mallctl", tell_jemalloc}, {"mi_version", tell_mimalloc}, {"tc_version", tell_tcmalloc}};
+} versions[] = {
+    {"mallctl", tell_jemalloc},
+    {"mi_version", tell_mimalloc},
+    {"tc_version", tell_tcmalloc},
+    {"heapyard_malloc_version", tell_heapyard},
+};
 
 bool hy_malloc_library_version(finding *find, void *context, char *out, size_t capacity) {
     for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {

@@ -1,13 +1,19 @@
-/* peers.c: jemalloc, mimalloc and gperftools' tcmalloc in one process with the C library's malloc.
+/* peers.c: jemalloc, mimalloc, gperftools' tcmalloc and libheapyard-malloc in one process with the C
+ * library's malloc.
  *
- * For: comparison. Not for: programs, which link or preload a peer.
+ * For: comparison. Not for: programs, which link or preload such a library.
  * Algorithm: dlopen with RTLD_LOCAL, so that nobody else's malloc becomes theirs, and RTLD_DEEPBIND, so
- *   that their own calls of malloc stay their own. library.c calls them.
- * Thread-safe: yes. Overhead: the peer's own.
+ *   that their own calls of malloc stay their own. library.c calls them. A peer is the system's;
+ *   libheapyard-malloc is the one of this build, found by where the rows' own code lies, since two builds may
+ *   be side by side in a process.
+ * Thread-safe: yes. Overhead: the library's own.
  */
 #include "allocators/peers/peers.h"
 #include "allocators/peers/library.h"
 #include <dlfcn.h>
+#include <heapyard/smp.h>
+#include <limits.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +25,11 @@
 #endif
 #endif
 
-/* A peer's library. */
+/* A malloc library. */
 typedef struct peer {
     const char *soname;
     const char *missing; /* what to say where soname isn't found */
+    bool is_ours;        /* this build's own, which lies where this build does */
     bool needs_static_tls;
 
     /* Filled when the library is loaded. */
@@ -47,8 +54,13 @@ static peer tcmalloc = {
     .soname = "libtcmalloc_minimal.so.4",
     .missing = "install libtcmalloc-minimal4",
 };
+static peer ours = {
+    .soname = "libheapyard-malloc.so",
+    .missing = "the target heapyard_malloc, whose library lies beside the program or in ../allocators of it",
+    .is_ours = true,
+};
 
-/* A row: a peer's library by one set of its functions. */
+/* A row: a library by one set of its functions. */
 typedef struct form {
     const char *name;
     const char *summary;
@@ -56,9 +68,14 @@ typedef struct form {
     const hy_malloc_interface *interface;
 } form;
 
+/* Ours are in the table of rows.def, as constants below. */
+enum { OURS, OURS_SIZED, FIRST_PEER };
+
 /* clang-format off */
 static const form forms[] = {
-    {"jemalloc", "jemalloc through malloc and free", &jemalloc, &hy_plain_interface},
+    [OURS] = {.library = &ours, .interface = &hy_plain_interface},
+    [OURS_SIZED] = {.library = &ours, .interface = &hy_c23_interface},
+    [FIRST_PEER] = {"jemalloc", "jemalloc through malloc and free", &jemalloc, &hy_plain_interface},
     {"jemalloc_sized", "jemalloc through mallocx and sdallocx", &jemalloc, &hy_jemalloc_interface},
     {"mimalloc", "mimalloc through malloc and free", &mimalloc, &hy_plain_interface},
     {"mimalloc_sized", "mimalloc through malloc and mi_free_size", &mimalloc, &hy_mimalloc_interface},
@@ -68,16 +85,36 @@ static const form forms[] = {
 /* clang-format on */
 
 #define FORM_COUNT (sizeof forms / sizeof forms[0])
-_Static_assert(FORM_COUNT <= HY_PEER_MAX, "the registry has no room for so many rows of peers");
+_Static_assert(FORM_COUNT - FIRST_PEER <= HY_PEER_MAX, "the registry has no room for so many rows of peers");
 
 static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
 
-/* The form of a row; NULL for rows that are no peer's. */
+/* The form of a row; NULL for rows of no library. */
 static const form *form_of(const hy_row *row) {
     for (size_t i = 0; i < FORM_COUNT; i++) {
         if (row->data == &forms[i]) return &forms[i];
     }
     return NULL;
+}
+
+/* The file that this code lies in, a program or a plugin; false: it is not known. */
+static bool own_file(char path[PATH_MAX]) {
+    Dl_info info;
+    struct link_map *map = NULL;
+    if (!dladdr1(&loading, &info, (void **)&map, RTLD_DL_LINKMAP) || !map) return false;
+    return realpath(map->l_name[0] ? map->l_name : "/proc/self/exe", path) != NULL;
+}
+
+/* Where this build keeps its own library. */
+static bool find_ours(const char *soname, char path[PATH_MAX]) {
+    static const char *const folders[] = {"", "../allocators/"};
+    if (!own_file(path)) return false;
+    size_t room = (size_t)(strrchr(path, '/') + 1 - path);
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        int length = snprintf(path + room, PATH_MAX - room, "%s%s", folders[i], soname);
+        if (length >= 0 && (size_t)length < PATH_MAX - room && access(path, R_OK) == 0) return true;
+    }
+    return false;
 }
 
 /* The system's folders for libraries hold a file of that name. */
@@ -101,6 +138,11 @@ static bool is_installed(const char *soname) {
     free(folders);
     dlclose(self);
     return found;
+}
+
+static bool is_found(const peer *p) {
+    char path[PATH_MAX];
+    return p->is_ours ? find_ours(p->soname, path) : is_installed(p->soname);
 }
 
 static bool has_room_for_tls(void) {
@@ -132,7 +174,7 @@ const char *hy_peer_missing(const hy_row *row) {
     if (HY_ASAN) return "a build without AddressSanitizer";
     if (HY_TSAN) return "a build without ThreadSanitizer";
     if (on_memcheck()) return "a run outside of Valgrind's memcheck, which replaces its malloc";
-    if (!is_installed(f->library->soname)) return f->library->missing;
+    if (!is_found(f->library)) return f->library->missing;
     if (f->library->needs_static_tls && !has_room_for_tls())
         return "GLIBC_TUNABLES=" ROOM_FOR_TLS " in its environment";
     return NULL;
@@ -152,8 +194,10 @@ static bool read_all_symbols(peer *p, void *handle) {
 }
 
 static bool load_locked(peer *p) {
+    char path[PATH_MAX];
     if (p->loaded) return true;
-    void *handle = dlopen(p->soname, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+    if (p->is_ours && !find_ours(p->soname, path)) return false;
+    void *handle = dlopen(p->is_ours ? path : p->soname, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
     if (!handle) return false;
     if (!read_all_symbols(p, handle) ||
         !hy_malloc_library_version(find_symbol, handle, p->version, sizeof p->version)) {
@@ -210,19 +254,44 @@ static void destroy(const hy_row *row, void *instance) {
     (void)row, (void)instance;
 }
 
+#define TRAITS (HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE)
+
 size_t hy_peer_rows(hy_row rows[HY_PEER_MAX]) {
-    for (size_t i = 0; i < FORM_COUNT; i++) {
-        rows[i] = (hy_row){
+    for (size_t i = FIRST_PEER; i < FORM_COUNT; i++) {
+        hy_row *row = &rows[i - FIRST_PEER];
+        *row = (hy_row){
             .name = forms[i].name,
             .group = HY_GROUP_PEER,
             .summary = forms[i].summary,
-            .traits = HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE | HY_TRAIT_PEER,
+            .traits = TRAITS | HY_TRAIT_PEER,
             .greatest_align = {63},
             .make = make,
             .destroy = destroy,
             .data = &forms[i],
         };
-        rows[i].missing = hy_peer_missing(&rows[i]);
+        row->missing = hy_peer_missing(row);
     }
-    return FORM_COUNT;
+    return FORM_COUNT - FIRST_PEER;
 }
+
+const hy_row hy_malloc_row = {
+    .name = "malloc",
+    .group = HY_GROUP_STRATEGY,
+    .summary = "smp as a program's malloc, through malloc and free",
+    .traits = TRAITS,
+    .greatest_align = {HY_SMP_ALIGN_LOG2_MAX},
+    .make = make,
+    .destroy = destroy,
+    .data = &forms[OURS],
+};
+
+const hy_row hy_malloc_sized_row = {
+    .name = "malloc_sized",
+    .group = HY_GROUP_STRATEGY,
+    .summary = "smp as a program's malloc, through malloc and free_sized",
+    .traits = TRAITS,
+    .greatest_align = {HY_SMP_ALIGN_LOG2_MAX},
+    .make = make,
+    .destroy = destroy,
+    .data = &forms[OURS_SIZED],
+};

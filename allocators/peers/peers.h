@@ -1,8 +1,8 @@
-/* peers.h: other people's allocators as rows of ours.
+/* peers.h: malloc libraries as rows of ours: other people's, and libheapyard-malloc.
  *
- * Each peer is loaded into the process at its first use, beside the C library's malloc and without
- * taking its place, and appears twice: through malloc and free as a program would call them, and
- * (`…_sized`) through the best functions that it has for callers who know a block's size.
+ * Each is loaded into the process at its first use, beside the C library's malloc and without taking its
+ * place, and appears twice: through malloc and free as a program would call them, and (`…_sized`) through
+ * the best functions that it has for callers who know a block's size.
  */
 #ifndef HEAPYARD_PEERS_H
 #define HEAPYARD_PEERS_H
@@ -15,18 +15,18 @@
  * build or under Valgrind; false: the program could not be run again, and such peers stay missing. */
 bool hy_peers_reexec(char **argv);
 
-/* Why the row of a peer can't be made here, as a phrase to follow "not in this build: "; NULL where it
- * can. Looks for the library, loads nothing. For rows that are no peer's: NULL. */
+/* Why the row of a library can't be made here, as a phrase to follow "not in this build: "; NULL where it
+ * can. Looks for the library, loads nothing. For rows of no library: NULL. */
 const char *hy_peer_missing(const hy_row *row);
 
-/* The version that the peer's own library tells, e.g. "5.3.0"; loads it. NULL: no peer, or missing. The
+/* The version that the row's library tells, e.g. "5.3.0"; loads it. NULL: no library, or missing. The
  * string lives as long as the process. Thread-safe. */
 const char *hy_peer_version(const hy_row *row);
 
 /* The file that the row's allocation function lies in, for tests; loads it. NULL as above. */
 const char *hy_peer_library(const hy_row *row);
 
-/* There are no more rows of peers than this. */
+/* There are no more rows of peers than this. The rows of libheapyard-malloc are in rows.def. */
 #define HY_PEER_MAX 32
 
 /* Writes the peers' rows in the order of the table, each with what it is missing; how many there are. */

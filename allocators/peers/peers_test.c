@@ -1,7 +1,8 @@
-/* peers_test.c: peers come from their own libraries, and do not replace the C library's malloc. */
+/* peers_test.c: malloc libraries come from their own files, and do not replace the C library's malloc. */
 #include "allocators/peers/peers.h"
 #include "allocators/registry.h"
 #include <dlfcn.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,18 +10,25 @@
 
 #include <cmocka.h>
 
-static void each_peer(void (*check)(const hy_row *row)) {
-    size_t count, peers = 0;
+static bool is_librarys(const hy_row *row) {
+    return hy_peer_missing(row) || hy_peer_version(row);
+}
+
+static void each_library(void (*check)(const hy_row *row)) {
+    size_t count, found = 0;
     const hy_row *const *rows = hy_registry_rows(&count);
     for (size_t i = 0; i < count; i++) {
-        if (!(rows[i]->traits & HY_TRAIT_PEER)) continue;
-        peers++;
+        if (!is_librarys(rows[i])) {
+            assert_false(rows[i]->traits & HY_TRAIT_PEER);
+            continue;
+        }
+        found++;
         if (rows[i]->missing)
             print_message("%s: not in this build: %s\n", rows[i]->name, rows[i]->missing);
         else
             check(rows[i]);
     }
-    assert_int_equal(peers, 6);
+    assert_int_equal(found, 8);
 }
 
 static const char *file_of(void *address) {
@@ -39,13 +47,13 @@ static void check_library(const hy_row *row) {
 
 static void symbols_come_from_the_peers_library(void **state) {
     (void)state;
-    each_peer(check_library);
+    each_library(check_library);
 }
 
 static void malloc_is_still_the_c_librarys(void **state) {
     (void)state;
     void *before = dlsym(RTLD_DEFAULT, "malloc");
-    each_peer(check_library);
+    each_library(check_library);
     assert_ptr_equal(dlsym(RTLD_DEFAULT, "malloc"), before);
     void *(*volatile through_the_program)(size_t) = malloc;
     void *address;
@@ -54,6 +62,24 @@ static void malloc_is_still_the_c_librarys(void **state) {
     assert_null(strstr(file_of(address), "jemalloc"));
     assert_null(strstr(file_of(address), "mimalloc"));
     assert_null(strstr(file_of(address), "tcmalloc"));
+    assert_null(strstr(file_of(address), "heapyard-malloc"));
+}
+
+/* One of another build would be measured for this one's. */
+static void our_library_is_this_builds(void **state) {
+    (void)state;
+    static const char *const names[] = {"malloc", "malloc_sized"};
+    for (size_t i = 0; i < 2; i++) {
+        const hy_row *row = hy_registry_find(names[i]);
+        assert_int_equal(row->group, HY_GROUP_STRATEGY);
+        if (row->missing) continue;
+        char program[PATH_MAX], library[PATH_MAX];
+        assert_non_null(realpath("/proc/self/exe", program));
+        assert_non_null(realpath(hy_peer_library(row), library));
+        *strrchr(program, '/') = *strrchr(library, '/') = '\0';
+        assert_string_equal(program, library);
+        assert_string_equal(hy_peer_version(row), HY_VERSION);
+    }
 }
 
 static void check_blocks(const hy_row *row) {
@@ -78,7 +104,7 @@ static void check_blocks(const hy_row *row) {
 
 static void every_alignment_is_served(void **state) {
     (void)state;
-    each_peer(check_blocks);
+    each_library(check_blocks);
 }
 
 static void other_rows_are_not_peers(void **state) {
@@ -101,6 +127,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(symbols_come_from_the_peers_library),
         cmocka_unit_test(malloc_is_still_the_c_librarys),
+        cmocka_unit_test(our_library_is_this_builds),
         cmocka_unit_test(every_alignment_is_served),
         cmocka_unit_test(other_rows_are_not_peers),
         cmocka_unit_test(a_second_reexec_does_nothing),
