@@ -94,6 +94,15 @@ static const composition compositions[] = {
     {"validating_indexed_over_wide_align", "aligned blocks held to every word",
         {"validating_indexed", "wide_align", "raw_libc"}},
     {"pool_over_debug", "a pool whose chunks are checked at its end", {"pool", "debug", "libc"}},
+    {"arena_over_smp", "an arena whose chunks are cached by thread", {"arena", "smp"}},
+    {"arena_shared_over_smp", "an arena for many threads over a heap for many threads",
+        {"arena_shared", "smp"}},
+    {"pool_over_smp", "a pool whose chunks are cached by thread", {"pool", "smp"}},
+    {"debug_over_smp", "the heap of production, checked", {"debug", "smp"}},
+    {"stack_fallback_over_smp", "a buffer before the heap of the process", {"stack_fallback", "smp"}},
+    {"counting_shared_over_smp", "what threads of a program ask of their heap", {"counting_shared", "smp"}},
+    {"headered_over_smp", "sizeless frees over a heap that wants sizes", {"headered", "smp"}},
+    {"limited_over_smp", "a budget within the heap of the process", {"limited", "smp"}},
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
