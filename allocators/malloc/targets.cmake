@@ -19,7 +19,8 @@ target_compile_options(hy_malloc_options INTERFACE
   -O2 -fPIC -fvisibility=hidden -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-free -fno-strict-aliasing
   -fomit-frame-pointer -fno-stack-protector -ftls-model=initial-exec -ffunction-sections -fdata-sections
   -Wall -Wextra -Wpedantic -Wshadow $<$<BOOL:${HY_WERROR}>:-Werror>
-  $<$<COMPILE_LANGUAGE:C>:-Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wno-attribute-alias -Wno-missing-attributes>
+  $<$<COMPILE_LANGUAGE:C>:-Wconversion -Wstrict-prototypes -Wmissing-prototypes>
+  "$<$<COMPILE_LANG_AND_ID:C,GNU>:-Wno-attribute-alias;-Wno-missing-attributes>"
   $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti -faligned-new>)
 target_compile_definitions(hy_malloc_options INTERFACE
   _GNU_SOURCE HY_CHECK=${HY_CHECK_LEVEL} HY_VALGRIND=0 HY_API=__attribute__\(\(visibility\("hidden"\)\)\)
