@@ -38,6 +38,8 @@ static bool read_output(char *output, hy_verdict *verdict) {
             start--;
         size_t line = strcspn(start, "\n"), mark = strlen(marks[i].mark);
         copy_text(verdict->line, sizeof verdict->line, start, line);
+        verdict->before = output;
+        verdict->before_size = (size_t)(start - output);
         const char *key = marks[i].until ? at : start;
         size_t key_length = marks[i].until ? mark + strcspn(at + mark, (char[]){marks[i].until, '\n', '\0'})
                                            : (size_t)(at - start);

@@ -21,6 +21,9 @@ typedef struct hy_verdict {
     char key[160];  /* what kind of bug it is: equal for equal bugs; empty where all is well */
     char line[400]; /* the line that told it */
     size_t step;    /* the operation that a finding names; else the number of operations */
+    /* What the process had said before that line, which may be a program; until the next run. */
+    const char *before;
+    size_t before_size;
 } hy_verdict;
 
 /* Runs `body(argument)` in a process of its own, for at most `seconds`, and says how it ended. */

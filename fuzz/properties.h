@@ -14,6 +14,8 @@ typedef struct hy_property {
     bool over_rows;      /* false: it needs no row, and runs once */
     bool must_fail;      /* the canary: hunts pass it over, tests demand that it is found */
     bool (*applies)(const hy_row *row);
+    /* Further rows, which only a command that names one takes; NULL: none. */
+    bool (*applies_when_named)(const hy_row *row);
     /* Runs one input. row: NULL where over_rows is false. Returns the operations that were run. */
     size_t (*run)(const hy_row *row, const uint8_t *bytes, size_t size);
     /* For the minimiser: the row whose history the bytes are; NULL: the bytes are no history. */

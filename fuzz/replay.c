@@ -286,6 +286,15 @@ static int minimise_case(const arguments *given, const hy_target *target, const 
     return written ? FOUND : HARNESS;
 }
 
+/* A property whose inputs are no histories prints the program itself, before its finding. */
+static bool write_own_c(const char *path, const hy_verdict *verdict) {
+    if (!verdict->before_size) return true;
+    FILE *out = path ? fopen(path, "we") : stdout;
+    bool written = out && fwrite(verdict->before, 1, verdict->before_size, out) == verdict->before_size;
+    if (path && out) written = fclose(out) == 0 && written;
+    return written;
+}
+
 static void run_once(const void *argument) {
     const session *state = argument;
     hy_target target = state->target;
@@ -305,7 +314,7 @@ static int minimise(const arguments *given) {
         hy_verdict verdict;
         hy_verdict_of(run_once, &state, RUN_SECONDS, &verdict);
         fprintf(stderr, "%s\n", verdict.key[0] ? verdict.line : "no finding");
-        status = verdict.key[0] ? FOUND : GOOD;
+        status = !verdict.key[0] ? GOOD : write_own_c(given->c, &verdict) ? FOUND : HARNESS;
     }
     hy_inputs_free(&inputs);
     return status;

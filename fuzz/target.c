@@ -25,6 +25,11 @@ bool hy_target_choose_oracles(const char *names) {
     return false;
 }
 
+/* Whether the property can be run over a row that somebody named. */
+static bool takes(const hy_property *property, const hy_row *row) {
+    return property->applies(row) || (property->applies_when_named && property->applies_when_named(row));
+}
+
 static bool choose_row(hy_target *target, const char *name, char *error, size_t error_bytes) {
     const hy_row *row = name ? hy_plugins_find(name) : NULL;
     if (!name)
@@ -33,7 +38,7 @@ static bool choose_row(hy_target *target, const char *name, char *error, size_t 
         snprintf(error, error_bytes, "no allocator %s; did you mean %s?", name, hy_registry_suggest(name));
     else if (row->missing)
         snprintf(error, error_bytes, "%s is not in this build: %s", name, row->missing);
-    else if (!target->property->applies(row))
+    else if (!takes(target->property, row))
         snprintf(error, error_bytes, "%s does not apply to %s", target->property->name, name);
     else {
         target->row = row;

@@ -1,10 +1,5 @@
 # libheapyard-malloc: the malloc family over smp, shared and static. Both have a copy of smp of their own, hidden
 # from the program, which may use libheapyard beside it: two heaps that know nothing of each other.
-if(HY_SANITIZE OR HY_COVERAGE)
-  message(STATUS "libheapyard-malloc and its tests: left out of builds with sanitizers, which bring a malloc, and of coverage builds")
-  return()
-endif()
-
 file(GLOB malloc_smp_sources CONFIGURE_DEPENDS strategies/smp*.c)
 list(FILTER malloc_smp_sources EXCLUDE REGEX "_(test|row)\\.c$")
 set(malloc_sources
@@ -26,6 +21,22 @@ target_compile_definitions(hy_malloc_options INTERFACE
   _GNU_SOURCE HY_CHECK=${HY_CHECK_LEVEL} HY_VALGRIND=0 HY_API=__attribute__\(\(visibility\("hidden"\)\)\)
   hy_smp_own_cache=hy_malloc_own_cache)
 target_include_directories(hy_malloc_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/include)
+
+# What the fuzz yard loads beside whatever malloc its process has, under sanitizers too: small, so
+# that short histories reach every path. No sanitizer looks into it, and none may: its blocks are not theirs.
+if(HY_YARD)
+  add_library(heapyard_malloc_small MODULE ${malloc_sources} malloc/operators.cc)
+  target_compile_definitions(heapyard_malloc_small PRIVATE HY_SMP_SMALL=1 HY_MALLOC_WEAK_RUNTIME)
+  target_link_libraries(heapyard_malloc_small PRIVATE hy_malloc_options)
+  target_link_options(heapyard_malloc_small PRIVATE
+    -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/malloc/malloc.map -Wl,-Bsymbolic -Wl,-z,now)
+  set_target_properties(heapyard_malloc_small PROPERTIES LINKER_LANGUAGE C EXCLUDE_FROM_ALL ON)
+endif()
+
+if(HY_SANITIZE OR HY_COVERAGE)
+  message(STATUS "libheapyard-malloc and its tests: left out of builds with sanitizers, which bring a malloc, and of coverage builds")
+  return()
+endif()
 
 add_library(hy_malloc_objects OBJECT ${malloc_sources})
 target_link_libraries(hy_malloc_objects PRIVATE hy_malloc_options)

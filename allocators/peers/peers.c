@@ -34,6 +34,7 @@ typedef struct peer {
 
     /* Filled when the library is loaded. */
     bool loaded;
+    void *handle;
     char version[64];
     const char *file; /* that malloc lies in */
     hy_malloc_library calls;
@@ -208,6 +209,7 @@ static bool load_locked(peer *p) {
     void *address;
     memcpy(&address, &p->calls.malloc, sizeof address);
     p->file = dladdr(address, &info) ? info.dli_fname : "";
+    p->handle = handle;
     p->loaded = true;
     return true;
 }
@@ -228,6 +230,18 @@ const char *hy_peer_version(const hy_row *row) {
 const char *hy_peer_library(const hy_row *row) {
     const form *f = form_of(row);
     return f && !hy_peer_missing(row) && load(f->library) ? f->library->file : NULL;
+}
+
+bool hy_peer_has_library(const hy_row *row) {
+    return form_of(row) != NULL;
+}
+
+/* What the library lacks would be found in the C library, whose blocks are none of its own. */
+void *hy_peer_function(const hy_row *row, const char *name) {
+    const char *file = hy_peer_library(row);
+    void *address = file ? find_symbol(form_of(row)->library->handle, name) : NULL;
+    Dl_info info;
+    return address && dladdr(address, &info) && strcmp(info.dli_fname, file) == 0 ? address : NULL;
 }
 
 bool hy_peers_reexec(char **argv) {

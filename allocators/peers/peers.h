@@ -26,6 +26,12 @@ const char *hy_peer_version(const hy_row *row);
 /* The file that the row's allocation function lies in, for tests; loads it. NULL as above. */
 const char *hy_peer_library(const hy_row *row);
 
+/* Whether the row is a library's, also of one that is not there. */
+bool hy_peer_has_library(const hy_row *row);
+
+/* A function of the row's library by its name; loads it. NULL: it has none such, or as above. */
+void *hy_peer_function(const hy_row *row, const char *name);
+
 /* There are no more rows of peers than this. The rows of libheapyard-malloc are in rows.def. */
 #define HY_PEER_MAX 32
 

@@ -43,6 +43,8 @@ static void check_library(const hy_row *row) {
     assert_true(hy_peer_version(row)[0] >= '0' && hy_peer_version(row)[0] <= '9');
     assert_string_not_equal(hy_peer_library(row), file_of(libc_malloc));
     assert_non_null(strstr(hy_peer_library(row), "malloc"));
+    assert_string_equal(hy_peer_library(row), file_of(hy_peer_function(row, "realloc")));
+    assert_null(hy_peer_function(row, "printf"));
 }
 
 static void symbols_come_from_the_peers_library(void **state) {
@@ -113,6 +115,9 @@ static void other_rows_are_not_peers(void **state) {
     assert_null(hy_peer_missing(libc));
     assert_null(hy_peer_version(libc));
     assert_null(hy_peer_library(libc));
+    assert_null(hy_peer_function(libc, "malloc"));
+    assert_false(hy_peer_has_library(libc));
+    assert_true(hy_peer_has_library(hy_registry_find("jemalloc")));
 }
 
 static void a_second_reexec_does_nothing(void **state) {

@@ -174,6 +174,8 @@ def assemble_seeds(binary):
             done = subprocess.run([binary, "assemble", source, target], capture_output=True, text=True, env=environment())
             if done.returncode != 0:
                 raise common.usage_error(done.stderr.strip())
+        for source in sorted(corpus.rglob("*.calls")):  # the language is what the fuzzer reads
+            shutil.copyfile(source, folder / "-".join(source.relative_to(corpus).parts))
     return folder
 
 

@@ -1,0 +1,38 @@
+/* posix.c: the malloc family over smp answers any history of calls as POSIX, C and glibc's manual say.
+ *
+ * It runs on libheapyard_malloc_small, libheapyard-malloc with tiny slabs, caches and thresholds, which is
+ * loaded beside whatever malloc the fuzzer has and replaces nothing.
+ */
+#include "fuzz/properties.h"
+#include "fuzz/properties/posix_run.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void *find_symbol(void *handle, const char *name) {
+    return dlsym(handle, name);
+}
+
+/* Its own calls of malloc stay its own: it is linked so (-Bsymbolic). */
+static const hy_posix_family *load(void) {
+    static hy_posix_family family;
+    if (family.malloc) return &family;
+    void *handle = dlopen(HY_POSIX_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    if (handle && hy_posix_family_fill(&family, "-", find_symbol, handle)) return &family;
+    fprintf(stderr, "heapyard-fuzz: posix: %s can't be loaded: build the target heapyard_malloc_small\n",
+        HY_POSIX_LIBRARY);
+    exit(1);
+}
+
+static size_t run(const hy_row *row, const uint8_t *bytes, size_t size) {
+    (void)row;
+    return hy_posix_run(load(), bytes, size);
+}
+
+const hy_property hy_posix_property = {
+    .name = "posix",
+    .summary = "the malloc family answers any calls as POSIX, C and glibc's manual say: ours, scaled down",
+    .over_rows = false,
+    .run = run,
+};

@@ -1,0 +1,36 @@
+/* posix_run.h: a history of calls of the malloc family, run against what POSIX, C and glibc's manual say. */
+#ifndef HEAPYARD_FUZZ_POSIX_RUN_H
+#define HEAPYARD_FUZZ_POSIX_RUN_H
+
+#include <heapyard/config.h>
+
+/* The functions of a malloc library. NULL: it has none such, and calls of it are passed over; where there are
+ * no sized frees, free is called. */
+typedef struct hy_posix_family {
+    const char *name; /* for findings */
+    void *(*malloc)(size_t size);
+    void *(*calloc)(size_t count, size_t size);
+    void *(*realloc)(void *ptr, size_t size);
+    void (*free)(void *ptr);
+    size_t (*usable_size)(void *ptr);
+    int (*posix_memalign)(void **out, size_t align, size_t size);
+    void *(*aligned_alloc)(size_t align, size_t size);
+    void *(*reallocarray)(void *ptr, size_t count, size_t size);
+    void *(*memalign)(size_t align, size_t size);
+    void *(*valloc)(size_t size);
+    void *(*pvalloc)(size_t size);
+    void (*free_sized)(void *ptr, size_t size);
+    void (*free_aligned_sized)(void *ptr, size_t align, size_t size);
+    int (*trim)(size_t keep);
+} hy_posix_family;
+
+/* Fills the table by find(context, name). False: malloc, calloc, realloc, free or malloc_usable_size is not
+ * there. */
+bool hy_posix_family_fill(
+    hy_posix_family *family, const char *name, void *(*find)(void *context, const char *name), void *context);
+
+/* Runs the calls that the bytes are (posix_calls.h). What is not as it must be is told by hy_finding, with
+ * the calls before it as a C program. All blocks are freed at the end. Returns how many calls were made. */
+size_t hy_posix_run(const hy_posix_family *family, const uint8_t *bytes, size_t size);
+
+#endif
