@@ -95,7 +95,6 @@ typedef struct hy_smp_class_state {
     hy_lock lock;
     uint32_t block_size;
     size_t taken;                 /* blocks that are in no slab; read outside of the lock too */
-    size_t depot_blocks;          /* in all of its depots; written by atomic operations */
     uint32_t lists[HY_SMP_LISTS]; /* slab numbers */
     uint32_t slab_pages;          /* of all slabs */
     uint32_t slab_count, empty_slabs;
@@ -106,7 +105,7 @@ typedef struct hy_smp_class_state {
 typedef struct hy_smp_depot {
     hy_smp_magazine *full;  /* with at least one block each, newest first */
     hy_smp_magazine *empty; /* of any capacity */
-    size_t full_blocks;     /* in all of the full ones */
+    size_t full_blocks;     /* in all of the full ones; read outside of the lock too */
     size_t full_low;        /* the fewest that were there since the last tick (smp_decay.c) */
 } hy_smp_depot;
 
@@ -116,6 +115,8 @@ typedef struct hy_smp_depot {
 
 typedef struct hy_smp_shard {
     hy_lock lock;
+    size_t bytes;     /* in all of its depots; read outside of the lock too */
+    size_t published; /* what of it core->depot_bytes counts */
     hy_smp_depot depots[HY_SMP_CLASS_COUNT];
 } HY_CACHE_ALIGNED hy_smp_shard;
 
@@ -142,7 +143,7 @@ struct hy_smp_core {
     hy_smp_slab *slabs;     /* number 0 is nobody's */
 
     /* Written by atomic operations, outside of the locks. */
-    size_t depot_bytes;    /* in all depots */
+    size_t depot_bytes;    /* in all depots, about: a shard adds what it has when it has changed enough */
     size_t taken_bytes;    /* in large blocks, and in blocks that are in no slab */
     size_t used_bytes;     /* of pages in slabs and large blocks */
     size_t retained_bytes; /* of dirty pages */

@@ -109,7 +109,7 @@ static void decay_depot(hy_smp_core *core, uint32_t number, uint32_t shard) {
 static void decay_depots(hy_smp_core *core) {
     uint32_t used = hy_smp_shards_used(core);
     for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++) {
-        if (hy_smp_load(&core->classes[number].depot_blocks) == 0) continue;
+        if (hy_smp_depot_blocks(core, number) == 0) continue;
         for (uint32_t shard = 0; shard < used; shard++)
             decay_depot(core, number, shard);
     }

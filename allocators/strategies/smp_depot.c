@@ -37,6 +37,8 @@
 /* What all depots may hold: so much, and a share of what is used. */
 #define LIMIT_BYTES ((size_t)2 << 20)
 #define LIMIT_SHARE 16
+/* A shard that holds so much more or less than it said says so. */
+#define PUBLISHED_CHANGE ((size_t)32 << 10)
 
 static size_t magazine_size(uint32_t capacity) {
     return sizeof(hy_smp_magazine) + capacity * sizeof(void *);
@@ -80,29 +82,34 @@ uint32_t hy_smp_next_capacity(const hy_smp_core *core, uint32_t number, uint32_t
     return wanted > allowed ? allowed : wanted;
 }
 
-static void push_full(
-    hy_smp_core *core, hy_smp_depot *depot, hy_smp_class_state *state, hy_smp_magazine *magazine) {
-    magazine->next = depot->full;
-    __atomic_store_n(&depot->full, magazine, __ATOMIC_RELAXED);
-    depot->full_blocks += magazine->count;
-    hy_smp_add(&state->depot_blocks, magazine->count);
-    hy_smp_add(&core->depot_bytes, (size_t)magazine->count * state->block_size);
+/* Books `count` blocks more in the depot, or less by a number below zero. What all threads look at is written
+ * now and then only, so that it stays in their processors' caches. */
+static void count_blocks(hy_smp_core *core, uint32_t number, hy_smp_shard *shard, size_t count) {
+    hy_smp_depot *depot = &shard->depots[number];
+    __atomic_store_n(&depot->full_blocks, depot->full_blocks + count, __ATOMIC_RELAXED);
+    if (depot->full_low > depot->full_blocks) depot->full_low = depot->full_blocks;
+    __atomic_store_n(
+        &shard->bytes, shard->bytes + count * core->classes[number].block_size, __ATOMIC_RELAXED);
+    size_t change = shard->bytes - shard->published;
+    if (change + PUBLISHED_CHANGE < 2 * PUBLISHED_CHANGE) return; /* less than that, either way */
+    hy_smp_add(&core->depot_bytes, change);
+    shard->published = shard->bytes;
 }
 
-/* So many blocks less are in the depot. */
-static void count_out(hy_smp_core *core, hy_smp_depot *depot, hy_smp_class_state *state, uint32_t count) {
-    depot->full_blocks -= count;
-    if (depot->full_low > depot->full_blocks) depot->full_low = depot->full_blocks;
-    hy_smp_add(&state->depot_blocks, 0 - (size_t)count);
-    hy_smp_add(&core->depot_bytes, 0 - (size_t)count * state->block_size);
+static void push_full(hy_smp_core *core, uint32_t number, hy_smp_shard *shard, hy_smp_magazine *magazine) {
+    hy_smp_depot *depot = &shard->depots[number];
+    magazine->next = depot->full;
+    __atomic_store_n(&depot->full, magazine, __ATOMIC_RELAXED);
+    count_blocks(core, number, shard, magazine->count);
 }
 
 /* NULL: there is none. */
-static hy_smp_magazine *pop_full(hy_smp_core *core, hy_smp_depot *depot, hy_smp_class_state *state) {
+static hy_smp_magazine *pop_full(hy_smp_core *core, uint32_t number, hy_smp_shard *shard) {
+    hy_smp_depot *depot = &shard->depots[number];
     hy_smp_magazine *magazine = depot->full;
     if (!magazine) return NULL;
     __atomic_store_n(&depot->full, magazine->next, __ATOMIC_RELAXED);
-    count_out(core, depot, state, magazine->count);
+    count_blocks(core, number, shard, 0 - (size_t)magazine->count);
     return magazine;
 }
 
@@ -138,15 +145,16 @@ static hy_smp_magazine *exchange_small(
 
 /* Part of a full magazine that holds more than the caller should have at once, in an empty one. NULL: no
  * memory. */
-static hy_smp_magazine *take_part(hy_smp_core *core, hy_smp_depot *depot, hy_smp_class_state *state,
-    hy_smp_magazine *empty, uint32_t wanted) {
+static hy_smp_magazine *take_part(
+    hy_smp_core *core, uint32_t number, hy_smp_shard *shard, hy_smp_magazine *empty, uint32_t wanted) {
+    hy_smp_depot *depot = &shard->depots[number];
     hy_smp_magazine *full = depot->full, *part = exchange_small(core, depot, empty, wanted);
     if (!part) return NULL;
     uint32_t count = part->capacity < wanted ? part->capacity : wanted;
     full->count -= count;
     memcpy(part->blocks, full->blocks + full->count, count * sizeof(void *));
     part->count = count;
-    count_out(core, depot, state, count);
+    count_blocks(core, number, shard, 0 - (size_t)count);
     return part;
 }
 
@@ -154,16 +162,15 @@ static hy_smp_magazine *take_part(hy_smp_core *core, hy_smp_depot *depot, hy_smp
  * make new ones otherwise, one for each that is taken from them. NULL: nothing is there, and `empty` is kept.
  */
 static hy_smp_magazine *take_from(
-    hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty, uint32_t wanted) {
-    hy_smp_depot *depot = &core->shards[shard].depots[number];
-    hy_smp_class_state *state = &core->classes[number];
+    hy_smp_core *core, uint32_t number, hy_smp_shard *shard, hy_smp_magazine *empty, uint32_t wanted) {
+    hy_smp_depot *depot = &shard->depots[number];
     hy_smp_magazine *magazine = NULL;
-    hy_lock_take(&core->shards[shard].lock);
+    hy_lock_take(&shard->lock);
     if (depot->full && depot->full->count > 2 * wanted)
-        magazine = take_part(core, depot, state, empty, wanted);
-    if (!magazine) magazine = pop_full(core, depot, state);
+        magazine = take_part(core, number, shard, empty, wanted);
+    if (!magazine) magazine = pop_full(core, number, shard);
     if (magazine && empty && magazine != empty) push_empty(depot, empty);
-    hy_lock_release(&core->shards[shard].lock);
+    hy_lock_release(&shard->lock);
     return magazine;
 }
 
@@ -172,9 +179,9 @@ static hy_smp_magazine *take_from_others(
     hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty, uint32_t wanted) {
     uint32_t used = hy_smp_shards_used(core);
     hy_smp_magazine *magazine = NULL;
-    for (uint32_t i = 1; i < used && !magazine && hy_smp_load(&core->classes[number].depot_blocks); i++) {
-        uint32_t other = (shard + i) % used;
-        if (__atomic_load_n(&core->shards[other].depots[number].full, __ATOMIC_RELAXED))
+    for (uint32_t i = 1; i < used && !magazine; i++) {
+        hy_smp_shard *other = &core->shards[(shard + i) % used];
+        if (__atomic_load_n(&other->depots[number].full, __ATOMIC_RELAXED))
             magazine = take_from(core, number, other, empty, wanted);
     }
     return magazine;
@@ -185,6 +192,14 @@ static void leave_empty(hy_smp_core *core, uint32_t number, uint32_t shard, hy_s
     hy_lock_take(&core->shards[shard].lock);
     push_empty(&core->shards[shard].depots[number], empty);
     hy_lock_release(&core->shards[shard].lock);
+}
+
+static bool depots_are_empty(const hy_smp_core *core) {
+    uint32_t used = hy_smp_shards_used(core);
+    for (uint32_t shard = 0; shard < used; shard++) {
+        if (hy_smp_load(&core->shards[shard].bytes)) return false;
+    }
+    return true;
 }
 
 /* Fills an empty one from the slabs as far as they have blocks; false: they have none. */
@@ -202,7 +217,7 @@ static bool fill(
 static bool fill_or_reclaim(hy_smp_core *core, uint32_t number, hy_smp_magazine *magazine, uint32_t wanted) {
     bool reclaims = hy_smp_should_reclaim(core);
     if (fill(core, number, magazine, wanted, reclaims)) return true;
-    if (!reclaims && hy_smp_load(&core->depot_bytes) == 0) return false;
+    if (!reclaims && depots_are_empty(core)) return false;
     hy_smp_depots_drain(core);
     return fill(core, number, magazine, wanted, false);
 }
@@ -222,7 +237,7 @@ static hy_smp_magazine *take_new(
 
 hy_smp_magazine *hy_smp_depot_take(
     hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty, uint32_t wanted) {
-    hy_smp_magazine *magazine = take_from(core, number, shard, empty, wanted);
+    hy_smp_magazine *magazine = take_from(core, number, &core->shards[shard], empty, wanted);
     if (!magazine) magazine = take_from_others(core, number, shard, empty, wanted);
     return magazine ? magazine : take_new(core, number, shard, empty, wanted);
 }
@@ -246,7 +261,7 @@ static void *take_one(hy_smp_core *core, uint32_t number) {
 
 void *hy_smp_depot_take_one(hy_smp_core *core, uint32_t number) {
     void *block = take_one(core, number);
-    if (block || hy_smp_load(&core->depot_bytes) == 0) return block;
+    if (block || depots_are_empty(core)) return block;
     hy_smp_depots_drain(core);
     return take_one(core, number);
 }
@@ -273,7 +288,7 @@ hy_smp_magazine *hy_smp_depot_give(
     if (depots_have_room(core)) {
         hy_lock_take(&core->shards[shard].lock);
         empty = pop_empty(core, depot, wanted);
-        if (empty) push_full(core, depot, &core->classes[number], full);
+        if (empty) push_full(core, number, &core->shards[shard], full);
         hy_lock_release(&core->shards[shard].lock);
     }
     if (empty) return empty;
@@ -292,7 +307,7 @@ void hy_smp_depot_leave(hy_smp_core *core, uint32_t number, uint32_t shard, hy_s
         return;
     }
     hy_lock_take(&core->shards[shard].lock);
-    push_full(core, &core->shards[shard].depots[number], &core->classes[number], magazine);
+    push_full(core, number, &core->shards[shard], magazine);
     hy_lock_release(&core->shards[shard].lock);
 }
 
@@ -307,7 +322,7 @@ static bool drain_one(hy_smp_core *core, uint32_t number, uint32_t shard, size_t
     hy_smp_depot *depot = &core->shards[shard].depots[number];
     hy_lock_take(&core->shards[shard].lock);
     hy_smp_magazine *magazine = NULL;
-    if (depot->full_blocks > keep) magazine = pop_full(core, depot, &core->classes[number]);
+    if (depot->full_blocks > keep) magazine = pop_full(core, number, &core->shards[shard]);
     hy_lock_release(&core->shards[shard].lock);
     if (!magazine) return false;
     give_to_slabs(core, number, magazine->blocks, magazine->count);
@@ -334,12 +349,20 @@ static void drain_class(hy_smp_core *core, uint32_t number) {
     hy_lock_release(&state->lock);
 }
 
+size_t hy_smp_depot_blocks(const hy_smp_core *core, uint32_t number) {
+    uint32_t used = hy_smp_shards_used(core);
+    size_t blocks = 0;
+    for (uint32_t shard = 0; shard < used; shard++)
+        blocks += hy_smp_load(&core->shards[shard].depots[number].full_blocks);
+    return blocks;
+}
+
 void hy_smp_depots_drain(hy_smp_core *core) {
     for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++) {
         const hy_smp_class_state *state = &core->classes[number];
         /* Blocks without a slab are of another class: the slabs tell that. */
         bool is_used =
-            __atomic_load_n(&state->slab_count, __ATOMIC_RELAXED) || hy_smp_load(&state->depot_blocks);
+            __atomic_load_n(&state->slab_count, __ATOMIC_RELAXED) || hy_smp_depot_blocks(core, number);
         if (is_used) drain_class(core, number);
     }
 }
@@ -375,18 +398,21 @@ static bool depot_holds(const hy_smp_core *core, uint32_t number, const hy_smp_d
     return blocks == depot->full_blocks;
 }
 
-bool hy_smp_depots_check(const hy_smp_core *core) {
+/* Whether a shard's depots hold together, and as many bytes as it says. */
+static bool shard_holds(const hy_smp_core *core, const hy_smp_shard *shard) {
     size_t bytes = 0;
     for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++) {
-        const hy_smp_class_state *state = &core->classes[number];
-        size_t blocks = 0;
-        for (uint32_t shard = 0; shard < HY_SMP_SHARDS; shard++) {
-            const hy_smp_depot *depot = &core->shards[shard].depots[number];
-            if (!depot_holds(core, number, depot)) return false;
-            blocks += depot->full_blocks;
-        }
-        if (blocks != hy_smp_load(&state->depot_blocks)) return false;
-        bytes += blocks * state->block_size;
+        if (!depot_holds(core, number, &shard->depots[number])) return false;
+        bytes += shard->depots[number].full_blocks * core->classes[number].block_size;
     }
-    return bytes == hy_smp_load(&core->depot_bytes);
+    return bytes == shard->bytes;
+}
+
+bool hy_smp_depots_check(const hy_smp_core *core) {
+    size_t published = 0;
+    for (uint32_t shard = 0; shard < HY_SMP_SHARDS; shard++) {
+        if (!shard_holds(core, &core->shards[shard])) return false;
+        published += core->shards[shard].published;
+    }
+    return published == hy_smp_load(&core->depot_bytes);
 }

@@ -4,6 +4,7 @@
  * to the block; and nothing is allocated, so that they can be read when memory is short.
  */
 #include "allocators/strategies/smp_cache.h"
+#include "allocators/strategies/smp_depot.h"
 #include <heapyard/smp_stats.h>
 
 #include <inttypes.h>
@@ -17,7 +18,7 @@ bool hy_smp_read_class_stats(hy_smp_heap *heap, uint32_t number, hy_smp_class_st
     if (!core || number == 0 || number >= HY_SMP_CLASS_COUNT) return false;
     hy_smp_class_state *state = &core->classes[number];
     if (__atomic_load_n(&state->slab_count, __ATOMIC_RELAXED) == 0) return false;
-    size_t threads, cached = hy_smp_cached_blocks(core, number, &threads) + hy_smp_load(&state->depot_blocks);
+    size_t threads, cached = hy_smp_cached_blocks(core, number, &threads) + hy_smp_depot_blocks(core, number);
     hy_lock_take(&state->lock);
     size_t taken = state->taken, bytes = (size_t)state->slab_pages << HY_SMP_PAGE_SHIFT;
     if (cached > taken) cached = taken;
