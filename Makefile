@@ -3,7 +3,7 @@
 # failure into its own status 2: who needs a script's exit code calls the script.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help bench test coverage fuzz fuzz-overnight reproduce trace trace-stats mutants report targets gate \
+.PHONY: help bench programs test coverage fuzz fuzz-overnight reproduce trace trace-stats mutants report targets gate \
         gate-proof docs install tidy clean
 
 # $(call flag,NAME,--flag): "--flag value" where NAME was given; $(call switch,NAME,--flag): "--flag" where
@@ -23,6 +23,7 @@ help:
 	@echo 'make bench            compare all allocators that are installed; QUICK=1 (90 s), FULL=1 (hours), FRESH=1,'
 	@echo '                      ALLOCATORS=a,b WORKLOADS=a,b THREADS=1,2 PLUGIN=label=path'
 	@echo "                      PRELOAD='name=/path/lib.so …' any malloc library; TRACE=file … your own program alone"
+	@echo 'make programs         real programs over our malloc and others; PROGRAMS=a,b ROUNDS=5 FRESH=1'
 	@echo 'make test             build with and without sanitizers, run every test; TESTS=regex'
 	@echo 'make coverage         lines and branches of allocators/ that the tests run'
 	@echo 'make fuzz             hunt for FUZZ_SECONDS=60; ALLOCATORS=a,b PROPERTIES=p,q PLUGIN=label=path'
@@ -42,6 +43,10 @@ help:
 bench:
 	@scripts/bootstrap bench
 	@scripts/bench $(tier) $(filters) $(call switch,FRESH,--fresh) $(call flag,PLUGIN,--plugin) $(call each,PRELOAD,--preload) $(call each,TRACE,--trace)
+
+programs:
+	@scripts/bootstrap programs
+	@scripts/programs $(call flag,PROGRAMS,--programs) $(call flag,ROUNDS,--rounds) $(call switch,FRESH,--fresh)
 
 test:
 	@scripts/bootstrap test

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 VERBS = [
     "bench", "test", "coverage", "fuzz", "fuzz-overnight", "reproduce", "trace", "trace-stats", "report", "targets",
-    "gate", "docs", "install", "tidy", "help", "clean",
+    "gate", "programs", "docs", "install", "tidy", "help", "clean",
 ]  # fmt: skip
 NOT_BUILT_YET = ["mutants", "gate-proof"]
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").iterdir() if path.is_file() and os.access(path, os.X_OK))
@@ -46,6 +46,7 @@ FLAGS = [
     (["trace", "CMD=echo 'it is'", "OUT=it's"], "scripts/trace record --out 'it'\\''s' -- echo 'it is'"),
     (["trace-stats", "TRACE=x.hyt"], "scripts/trace stats 'x.hyt'"),
     (["gate", "BASE=main~1", "QUICK=1"], "scripts/gate --base 'main~1' --quick"),
+    (["programs", "PROGRAMS=perl,lua", "ROUNDS=3"], "scripts/programs --programs 'perl,lua' --rounds '3'"),
     (["report"], "scripts/report"),
     (["targets"], "scripts/targets"),
 ]  # fmt: skip
