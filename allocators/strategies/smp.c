@@ -3,29 +3,38 @@
  * For: production programs, with or without threads. Not for: what ends all at once (arena), blocks of one
  * size in one thread (pool).
  *
- *   thread 0: cache ── magazine and spare a class │ thread 1: cache ── …   no lock, no atomic operation smp.h
- *                          │ ▲
- *           whole magazines, full for empty                                                       smp_cache.c
- *                          ▼ │
- *   class: depot, a list of full magazines ── slabs, bit maps              a lock a class         smp_depot.c
- *                          │ ▲                                                                    smp_slab.c
- *                          ▼ │
- *   heap: runs of pages, dirty before clean before fresh                   one lock               smp_pages.c
+ *   thread 0: magazine, spare │ thread 1: magazine, spare │ …        no lock, no atomic operation: smp.h
+ *              │ ▲ whole magazines, full for empty                                          smp_cache.c
+ *              ▼ │
+ *   shard 0: depots, lists of full magazines │ shard 1 │ …             a lock a shard       smp_depot.c
+ *              │ ▲ blocks
+ *              ▼ │
+ *   class 1: slabs, bit maps │ class 2 │ …                             a lock a class       smp_slab.c
+ *              │ ▲ runs of pages
+ *              ▼ │
+ *   heap: dirty before clean before fresh ones                         one lock             smp_pages.c
  *
  * Alloc pops from the magazine of the request's class, free pushes to it: neither touches the block, its slab
  * or anything shared. Nobody owns a slab: a block that another thread frees is as good as any, and a thread's
  * end leaves its magazines in the depots. So what threads hand to each other costs a lock a magazine, and
  * nothing has to be adopted.
  *
- * Why memory can't blow up: a thread has two magazines a class, of at most 32 KiB of blocks each (and two
- * blocks). Depots keep what they are given, but what they hold beyond an eighth of the used memory goes to
- * the slabs before the heap takes pages that it does not have yet; slabs are refilled fullest first, empty
- * ones give their pages back, and used pages are taken before fresh ones. So a heap's memory is bounded by
- * its peak of live bytes, a rounding below an eighth, the caches of its threads, an eighth for the depots,
- * and the fragmentation of its slabs. What is free is given back to the system by two rules (smp_decay.c).
+ * Why memory can't blow up: a thread has two magazines a class, which grow with its use of the class to 16
+ * KiB of blocks, or a sixteenth of the class and 32 KiB (but always two blocks). All depots together keep 2
+ * MiB or a sixteenth of the used memory, and what they hold beyond 256 KiB and a 32nd of it goes to the slabs
+ * before the heap takes pages that it does not have yet. Slabs are refilled fullest first, empty ones give
+ * their pages back, and used pages are taken before fresh ones. So a heap's memory is bounded by its peak of
+ * live bytes, a rounding below an eighth, the magazines of its threads, the depots' share, and the
+ * fragmentation of its slabs. What is free is given back to the system by two rules (smp_decay.c).
  *
- * Cost: alloc, free about a dozen instructions; large blocks a lock and a few dozen. Overhead: 96 bytes a
- * slab, 17 bytes a page. Thread-safe: yes. Source: Bonwick and Adams (magazines), tcmalloc (size classes),
+ * Budget, in instructions, return included, with size and alignment unknown to the compiler: alloc 22, free
+ * 20, with both constant ten each (held by smp_release_test.py); a trip a few pointers under a lock; a large
+ * block a lock and a search of one list. Overhead: 96 bytes a slab, 17 bytes a page.
+ *
+ * Huge pages: none until a heap has 32 MiB of slabs; then what these grow into is asked for as huge pages,
+ * since it will be used. Large blocks get none: they may never be touched but at their beginning.
+ *
+ * Fork: smp_cache.c. Thread-safe: yes. Source: Bonwick and Adams (magazines), tcmalloc (size classes),
  * hardened_malloc (bit maps apart from blocks).
  */
 #include "allocators/strategies/smp_cache.h"

@@ -1,17 +1,19 @@
 /* smp_decay.c: when free memory goes back to the system. No thread of its own: freeing and slow paths do it.
  *
  * Two rules, because a program that frees much may go to sleep at once, and one that runs on shows by its
- * use what it does not need:
+ * use what it does not need.
  *
- *   surplus  twice as much is free as live (and more than options.surplus_min_bytes): at once, so that a
- * program that is idle afterwards has given its memory back; but not in the first moments of a small program,
- * which may be all that there is of it. Where it turns out that the memory is needed again, no more surplus
- * goes for a while (the hold), which is twice as long each time that this happens soon: so a program that
- * frees and allocates everything in cycles pays for a few of them, and then keeps its memory. decay    what
- * lay unused in a depot or as dirty pages for a whole tick goes back by halves, as long as it is more than an
- * eighth of what is used.
+ * Surplus: where twice as much is free as live (and more than options.surplus_min_bytes), it goes at once, so
+ * that a program that is idle afterwards has given its memory back; but not in the first moments of a small
+ * program, which may be all that there is of it. The magazines of the thread that frees go with it, since a
+ * block in one keeps its whole slab. Where it turns out that the memory is needed again, no more surplus goes
+ * for a while (the hold), which is twice as long each time that this happens soon: so a program that frees
+ * and allocates everything in cycles pays for a few of them, and then keeps its memory.
  *
- * Cost: a look at two counters after a trip that frees; the clock where they say that there is surplus.
+ * Decay: what lay unused in a depot or as dirty pages for a whole tick goes back by halves, pages as long as
+ * they are more than an eighth of what is used.
+ *
+ * Cost: a look at four counters after a trip that frees; the clock where they say that there is surplus.
  */
 #include "allocators/strategies/smp_decay.h"
 #include "allocators/strategies/smp_cache.h"
