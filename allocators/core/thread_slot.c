@@ -5,8 +5,8 @@
  * A thread's end is told by a key of pthread's, whose destructor runs in it. Destructors of other keys may
  * run later still: the thread has no slot then and takes no other, because nobody would give that back.
  */
+#include "allocators/core/thread_slot_end.h"
 #include <heapyard/check.h>
-#include <heapyard/thread_slot.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -19,6 +19,7 @@ static struct {
     pthread_once_t once;
     pthread_key_t end_key;
     bool has_key;
+    void (*at_end)(uint32_t slot);
 } slots = {.taken = 1, .once = PTHREAD_ONCE_INIT};
 
 _Static_assert(HY_THREAD_SLOTS == 64, "one bit of `taken` for each slot");
@@ -31,7 +32,12 @@ static void give_back(uint32_t slot) {
 
 static void end_thread(void *slot) {
     is_ending = true;
+    if (slots.at_end) slots.at_end((uint32_t)(uintptr_t)slot);
     give_back((uint32_t)(uintptr_t)slot);
+}
+
+void hy_thread_slot_at_end(void (*function)(uint32_t slot)) {
+    slots.at_end = function;
 }
 
 static void make_key(void) {

@@ -1,15 +1,16 @@
 /* smp_cache.c: threads' caches: how they begin, exchange magazines with the depots, and end.
  *
  * The heap of the process finds a thread's cache by a thread-local pointer, and a key of pthread's tells of
- * the thread's end; other heaps by thread slot (thread_slot.h), where a slot's next owner goes on with the
- * cache that the last one left. A thread that can't have a cache (no memory; it is ending and its cache has
- * gone; more threads than slots) takes and gives single blocks under the class's lock.
+ * the thread's end; other heaps by thread slot (thread_slot.h), whose end tells it. A thread that can't have
+ * a cache (no memory; it is ending and its cache has gone; more threads than slots) takes and gives single
+ * blocks under the class's lock.
  *
  * Fork: all locks are taken before it, in order, and given back on both sides. The child takes over what lay
  * in the caches of the parent's other threads in the process's heap, except where one was just exchanging
  * magazines: that is lost, as are their caches in other heaps, two magazines a class at most.
  */
 #include "allocators/strategies/smp_cache.h"
+#include "allocators/core/thread_slot_end.h"
 #include "allocators/strategies/smp_checks.h"
 #include "allocators/strategies/smp_decay.h"
 #include "allocators/strategies/smp_depot.h"
@@ -266,16 +267,6 @@ static void after_fork_in_child(void) {
     }
 }
 
-/* Before any heap begins, and before there are threads: a fork between the first use of a lock and this would
- * leave it held in the child. */
-__attribute__((constructor)) static void begin_library(void) {
-    (void)pthread_atfork(lock_all, unlock_all, after_fork_in_child);
-    /* The process's heap has no caches by slot: calls that look for one take the slow path to the thread's
-     * own. */
-    for (uint32_t slot = 0; slot < HY_THREAD_SLOTS; slot++)
-        hy_smp_process_heap.caches[slot] = &hy_smp_empty_cache;
-}
-
 /* Bytes of addresses for the heap of the process: four times the machine's memory. */
 static size_t process_reservation(void) {
     size_t wanted = 4 * hy_os_memory_size(), size = HY_SMP_RESERVE_INSTANCE;
@@ -360,6 +351,28 @@ static hy_smp_cache *slot_cache(hy_smp_heap *heap) {
 
 hy_smp_cache *hy_smp_cache_make(hy_smp_heap *heap) {
     return heap == &hy_smp_process_heap ? process_cache() : slot_cache(heap);
+}
+
+/* The thread that has the slot ends: what it had cached in each heap is left to others. */
+static void leave_heaps(uint32_t slot) {
+    hy_lock_take(&process.lock);
+    for (hy_smp_heap *heap = process.heaps; heap; heap = heap->next) {
+        if (heap->caches[slot] == &hy_smp_empty_cache) continue;
+        hy_smp_cache_empty(heap->core, real_of(heap->caches[slot]));
+        hy_smp_shed(heap->core, NULL);
+    }
+    hy_lock_release(&process.lock);
+}
+
+/* Before any heap begins, and before there are threads: a fork between the first use of a lock and this would
+ * leave it held in the child. */
+__attribute__((constructor)) static void begin_library(void) {
+    (void)pthread_atfork(lock_all, unlock_all, after_fork_in_child);
+    hy_thread_slot_at_end(leave_heaps);
+    /* The process's heap has no caches by slot: calls that look for one take the slow path to the thread's
+     * own. */
+    for (uint32_t slot = 0; slot < HY_THREAD_SLOTS; slot++)
+        hy_smp_process_heap.caches[slot] = &hy_smp_empty_cache;
 }
 
 void hy_smp_list_heap(hy_smp_heap *heap) {
