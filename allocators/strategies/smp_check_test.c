@@ -94,6 +94,7 @@ static void damaged_classes_are_seen(void **state) {
     ASSERT_SEEN(heap, used->taken);
     ASSERT_SEEN(heap, heap->core->shards[0].bytes);
     ASSERT_SEEN(heap, heap->core->shards[0].published);
+    ASSERT_SEEN(heap, heap->core->shards[0].empty_bytes);
     ASSERT_SEEN(heap, used->slab_pages);
     ASSERT_SEEN(heap, used->slab_count);
     ASSERT_SEEN(heap, used->empty_slabs);

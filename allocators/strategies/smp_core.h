@@ -115,8 +115,9 @@ typedef struct hy_smp_depot {
 
 typedef struct hy_smp_shard {
     hy_lock lock;
-    size_t bytes;     /* in all of its depots; read outside of the lock too */
-    size_t published; /* what of it core->depot_bytes counts */
+    size_t bytes;       /* in all of its depots; read outside of the lock too */
+    size_t published;   /* what of it core->depot_bytes counts */
+    size_t empty_bytes; /* of its empty magazines */
     hy_smp_depot depots[HY_SMP_CLASS_COUNT];
 } HY_CACHE_ALIGNED hy_smp_shard;
 

@@ -54,14 +54,6 @@ static void free_magazine(hy_smp_core *core, hy_smp_magazine *magazine) {
     hy_smp_metadata_give(core, magazine, magazine_size(magazine->capacity));
 }
 
-static void free_empty(hy_smp_core *core, hy_smp_depot *depot) {
-    while (depot->empty) {
-        hy_smp_magazine *magazine = depot->empty;
-        depot->empty = magazine->next;
-        free_magazine(core, magazine);
-    }
-}
-
 /* How many places the class's magazines may have now. */
 static uint32_t capacity_allowed(const hy_smp_class_state *state) {
     size_t bytes = state->block_size <= SMALL_MAX ? CAPACITY_BYTES_SMALL : CAPACITY_BYTES;
@@ -113,21 +105,41 @@ static hy_smp_magazine *pop_full(hy_smp_core *core, uint32_t number, hy_smp_shar
     return magazine;
 }
 
-/* Keeps an empty one for the next thread that wants it. */
-static void push_empty(hy_smp_depot *depot, hy_smp_magazine *magazine) {
+/* Takes an empty one out of a shard's list; NULL: there is none. */
+static hy_smp_magazine *unlist_empty(hy_smp_shard *shard, uint32_t number) {
+    hy_smp_magazine *magazine = shard->depots[number].empty;
+    if (!magazine) return NULL;
+    shard->depots[number].empty = magazine->next;
+    shard->empty_bytes -= magazine_size(magazine->capacity);
+    return magazine;
+}
+
+static void free_empty(hy_smp_core *core, hy_smp_shard *shard, uint32_t number) {
+    for (hy_smp_magazine *magazine; (magazine = unlist_empty(shard, number));)
+        free_magazine(core, magazine);
+}
+
+/* Keeps an empty one for the next thread that wants it; where the shard has enough, others may have its
+ * memory: what some threads free and others allocate would pile up empty ones here else, and want new ones
+ * there. */
+static void push_empty(hy_smp_core *core, hy_smp_shard *shard, uint32_t number, hy_smp_magazine *magazine) {
+    size_t size = magazine_size(magazine->capacity);
     magazine->count = 0;
-    magazine->next = depot->empty;
-    depot->empty = magazine;
+    if (shard->empty_bytes + size > HY_SMP_EMPTY_BYTES) {
+        free_magazine(core, magazine);
+        return;
+    }
+    shard->empty_bytes += size;
+    magazine->next = shard->depots[number].empty;
+    shard->depots[number].empty = magazine;
 }
 
 /* An empty one of at least `capacity` places; NULL: no memory. */
-static hy_smp_magazine *pop_empty(hy_smp_core *core, hy_smp_depot *depot, uint32_t capacity) {
-    hy_smp_magazine *magazine = depot->empty;
-    if (magazine) {
-        depot->empty = magazine->next;
-        if (magazine->capacity >= capacity) return magazine;
-        free_magazine(core, magazine);
-    }
+static hy_smp_magazine *pop_empty(
+    hy_smp_core *core, hy_smp_shard *shard, uint32_t number, uint32_t capacity) {
+    hy_smp_magazine *magazine = unlist_empty(shard, number);
+    if (magazine && magazine->capacity >= capacity) return magazine;
+    if (magazine) free_magazine(core, magazine);
     magazine = hy_smp_metadata_take(core, magazine_size(capacity));
     if (magazine) magazine->capacity = capacity;
     return magazine;
@@ -135,9 +147,9 @@ static hy_smp_magazine *pop_empty(hy_smp_core *core, hy_smp_depot *depot, uint32
 
 /* The caller's empty one, or one that has as many places as it wants; the caller's, if there is no memory. */
 static hy_smp_magazine *exchange_small(
-    hy_smp_core *core, hy_smp_depot *depot, hy_smp_magazine *empty, uint32_t wanted) {
+    hy_smp_core *core, hy_smp_shard *shard, uint32_t number, hy_smp_magazine *empty, uint32_t wanted) {
     if (empty && empty->capacity >= wanted) return empty;
-    hy_smp_magazine *magazine = pop_empty(core, depot, wanted);
+    hy_smp_magazine *magazine = pop_empty(core, shard, number, wanted);
     return magazine ? magazine : empty;
 }
 
@@ -148,7 +160,7 @@ static hy_smp_magazine *exchange_small(
 static hy_smp_magazine *take_part(
     hy_smp_core *core, uint32_t number, hy_smp_shard *shard, hy_smp_magazine *empty, uint32_t wanted) {
     hy_smp_depot *depot = &shard->depots[number];
-    hy_smp_magazine *full = depot->full, *part = exchange_small(core, depot, empty, wanted);
+    hy_smp_magazine *full = depot->full, *part = exchange_small(core, shard, number, empty, wanted);
     if (!part) return NULL;
     uint32_t count = part->capacity < wanted ? part->capacity : wanted;
     full->count -= count;
@@ -169,7 +181,7 @@ static hy_smp_magazine *take_from(
     if (depot->full && depot->full->count > 2 * wanted)
         magazine = take_part(core, number, shard, empty, wanted);
     if (!magazine) magazine = pop_full(core, number, shard);
-    if (magazine && empty && magazine != empty) push_empty(depot, empty);
+    if (magazine && empty && magazine != empty) push_empty(core, shard, number, empty);
     hy_lock_release(&shard->lock);
     return magazine;
 }
@@ -190,7 +202,7 @@ static hy_smp_magazine *take_from_others(
 /* An empty one goes back to the shard's depot. */
 static void leave_empty(hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty) {
     hy_lock_take(&core->shards[shard].lock);
-    push_empty(&core->shards[shard].depots[number], empty);
+    push_empty(core, &core->shards[shard], number, empty);
     hy_lock_release(&core->shards[shard].lock);
 }
 
@@ -226,7 +238,7 @@ static bool fill_or_reclaim(hy_smp_core *core, uint32_t number, hy_smp_magazine 
 static hy_smp_magazine *take_new(
     hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *empty, uint32_t wanted) {
     hy_lock_take(&core->shards[shard].lock);
-    hy_smp_magazine *magazine = exchange_small(core, &core->shards[shard].depots[number], empty, wanted);
+    hy_smp_magazine *magazine = exchange_small(core, &core->shards[shard], number, empty, wanted);
     hy_lock_release(&core->shards[shard].lock);
     if (!magazine) return NULL;
     bool is_filled = fill_or_reclaim(core, number, magazine, wanted);
@@ -245,7 +257,7 @@ hy_smp_magazine *hy_smp_depot_take(
 hy_smp_magazine *hy_smp_depot_take_empty(
     hy_smp_core *core, uint32_t number, uint32_t shard, uint32_t wanted) {
     hy_lock_take(&core->shards[shard].lock);
-    hy_smp_magazine *magazine = pop_empty(core, &core->shards[shard].depots[number], wanted);
+    hy_smp_magazine *magazine = pop_empty(core, &core->shards[shard], number, wanted);
     hy_lock_release(&core->shards[shard].lock);
     return magazine;
 }
@@ -283,11 +295,10 @@ static void give_to_slabs(hy_smp_core *core, uint32_t number, void *const *block
 
 hy_smp_magazine *hy_smp_depot_give(
     hy_smp_core *core, uint32_t number, uint32_t shard, hy_smp_magazine *full, uint32_t wanted) {
-    hy_smp_depot *depot = &core->shards[shard].depots[number];
     hy_smp_magazine *empty = NULL;
     if (depots_have_room(core)) {
         hy_lock_take(&core->shards[shard].lock);
-        empty = pop_empty(core, depot, wanted);
+        empty = pop_empty(core, &core->shards[shard], number, wanted);
         if (empty) push_full(core, number, &core->shards[shard], full);
         hy_lock_release(&core->shards[shard].lock);
     }
@@ -340,7 +351,7 @@ static void drain_class(hy_smp_core *core, uint32_t number) {
     for (uint32_t shard = 0; shard < used; shard++) {
         hy_smp_depot_drain(core, number, shard, 0);
         hy_lock_take(&core->shards[shard].lock);
-        free_empty(core, &core->shards[shard].depots[number]);
+        free_empty(core, &core->shards[shard], number);
         hy_lock_release(&core->shards[shard].lock);
     }
     hy_smp_class_state *state = &core->classes[number];
@@ -400,12 +411,14 @@ static bool depot_holds(const hy_smp_core *core, uint32_t number, const hy_smp_d
 
 /* Whether a shard's depots hold together, and as many bytes as it says. */
 static bool shard_holds(const hy_smp_core *core, const hy_smp_shard *shard) {
-    size_t bytes = 0;
+    size_t bytes = 0, empty_bytes = 0;
     for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++) {
         if (!depot_holds(core, number, &shard->depots[number])) return false;
         bytes += shard->depots[number].full_blocks * core->classes[number].block_size;
+        for (const hy_smp_magazine *empty = shard->depots[number].empty; empty; empty = empty->next)
+            empty_bytes += magazine_size(empty->capacity);
     }
-    return bytes == shard->bytes;
+    return bytes == shard->bytes && empty_bytes == shard->empty_bytes;
 }
 
 bool hy_smp_depots_check(const hy_smp_core *core) {
