@@ -66,14 +66,13 @@ static bool add_trace_cell(const char *params, uint32_t threads) {
     return true;
 }
 
-static bool refuse_trace(const char *path, const char *params) {
+static void report_refused_trace(const char *path, const char *params) {
     const char *why = hy_trace_workload.refusal(params);
     if (why) {
         fprintf(stderr, "heapyard-bench list: %s\n", why);
     } else {
         fprintf(stderr, "heapyard-bench list: --trace %s: give it as a path with a slash and no ';'\n", path);
     }
-    return false;
 }
 
 /* One cell for one thread, and one for as many as were recorded. The parameters live as long as the process,
@@ -84,7 +83,11 @@ static bool add_trace(const char *path) {
     if (!params) return false;
     snprintf(params, size, "file=%s", path);
     hy_demand demand;
-    if (!hy_trace_workload.demand(params, &demand)) return refuse_trace(path, params);
+    if (!hy_trace_workload.demand(params, &demand)) {
+        report_refused_trace(path, params);
+        hy_free_n(hy_libc(), params, size);
+        return false;
+    }
     for (uint32_t threads = 1; threads <= HY_THREADS_MAX; threads++) {
         if (hy_trace_workload.threads_fit(params, threads) && !add_trace_cell(params, threads)) return false;
     }
