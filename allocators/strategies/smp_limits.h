@@ -21,21 +21,21 @@
 /* Depots that hold more than this, and an eighth of what is used, are emptied before the heap grows. */
 #define HY_SMP_RECLAIM_MIN ((size_t)16 << 10)
 /* A hold (smp_decay.c) lasts no longer than this. */
-#define HY_SMP_HOLD_MOST_MS 8
+#define HY_SMP_HOLD_MOST_MS 80
 /* Nor in a heap's first moments, unless it is much. */
 #define HY_SMP_YOUNG_MS 1
 #define HY_SMP_YOUNG_SURPLUS ((size_t)256 << 10)
 /* Free memory that was not needed for this long goes back by halves. */
-#define HY_SMP_TICK_MS 1
+#define HY_SMP_TICK_MS 20
 #define HY_SMP_TRIPS_A_LOOK 4
 /* From this much memory in use on, pages are made ready ahead of their first use. */
 #define HY_SMP_POPULATE_MIN ((size_t)64 << 10)
 /* Bytes of addresses that a heap reserves at most. */
 #define HY_SMP_RESERVE_MOST ((size_t)1 << 30)
-#define HY_SMP_RESERVE_INSTANCE ((size_t)256 << 20)
+#define HY_SMP_RESERVE_INSTANCE ((size_t)128 << 20)
 /* What a heap begins with. */
 #define HY_SMP_OPTIONS_DEFAULT                                                                               \
-    { .surplus_min_bytes = (size_t)64 << 10, .hold_ms = 1, .huge_min_bytes = (size_t)4 << 20 }
+    { .surplus_min_bytes = (size_t)64 << 10, .hold_ms = 20, .huge_min_bytes = (size_t)4 << 20 }
 #else
 #define HY_SMP_SLAB_PAGES 16
 #define HY_SMP_SLAB_BLOCKS 512
