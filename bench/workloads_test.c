@@ -33,7 +33,8 @@ static uint64_t run_once(const hy_workload *workload, const hy_cell *cell, const
     return checksum;
 }
 
-/* Stacks of layers that run by themselves too; with sanitizers, which take ten times as long, these have to do. */
+/* Stacks of layers that run by themselves too; with sanitizers, which take ten times as long, these have to
+ * do. */
 static bool is_covered_by_layers(const hy_row *row) {
     return (HY_ASAN || HY_TSAN) && row->group == HY_GROUP_COMPOSITION;
 }
