@@ -88,7 +88,7 @@ static bool could_fit(hy_smp_core *core, uint32_t count) {
     hy_lock_take(&core->lock);
     size_t pages = core->clean.pages + core->dirty.pages + core->page_limit - core->frontier;
     hy_lock_release(&core->lock);
-    return pages + (hy_smp_load(&core->depot_bytes) >> HY_SMP_PAGE_SHIFT) >= count;
+    return pages + (hy_smp_depots_bytes(core) >> HY_SMP_PAGE_SHIFT) >= count;
 }
 
 static uint32_t take_run(hy_smp_core *core, hy_smp_run_request *request) {
@@ -271,23 +271,6 @@ size_t hy_smp_trim(hy_smp_heap *heap) {
     return pages << HY_SMP_PAGE_SHIFT;
 }
 
-/* Every lock of one heap. */
-static void lock_core(hy_smp_core *core) {
-    for (uint32_t shard = 0; shard < HY_SMP_SHARDS; shard++)
-        hy_lock_take(&core->shards[shard].lock);
-    for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++)
-        hy_lock_take(&core->classes[number].lock);
-    hy_lock_take(&core->lock);
-}
-
-static void unlock_core(hy_smp_core *core) {
-    hy_lock_release(&core->lock);
-    for (uint32_t number = HY_SMP_CLASS_COUNT; number-- > 1;)
-        hy_lock_release(&core->classes[number].lock);
-    for (uint32_t shard = HY_SMP_SHARDS; shard-- > 0;)
-        hy_lock_release(&core->shards[shard].lock);
-}
-
 /* What all blocks amount to that are in no slab. Every lock is held. */
 static size_t taken_bytes(const hy_smp_core *core) {
     size_t bytes = core->large_pages << HY_SMP_PAGE_SHIFT;
@@ -299,10 +282,10 @@ static size_t taken_bytes(const hy_smp_core *core) {
 bool hy_smp_check(hy_smp_heap *heap) {
     hy_smp_core *core = heap->core;
     if (!core) return true;
-    lock_core(core);
+    hy_smp_lock_core(core, HY_SMP_SHARDS);
     bool holds = hy_smp_depots_check(core) && hy_smp_pages_check(core) && hy_smp_slabs_check(core) &&
                  taken_bytes(core) == core->taken_bytes;
-    unlock_core(core);
+    hy_smp_unlock_core(core, HY_SMP_SHARDS);
     return holds;
 }
 

@@ -231,27 +231,32 @@ static hy_smp_cache *seen_of(hy_smp_cache *real) {
 
 /* ---- fork ---- */
 
+void hy_smp_lock_core(hy_smp_core *core, uint32_t shards) {
+    for (uint32_t shard = 0; shard < shards; shard++)
+        hy_lock_take(&core->shards[shard].lock);
+    for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++)
+        hy_lock_take(&core->classes[number].lock);
+    hy_lock_take(&core->lock);
+}
+
+void hy_smp_unlock_core(hy_smp_core *core, uint32_t shards) {
+    hy_lock_release(&core->lock);
+    for (uint32_t number = HY_SMP_CLASS_COUNT; number-- > 1;)
+        hy_lock_release(&core->classes[number].lock);
+    while (shards-- > 0)
+        hy_lock_release(&core->shards[shards].lock);
+}
+
+/* No shard comes into use meanwhile: that takes the process's lock. */
 static void lock_all(void) {
     hy_lock_take(&process.lock);
-    for (hy_smp_heap *heap = process.heaps; heap; heap = heap->next) {
-        for (uint32_t shard = 0; shard < hy_smp_shards_used(heap->core); shard++)
-            hy_lock_take(&heap->core->shards[shard].lock);
-    }
-    for (hy_smp_heap *heap = process.heaps; heap; heap = heap->next) {
-        for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++)
-            hy_lock_take(&heap->core->classes[number].lock);
-        hy_lock_take(&heap->core->lock);
-    }
+    for (hy_smp_heap *heap = process.heaps; heap; heap = heap->next)
+        hy_smp_lock_core(heap->core, hy_smp_shards_used(heap->core));
 }
 
 static void unlock_all(void) {
-    for (hy_smp_heap *heap = process.heaps; heap; heap = heap->next) {
-        hy_lock_release(&heap->core->lock);
-        for (uint32_t number = HY_SMP_CLASS_COUNT; number-- > 1;)
-            hy_lock_release(&heap->core->classes[number].lock);
-        for (uint32_t shard = hy_smp_shards_used(heap->core); shard-- > 0;)
-            hy_lock_release(&heap->core->shards[shard].lock);
-    }
+    for (hy_smp_heap *heap = process.heaps; heap; heap = heap->next)
+        hy_smp_unlock_core(heap->core, hy_smp_shards_used(heap->core));
     hy_lock_release(&process.lock);
 }
 

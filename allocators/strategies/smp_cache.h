@@ -25,4 +25,8 @@ size_t hy_smp_cached_blocks(const hy_smp_core *core, uint32_t class_number, size
 void hy_smp_list_heap(hy_smp_heap *heap);
 void hy_smp_unlist_heap(hy_smp_heap *heap);
 
+/* Every lock of one heap, of the shards below `shards`, in their order. */
+void hy_smp_lock_core(hy_smp_core *core, uint32_t shards);
+void hy_smp_unlock_core(hy_smp_core *core, uint32_t shards);
+
 #endif

@@ -206,12 +206,12 @@ static void leave_empty(hy_smp_core *core, uint32_t number, uint32_t shard, hy_s
     hy_lock_release(&core->shards[shard].lock);
 }
 
-static bool depots_are_empty(const hy_smp_core *core) {
+size_t hy_smp_depots_bytes(const hy_smp_core *core) {
     uint32_t used = hy_smp_shards_used(core);
-    for (uint32_t shard = 0; shard < used; shard++) {
-        if (hy_smp_load(&core->shards[shard].bytes)) return false;
-    }
-    return true;
+    size_t bytes = 0;
+    for (uint32_t shard = 0; shard < used; shard++)
+        bytes += hy_smp_load(&core->shards[shard].bytes);
+    return bytes;
 }
 
 /* Fills an empty one from the slabs as far as they have blocks; false: they have none. */
@@ -229,7 +229,7 @@ static bool fill(
 static bool fill_or_reclaim(hy_smp_core *core, uint32_t number, hy_smp_magazine *magazine, uint32_t wanted) {
     bool reclaims = hy_smp_should_reclaim(core);
     if (fill(core, number, magazine, wanted, reclaims)) return true;
-    if (!reclaims && depots_are_empty(core)) return false;
+    if (!reclaims && hy_smp_depots_bytes(core) == 0) return false;
     hy_smp_depots_drain(core);
     return fill(core, number, magazine, wanted, false);
 }
@@ -273,7 +273,7 @@ static void *take_one(hy_smp_core *core, uint32_t number) {
 
 void *hy_smp_depot_take_one(hy_smp_core *core, uint32_t number) {
     void *block = take_one(core, number);
-    if (block || depots_are_empty(core)) return block;
+    if (block || hy_smp_depots_bytes(core) == 0) return block;
     hy_smp_depots_drain(core);
     return take_one(core, number);
 }

@@ -26,6 +26,9 @@ void hy_smp_depot_give_one(hy_smp_core *core, uint32_t number, void *block);
 void hy_smp_depot_drain(hy_smp_core *core, uint32_t number, uint32_t shard, size_t keep);
 /* The same for all of them, down to nothing; and the pages of empty slabs go back. */
 void hy_smp_depots_drain(hy_smp_core *core);
+/* The bytes in all depots, to the byte as each shard says it; O(shards). For what is asked often there is
+ * core->depot_bytes, which is about right. */
+size_t hy_smp_depots_bytes(const hy_smp_core *core);
 /* How many blocks of a class all depots hold, about. */
 size_t hy_smp_depot_blocks(const hy_smp_core *core, uint32_t number);
 /* Whether the depots hold so much that they should be emptied before the heap grows. */

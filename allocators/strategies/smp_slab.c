@@ -5,7 +5,7 @@
  * emptiest ones can run empty, and their pages go back. The first slabs of a class are small, of 4 KiB where
  * that holds eight blocks; later ones grow with what the class has.
  *
- * Cost: a few instructions a block. A block that is freed twice, or lies in no slab of its state, is seen
+ * Cost: a few instructions a block. A block that is freed twice, or lies in no slab of its class, is seen
  * here and ends the program.
  */
 #include "allocators/strategies/smp_slab.h"
