@@ -8,5 +8,5 @@ void hy_line_to_file(void *file, const char *line, size_t size) {
 }
 
 void hy_line_to_descriptor(void *descriptor, const char *line, size_t size) {
-    hy_os_write(*(const int *)descriptor, line, size);
+    (void)hy_os_write(*(const int *)descriptor, line, size);
 }

@@ -33,7 +33,7 @@ HY_PRINTF(2, 3) HY_NORETURN static void end_with(const void *entry, const char *
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    hy_os_write(STDERR_FILENO, line, strlen(line));
+    (void)hy_os_write(STDERR_FILENO, line, strlen(line));
     print_stack(entry);
     abort();
 }

@@ -75,8 +75,8 @@ void hy_os_wait(uint32_t *word, uint32_t value);
 /* Wakes one thread that sleeps on the word. */
 void hy_os_wake(uint32_t *word);
 
-/* Writes bytes to a file descriptor, all of them where the system takes them. Async-signal-safe; errno stays.
- */
-void hy_os_write(int descriptor, const char *bytes, size_t size);
+/* Writes bytes to a file descriptor; false: the system did not take all of them. Async-signal-safe; errno
+ * stays. */
+bool hy_os_write(int descriptor, const char *bytes, size_t size);
 
 #endif

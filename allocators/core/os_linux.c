@@ -188,7 +188,7 @@ void hy_os_wake(uint32_t *word) {
     errno = errno_before;
 }
 
-void hy_os_write(int descriptor, const char *bytes, size_t size) {
+bool hy_os_write(int descriptor, const char *bytes, size_t size) {
     int errno_before = errno;
     while (size > 0) {
         ssize_t written = write(descriptor, bytes, size);
@@ -198,4 +198,5 @@ void hy_os_write(int descriptor, const char *bytes, size_t size) {
         size -= (size_t)written;
     }
     errno = errno_before;
+    return size == 0;
 }

@@ -34,7 +34,8 @@ HY_PRINTF(1, 2) static void tell(const char *format, ...) {
     int length = vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
     if (length < 0) return;
-    hy_os_write(process.messages, line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
+    (void)hy_os_write(
+        process.messages, line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
 }
 
 /* ---- the table ---- */
@@ -207,14 +208,26 @@ static int open_output(void) {
     return process.messages;
 }
 
+/* A sink for lines; what a file does not take goes where messages go. */
+static void write_line(void *descriptor, const char *line, size_t size) {
+    int *output = descriptor;
+    if (hy_os_write(*output, line, size) || *output == process.messages) return;
+    tell("heapyard: " VARIABLE
+         ": stats_file %s can't be written: the statistics from there on are on standard error\n",
+        process.options.stats_file);
+    close(*output);
+    *output = process.messages;
+    (void)hy_os_write(*output, line, size);
+}
+
 __attribute__((destructor)) static void at_exit(void) {
     if (process.options.check && !hy_smp_check(&hy_smp_process_heap))
         tell("heapyard: the heap does not hold together: something wrote where it must not\n");
     if (process.options.stats == HY_MALLOC_STATS_NONE) return;
     int file = open_output();
     if (process.options.stats == HY_MALLOC_STATS_JSON)
-        hy_smp_print_stats_json(&hy_smp_process_heap, hy_line_to_descriptor, &file);
+        hy_smp_print_stats_json(&hy_smp_process_heap, write_line, &file);
     else
-        hy_smp_print_stats(&hy_smp_process_heap, hy_line_to_descriptor, &file);
+        hy_smp_print_stats(&hy_smp_process_heap, write_line, &file);
     if (file != process.messages) close(file);
 }

@@ -121,6 +121,14 @@ def test_a_file_that_can_not_be_opened(tmp_path):
     assert "blocks live" in lines[1]
 
 
+def test_a_file_that_can_not_be_written():
+    lines = run("stats,stats_file=/dev/full").stderr.splitlines()
+    assert lines[0] == (
+        "heapyard: HEAPYARD_MALLOC: stats_file /dev/full can't be written: the statistics from there on are on standard error"
+    )
+    assert "blocks live" in lines[1]
+
+
 def test_programs_that_change_their_user_are_not_asked(tmp_path):
     if os.geteuid() != 0:
         pytest.skip("only root can make such a program")
