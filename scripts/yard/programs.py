@@ -156,12 +156,6 @@ def python_tests():
     return (interpreter, "-m", "test", "-q", *asked.stdout.split())
 
 
-def imagemagick():
-    """Other programs are called convert, too."""
-    said = subprocess.run(["convert", "-version"], capture_output=True, text=True, check=False).stdout
-    return None if "ImageMagick" in said else "not here: ImageMagick"
-
-
 def write(name, text):
     """A preparation that writes one file."""
     return lambda folder, _: (folder / name).write_text(text)
@@ -206,8 +200,8 @@ PROGRAMS = [
     Program("ruby", "arrays of strings", ("ruby",), ("ruby", "{folder}/it.rb"), prepare=write("it.rb", RUBY)),
     Program("php", "arrays and JSON", ("php",), ("php", "-n", "-d", "memory_limit=-1", "-r", PHP), {"USE_ZEND_ALLOC": "0"}),
     Program("z3", "queens on a board", ("z3",), ("z3", "{folder}/it.smt2"), prepare=write("it.smt2", Z3)),
-    Program("imagemagick", "blurs and scales an image", ("convert",),
-            ("convert", "-seed", "1", "-size", "900x900", "plasma:red-blue", "-blur", "0x4", "-resize", "60%", "rgb:-"), missing=imagemagick),
+    Program("imagemagick", "blurs and scales an image", ("convert-im6",),
+            ("convert-im6", "-seed", "1", "-size", "900x900", "plasma:red-blue", "-blur", "0x4", "-resize", "60%", "rgb:-")),
     Program("ffmpeg", "encodes and decodes a moving picture", ("ffmpeg",),
             ("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc=duration=6:size=640x360", "-c:v", "mpeg4", "-threads", "2", "-f", "md5", "-")),
     Program("stress-ng", "its malloc stressors, which verify what they wrote", ("stress-ng",),
