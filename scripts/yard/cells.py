@@ -31,6 +31,9 @@ START_SECONDS = 0.03
 FILL_SECONDS_PER_BLOCK = 300e-9
 CALIBRATION_EPOCHS = 8
 MEMORY_PROCESS_SECONDS = 0.1
+# A memory process waits for a second once all is freed: so many run at once.
+MEMORY_IDLE_SECONDS = 1.0
+MEMORY_AT_ONCE = 48
 
 
 class Tier(NamedTuple):
@@ -197,9 +200,11 @@ def share_rounds(cells, tier):
 
 
 def memory_replicate_seconds(cells):
-    """The expected time of one process for each cell and row; their idle second overlaps, their work shares the
-    cores."""
-    return 1.5 + sum(len(cell.rows) * (MEMORY_PROCESS_SECONDS + cell.live_blocks * 30 * 50e-9) for cell in cells) / 2
+    """The expected time of one process for each cell and row: their idle second overlaps as far as so many run at
+    once, their work shares the cores."""
+    jobs = sum(len(cell.rows) for cell in cells)
+    busy = sum(len(cell.rows) * (MEMORY_PROCESS_SECONDS + cell.live_blocks * 30 * 50e-9) for cell in cells) / 2
+    return 1.5 + max(busy, (jobs * MEMORY_IDLE_SECONDS + 2 * busy) / MEMORY_AT_ONCE)
 
 
 def choose_workloads(listing, workloads, paths):

@@ -28,7 +28,6 @@ RUN, SAMPLES = "run.json", "samples.ndjson"
 # A process counts as hung after this many times the expected time plus this many seconds.
 HANG_FACTOR, HANG_SECONDS = 10, 30
 MEMORY_HANG_SECONDS = 60
-MEMORY_AT_ONCE = 16
 ENVIRONMENT_BYTES_MAX = 4096
 # A preloaded library that hung in so many cells is not tried in more.
 HANGS_MAX = 2
@@ -515,7 +514,7 @@ class Runner:
 
     def memory_at_once(self):
         greatest = max(cell.live_bytes for cell in self.plan.cells)
-        return max(1, min(MEMORY_AT_ONCE, int(context.memory_available_bytes() / 2 // max(greatest, 1))))
+        return max(1, min(cell_plans.MEMORY_AT_ONCE, int(context.memory_available_bytes() / 2 // max(greatest, 1))))
 
     def measure_memory(self, cell, row, process):
         """The record of one memory process, or of its failure."""
