@@ -48,7 +48,7 @@ class Tier(NamedTuple):
 
 
 TIER_PLANS = {
-    "quick": Tier("quick", 8, 20, 45, 1, 20),
+    "quick": Tier("quick", 8, 20, 36, 1, 20),
     "standard": Tier("standard", 30, 60, 420, 6, 130),
     "full": Tier("full", 30, 60, None, 7, None),
 }
