@@ -79,14 +79,16 @@ static void *move(void *ptr, size_t old_size, size_t size) {
     return moved;
 }
 
-/* A block of pages: grown or shrunk where it lies, or moved by page tables, if it can be. Which alignment it
- * was asked with is not known; none but its address must be kept, and realloc promises HY_MALLOC_ALIGN. */
-HY_COLD static void *realloc_large(void *ptr, size_t old_size, size_t size) {
+/* A block of pages, or one that becomes one: grown or shrunk where it lies, or moved by smp, if it can be.
+ * Which alignment it was asked with is not known; none but its address must be kept, and realloc promises
+ * HY_MALLOC_ALIGN. */
+HY_COLD static void *realloc_large(void *ptr, size_t old_size, size_t size, bool was_large) {
     hy_smp_heap *heap = &hy_smp_process_heap;
     int errno_before = errno;
     void *moved = NULL;
     if (size <= old_size && size > old_size - old_size / 4) return ptr; /* it may be growing into its room */
-    if (size > HY_SMP_SMALL_MAX && old_size > HY_SMP_SMALL_MAX) {
+    /* A large block of few pages has its size from its alignment, and would be taken for a small one. */
+    if (size > HY_SMP_SMALL_MAX && was_large == (old_size > HY_SMP_SMALL_MAX)) {
         if (hy_smp_heap_resize(heap, ptr, old_size, size, HY_MALLOC_ALIGN)) return ptr;
         moved = hy_smp_heap_remap(heap, ptr, old_size, with_room(old_size, size), HY_MALLOC_ALIGN);
     }
@@ -99,7 +101,8 @@ HY_COLD static void *realloc_large(void *ptr, size_t old_size, size_t size) {
 static void *resize(void *ptr, size_t size) {
     size_t old_size = hy_smp_usable_size(&hy_smp_process_heap, ptr);
     if (HY_UNLIKELY(old_size == 0)) hy_corrupted("realloc", "the pointer is no block of malloc's");
-    if (hy_smp_class_of(hy_smp_process_heap.core, ptr) == 0) return realloc_large(ptr, old_size, size);
+    bool was_large = hy_smp_class_of(hy_smp_process_heap.core, ptr) == 0;
+    if (was_large || size > HY_SMP_SMALL_MAX) return realloc_large(ptr, old_size, size, was_large);
     return size <= old_size && size >= old_size / 2 ? ptr : move(ptr, old_size, size);
 }
 

@@ -209,17 +209,38 @@ bool hy_smp_heap_resize(hy_smp_heap *heap, void *ptr, size_t old_size, size_t ne
 /* From this size on, moving page tables costs less than copying. */
 #define MOVE_MIN ((size_t)8 << 20)
 
-void *hy_smp_heap_remap(hy_smp_heap *heap, void *ptr, size_t old_size, size_t new_size, hy_align align) {
-    if (hy_smp_heap_resize(heap, ptr, old_size, new_size, align)) return ptr;
-    if (old_size < MOVE_MIN || new_size < old_size || align.log2 > HY_SMP_PAGE_SHIFT) return NULL;
+static void *move_by_pages(hy_smp_core *core, void *ptr, size_t old_size, size_t new_size) {
     uint32_t count = pages_of(new_size);
-    if (count == 0) return NULL;
-    hy_smp_core *core = heap->core;
-    uint32_t moved = hy_smp_pages_move(core, hy_smp_page_of(core, ptr), pages_of(old_size), count);
+    uint32_t moved =
+        count ? hy_smp_pages_move(core, hy_smp_page_of(core, ptr), pages_of(old_size), count) : 0;
     if (!moved) return NULL;
     hy_poison(ptr, old_size);
     void *target = hy_smp_page_address(core, moved);
     hy_unpoison(target, new_size);
+    return target;
+}
+
+/* To a large block. What the copy will write is made ready at once: a fault a page would cost more than all
+ * else. */
+static void *move_by_copy(hy_smp_heap *heap, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    bool zeroed = false;
+    void *target = alloc_large(heap->core, new_size, align, &zeroed);
+    if (!target) return NULL;
+    if (zeroed) hy_os_populate(target, (old_size + HY_SMP_PAGE - 1) & ~(HY_SMP_PAGE - 1));
+    memcpy(target, ptr, old_size);
+    hy_smp_heap_slot_free(heap, ptr, old_size, align);
+    return target;
+}
+
+void *hy_smp_heap_remap(hy_smp_heap *heap, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    if (hy_smp_heap_resize(heap, ptr, old_size, new_size, align)) return ptr;
+    if (new_size < old_size || hy_smp_is_small(new_size, align)) return NULL;
+    int errno_before = errno;
+    void *target = NULL;
+    if (old_size >= MOVE_MIN && align.log2 <= HY_SMP_PAGE_SHIFT)
+        target = move_by_pages(heap->core, ptr, old_size, new_size);
+    if (!target) target = move_by_copy(heap, ptr, old_size, new_size, align);
+    errno = errno_before;
     return target;
 }
 

@@ -236,20 +236,29 @@ static void great_blocks_move_by_page_tables(void **state) {
     hy_smp_heap_free(heap, behind, 40 * KIB, HY_ALIGN_8);
 }
 
-static void what_is_cheaper_copied_is_not_moved(void **state) {
+static void what_becomes_large_moves_by_a_copy(void **state) {
     hy_smp_heap *heap = *state;
     void *block = alloc_touched(heap, 4 * MIB, HY_ALIGN_8),
          *wide = alloc_touched(heap, 8 * MIB, align_log2(21));
     void *behind = alloc_touched(heap, 3 * MIB, HY_ALIGN_8), *small = alloc_touched(heap, 100, HY_ALIGN_8);
-    assert_null(hy_smp_heap_remap(heap, block, 4 * MIB, 64 * MIB, HY_ALIGN_8));
-    assert_null(hy_smp_heap_remap(heap, wide, 8 * MIB, 64 * MIB, align_log2(21)));
-    assert_null(hy_smp_heap_remap(heap, small, 100, 64 * MIB, HY_ALIGN_8));
-    assert_null(hy_smp_heap_remap(heap, wide, 8 * MIB, SIZE_MAX, HY_ALIGN_8));
+    memset(block, 1, 4 * MIB);
+    memset(wide, 2, 8 * MIB);
+    memset(small, 3, 100);
+    assert_null(hy_smp_heap_remap(heap, wide, 8 * MIB, SIZE_MAX, align_log2(21)));
+    assert_null(hy_smp_heap_remap(heap, small, 100, SIZE_MAX, HY_ALIGN_8));
+    assert_null(hy_smp_heap_remap(heap, small, 100, 1000, HY_ALIGN_8)); /* the caller's copy is as good */
+    block = hy_smp_heap_remap(heap, block, 4 * MIB, 9 * MIB, HY_ALIGN_8);
+    wide = hy_smp_heap_remap(heap, wide, 8 * MIB, 12 * MIB, align_log2(21));
+    small = hy_smp_heap_remap(heap, small, 100, 40 * KIB, HY_ALIGN_8);
+    assert_is(block, 1, 4 * MIB);
+    assert_is(wide, 2, 8 * MIB);
+    assert_is(small, 3, 100);
+    assert_int_equal((uintptr_t)wide % (2 * MIB), 0);
     assert_int_equal(stats_of(heap).live_blocks, 4);
-    hy_smp_heap_free(heap, small, 100, HY_ALIGN_8);
+    hy_smp_heap_free(heap, small, 40 * KIB, HY_ALIGN_8);
     hy_smp_heap_free(heap, behind, 3 * MIB, HY_ALIGN_8);
-    hy_smp_heap_free(heap, wide, 8 * MIB, align_log2(21));
-    hy_smp_heap_free(heap, block, 4 * MIB, HY_ALIGN_8);
+    hy_smp_heap_free(heap, wide, 12 * MIB, align_log2(21));
+    hy_smp_heap_free(heap, block, 9 * MIB, HY_ALIGN_8);
 }
 
 /* ---- zeroes ---- */
@@ -436,7 +445,7 @@ int main(void) {
         smp_test(a_large_block_takes_pages_behind_it_and_gives_them_back),
         smp_test(every_size_of_a_realloc_chain_keeps_what_was_written),
         smp_test(great_blocks_move_by_page_tables),
-        smp_test(what_is_cheaper_copied_is_not_moved),
+        smp_test(what_becomes_large_moves_by_a_copy),
         smp_test(zeroed_blocks_are_zero_also_where_others_lay),
         smp_test(zeroed_blocks_are_zero_beside_dirty_pages),
         smp_test(what_can_not_be_is_refused_and_changes_nothing),
