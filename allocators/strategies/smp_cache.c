@@ -111,6 +111,7 @@ static void *refill(hy_smp_core *core, hy_smp_cache *cache, uint32_t class_numbe
         return hy_smp_bin_pop(bin);
     }
     look_at_time(core, cache);
+    cache->is_shrinking = false;
     uint32_t wanted = hy_smp_next_capacity(core, class_number, capacity_of(bin));
     hy_smp_magazine *magazine = hy_smp_depot_take(core, class_number, cache->shard, empty, wanted);
     if (!magazine) return NULL;
@@ -145,7 +146,10 @@ static void flush(hy_smp_core *core, hy_smp_cache *cache, uint32_t class_number,
         return;
     }
     look_at_time(core, cache);
-    uint32_t wanted = hy_smp_next_capacity(core, class_number, capacity_of(bin));
+    /* While a program ends what it had, its last blocks should not lie in magazines: each would keep a slab.
+     */
+    bool is_small = cache->is_shrinking && capacity_of(bin) == 0;
+    uint32_t wanted = is_small ? 1 : hy_smp_next_capacity(core, class_number, capacity_of(bin));
     hy_smp_magazine *empty = make_room(core, cache, class_number, wanted);
     if (!empty && full) {
         /* No memory for a second magazine: the one that is there makes room. */
@@ -181,6 +185,17 @@ void hy_smp_cache_empty(hy_smp_core *core, hy_smp_cache *cache) {
         if (cache->bins[number].base) empty_bin(core, &cache->bins[number], number, cache->shard);
     }
     end_change(cache);
+}
+
+size_t hy_smp_cache_bytes(const hy_smp_cache *cache) {
+    size_t bytes = 0;
+    for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++) {
+        const hy_smp_bin *bin = &cache->bins[number];
+        if (!bin->base) continue;
+        size_t blocks = (size_t)(bin->top - bin->base) + (bin->spare ? bin->spare->count : 0);
+        bytes += blocks * hy_smp_class_size(number);
+    }
+    return bytes;
 }
 
 /* ---- the heap of the process ---- */

@@ -15,6 +15,8 @@ hy_smp_cache *hy_smp_cache_make(hy_smp_heap *heap);
 void *hy_smp_cache_refill(hy_smp_core *core, hy_smp_cache *cache, uint32_t class_number);
 /* Puts a block into the bin whose loaded magazine is full. */
 void hy_smp_cache_flush(hy_smp_core *core, hy_smp_cache *cache, uint32_t class_number, void *block);
+/* What the calling thread's own cache holds, in bytes. */
+size_t hy_smp_cache_bytes(const hy_smp_cache *cache);
 /* Leaves everything in the depots. */
 void hy_smp_cache_empty(hy_smp_core *core, hy_smp_cache *cache);
 

@@ -7,8 +7,9 @@
  * that a program that is idle afterwards has given its memory back; but not in the first moments of a small
  * program, which may be all that there is of it. The magazines of the thread that frees go with it, since a
  * block in one keeps its whole slab. Where it turns out that the memory is needed again, no more surplus goes
- * for a while (the hold), which is twice as long each time that this happens soon: so a program that frees
- * and allocates everything in cycles pays for a few of them, and then keeps its memory.
+ * for a while (the hold): longer for more memory, so that its page faults stay a small part of the time, and
+ * twice as long each time that this happens soon. So a program that frees and allocates everything in cycles
+ * pays for a few of them, and then keeps its memory.
  *
  * Decay: what lay unused in a depot or as dirty pages for a whole tick goes back by halves, pages as long as
  * they are more than an eighth of what is used.
@@ -22,6 +23,10 @@
 
 /* Runs shorter than this are left alone by the tick: a system call a page would cost more than it gives. */
 #define DECAY_RUN_PAGES 16
+
+/* Pages that were given back and needed again lengthen the hold by a millisecond for so many. A fault takes
+ * from a quarter of a microsecond to, in some virtual machines, twenty: so at most a tenth of the time. */
+#define PAGES_A_MS 4
 
 static uint64_t load(const uint64_t *field) {
     return __atomic_load_n(field, __ATOMIC_RELAXED);
@@ -50,10 +55,11 @@ static bool has_surplus(const hy_smp_core *core, balance now) {
 /* Whether surplus may go now: after the hold, where what went before was needed again; else each time that
  * what is live has halved, since what keeps pages from being free may have gone with it. */
 static bool may_shed(const hy_smp_decay *decay, balance now, uint64_t now_ms) {
-    bool is_young = now_ms - decay->begun_ms < HY_SMP_YOUNG_MS && now.surplus < HY_SMP_YOUNG_SURPLUS;
-    if (is_young) return false;
-    bool was_needed = load(&decay->refilled_pages) > load(&decay->purged_pages) / 8;
-    if (was_needed) return now_ms >= load(&decay->purged_ms) + load(&decay->hold_ms);
+    bool is_young = now_ms - decay->begun_ms < HY_SMP_YOUNG_MS && load(&decay->purged_ms) == 0;
+    if (is_young && now.surplus < HY_SMP_YOUNG_SURPLUS) return false;
+    uint64_t purged = load(&decay->purged_pages);
+    if (load(&decay->refilled_pages) > purged / 8)
+        return now_ms >= load(&decay->purged_ms) + load(&decay->hold_ms) + purged / PAGES_A_MS;
     uint64_t shed_live = load(&decay->shed_live);
     return now.live < shed_live / 2 || now.live > shed_live;
 }
@@ -88,11 +94,39 @@ static bool begin_shed(hy_smp_core *core, balance now) {
     return may;
 }
 
+/* A block in a magazine keeps its whole slab: so when surplus goes, the thread's own go too. */
+static void empty_for(hy_smp_core *core, hy_smp_cache *cache, uint32_t shed_number) {
+    hy_smp_cache_empty(core, cache);
+    cache->is_shrinking = true;
+    cache->shed_number = shed_number;
+}
+
+/* The same where another thread gave surplus back since this one looked last. */
+static void join_shed(hy_smp_core *core, hy_smp_cache *cache) {
+    uint32_t number = __atomic_load_n(&core->decay.shed_number, __ATOMIC_RELAXED);
+    if (number != cache->shed_number) empty_for(core, cache, number);
+}
+
+/* Trips of a thread between exact looks at what is live, once it is clear that it is not ending all it had.
+ */
+#define TRIPS_AN_EXACT_LOOK 32
+
+/* What lies in the thread's own magazines looks live to the heap's counters. To count it takes longer than
+ * all else here, so it is done where that decides: while the thread frees what it has, and seldom else. */
+static bool begin_exact_shed(hy_smp_core *core, const hy_smp_cache *cache, balance now) {
+    if (!cache->is_shrinking && cache->trips % TRIPS_AN_EXACT_LOOK != 0) return false;
+    size_t own = hy_smp_cache_bytes(cache);
+    now.live -= own < now.live ? own : now.live;
+    return begin_shed(core, now);
+}
+
 void hy_smp_shed(hy_smp_core *core, hy_smp_cache *cache) {
     balance now = balance_of(core);
-    if (HY_LIKELY(!has_surplus(core, now)) || !begin_shed(core, now)) return;
-    /* A block in a magazine keeps its whole slab: the thread's own go too. */
-    if (cache) hy_smp_cache_empty(core, cache);
+    if (HY_LIKELY(!has_surplus(core, now))) return;
+    if (cache) join_shed(core, cache);
+    if (!begin_shed(core, now) && !(cache && begin_exact_shed(core, cache, now))) return;
+    uint32_t number = __atomic_add_fetch(&core->decay.shed_number, 1, __ATOMIC_RELAXED);
+    if (cache) empty_for(core, cache, number);
     hy_smp_depots_drain(core);
     size_t purged = hy_smp_pages_purge(core, 1, core->options.surplus_min_bytes / 4 >> HY_SMP_PAGE_SHIFT);
     __atomic_fetch_add(&core->decay.purged_pages, purged, __ATOMIC_RELAXED);

@@ -1,6 +1,7 @@
 /* smp_memory_test.c: how much memory a heap takes for what lives in it, and when it gives it back. */
 #include "allocators/conformance/dies.h"
 
+#include "allocators/strategies/smp_cache.h"
 #include "allocators/strategies/smp_fixture.h"
 
 #include <pthread.h>
@@ -139,6 +140,59 @@ static void surplus_goes_back_without_being_asked(void **state) {
     assert_true(stats_of(heap).returned_bytes > 0);
 }
 
+/* Blocks of many classes, freed in an order of their own: stride and count have no common factor. */
+enum { SPREAD_COUNT = 20000, SPREAD_STRIDE = 7919 };
+
+static size_t spread_size(size_t index) {
+    return 16 + index * 613 % 8000;
+}
+
+static void **alloc_spread(hy_smp_heap *heap) {
+    void **blocks = calloc(SPREAD_COUNT, sizeof *blocks);
+    assert_non_null(blocks);
+    for (size_t i = 0; i < SPREAD_COUNT; i++)
+        blocks[i] = alloc_touched(heap, spread_size(i), HY_ALIGN_8);
+    return blocks;
+}
+
+static void free_spread(hy_smp_heap *heap, void **blocks) {
+    for (size_t i = 0, at = 0; i < SPREAD_COUNT; i++, at = (at + SPREAD_STRIDE) % SPREAD_COUNT)
+        hy_smp_heap_free(heap, blocks[at], spread_size(at), HY_ALIGN_8);
+    free(blocks);
+}
+
+/* The last few of each class lie in magazines and would keep a slab each. */
+static void the_last_blocks_of_many_classes_keep_little(void **state) {
+    hy_smp_heap *heap = *state;
+    wait_ms(HY_SMP_YOUNG_MS + 20);
+    free_spread(heap, alloc_spread(heap));
+    assert_true(held(heap) <= 2 * MIB);
+}
+
+/* What magazines hold of a class is given up at the thread's next trip after another thread gave surplus
+ * back, also where no more may go yet. */
+static void other_threads_give_up_their_magazines_too(void **state) {
+    hy_smp_heap *heap = *state;
+    hy_smp_options options = hy_smp_get_options(heap);
+    hy_smp_options patient = options;
+    patient.surplus_min_bytes = SIZE_MAX;
+    assert_true(hy_smp_set_options(heap, &patient));
+    size_t count = 8 * MIB / 1000, threads;
+    free_many(heap, alloc_many(heap, count, 1000), count, 1000);
+    uint32_t class_number = hy_smp_class(1000, HY_ALIGN_8);
+    size_t cached = hy_smp_cached_blocks(heap->core, class_number, &threads);
+    assert_true(cached >= 2);
+
+    assert_true(hy_smp_set_options(heap, &options));
+    hy_smp_decay *decay = &heap->core->decay;
+    decay->shed_number++;
+    decay->purged_ms = hy_os_coarse_ms() + 100000;
+    decay->purged_pages = decay->refilled_pages = 1;
+    void **blocks = alloc_many(heap, 100, 32); /* a class that has no magazine yet makes a trip */
+    free_many(heap, blocks, 100, 32);
+    assert_int_equal(hy_smp_cached_blocks(heap->core, class_number, &threads), 0);
+}
+
 /* Cycles in which everything is freed: a few pay for it with their memory, then it is kept. */
 static void cycles_do_not_give_everything_back_each_time(void **state) {
     hy_smp_heap *heap = *state;
@@ -252,6 +306,8 @@ int main(void) {
         smp_test(one_of_ten_that_survives_pins_no_more_than_its_slab),
         smp_test(trim_gives_back_what_is_free),
         smp_test(surplus_goes_back_without_being_asked),
+        smp_test(the_last_blocks_of_many_classes_keep_little),
+        smp_test(other_threads_give_up_their_magazines_too),
         smp_test(cycles_do_not_give_everything_back_each_time),
         smp_test(unneeded_small_blocks_decay),
         smp_test(unneeded_large_blocks_decay),

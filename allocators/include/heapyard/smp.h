@@ -62,7 +62,9 @@ typedef struct hy_smp_cache {
     struct hy_smp_cache *spare; /* of those whose threads have ended */
     uint32_t trips;             /* to the depots */
     uint32_t shard;             /* whose depots it uses first */
+    uint32_t shed_number;       /* of the heap's, up to which it has given up its magazines */
     bool is_changing;           /* its thread is exchanging magazines */
+    bool is_shrinking;          /* surplus was given back, and its thread has only freed since */
     bool is_spare;              /* no thread has it */
 } hy_smp_cache;
 
@@ -216,8 +218,9 @@ HY_INLINE void hy_smp_heap_free(hy_smp_heap *heap, void *ptr, size_t size, hy_al
 HY_API HY_WARN_UNUSED bool hy_smp_heap_resize(
     hy_smp_heap *heap, void *ptr, size_t old_size, size_t new_size, hy_align align);
 
-/* The same, moving large blocks by page tables where that costs less than a copy; NULL: the caller should
- * copy, nothing changed. */
+/* The same, but a block that becomes a large one may move: by page tables where that costs less than a copy,
+ * else by a copy into pages that are made ready for it. NULL: refused, or both sizes are small and the caller
+ * should copy; nothing changed. */
 HY_API HY_WARN_UNUSED void *hy_smp_heap_remap(
     hy_smp_heap *heap, void *ptr, size_t old_size, size_t new_size, hy_align align);
 
