@@ -24,7 +24,7 @@ HARNESS_PROCESSES = 3
 ROUNDS_MIN = 5
 # Epochs of at least this length are whole programs: one round per process.
 WHOLE_EPOCH_SECONDS = 0.005
-PROCESSES_MIN = 10
+PROCESSES_MIN = 8
 # The time of an epoch of the cheapest cells, warm-up included: they get the tier's rounds, longer ones fewer.
 SHORTEST_EPOCH_NS = 125_000
 START_SECONDS = 0.03
