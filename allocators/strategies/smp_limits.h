@@ -42,7 +42,7 @@
 #define HY_SMP_MAGAZINE_BYTES ((size_t)32 << 10)
 #define HY_SMP_MAGAZINE_MOST 126
 #define HY_SMP_MAGAZINE_LEAST 2
-#define HY_SMP_EMPTY_BYTES ((size_t)16 << 10)
+#define HY_SMP_EMPTY_BYTES ((size_t)96 << 10)
 #define HY_SMP_RECLAIM_MIN ((size_t)256 << 10)
 #define HY_SMP_HOLD_MOST_MS 8000
 #define HY_SMP_YOUNG_MS 250
