@@ -9,7 +9,8 @@
  * block in one keeps its whole slab. Where it turns out that the memory is needed again, no more surplus goes
  * for a while (the hold): longer for more memory, so that its page faults stay a small part of the time, and
  * twice as long each time that this happens soon. So a program that frees and allocates everything in cycles
- * pays for a few of them, and then keeps its memory.
+ * pays for a few of them, and then keeps its memory; but never much more than HY_SMP_HELD_MOST in free pages,
+ * since it may go to sleep at any time.
  *
  * Decay: what lay unused in a depot or as dirty pages for a whole tick goes back by halves, pages as long as
  * they are more than an eighth of what is used.
@@ -120,11 +121,20 @@ static bool begin_exact_shed(hy_smp_core *core, const hy_smp_cache *cache, balan
     return begin_shed(core, now);
 }
 
+/* Free pages that are kept although they are surplus, as far as there are too many. */
+static void bound_held(hy_smp_core *core) {
+    if (hy_smp_load(&core->retained_bytes) < HY_SMP_HELD_MOST + HY_SMP_HELD_MOST / 2) return;
+    (void)hy_smp_pages_purge(core, DECAY_RUN_PAGES, HY_SMP_HELD_MOST >> HY_SMP_PAGE_SHIFT);
+}
+
 void hy_smp_shed(hy_smp_core *core, hy_smp_cache *cache) {
     balance now = balance_of(core);
     if (HY_LIKELY(!has_surplus(core, now))) return;
     if (cache) join_shed(core, cache);
-    if (!begin_shed(core, now) && !(cache && begin_exact_shed(core, cache, now))) return;
+    if (!begin_shed(core, now) && !(cache && begin_exact_shed(core, cache, now))) {
+        bound_held(core);
+        return;
+    }
     uint32_t number = __atomic_add_fetch(&core->decay.shed_number, 1, __ATOMIC_RELAXED);
     if (cache) empty_for(core, cache, number);
     hy_smp_depots_drain(core);

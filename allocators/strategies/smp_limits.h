@@ -22,6 +22,8 @@
 #define HY_SMP_RECLAIM_MIN ((size_t)16 << 10)
 /* A hold (smp_decay.c) lasts no longer than this. */
 #define HY_SMP_HOLD_MOST_MS 80
+/* And keeps little more free pages than this. */
+#define HY_SMP_HELD_MOST ((size_t)1 << 20)
 /* Nor in a heap's first moments, unless it is much. */
 #define HY_SMP_YOUNG_MS 1
 #define HY_SMP_YOUNG_SURPLUS ((size_t)256 << 10)
@@ -45,6 +47,7 @@
 #define HY_SMP_EMPTY_BYTES ((size_t)96 << 10)
 #define HY_SMP_RECLAIM_MIN ((size_t)256 << 10)
 #define HY_SMP_HOLD_MOST_MS 8000
+#define HY_SMP_HELD_MOST ((size_t)64 << 20)
 #define HY_SMP_YOUNG_MS 250
 #define HY_SMP_YOUNG_SURPLUS ((size_t)8 << 20)
 #define HY_SMP_TICK_MS 1000

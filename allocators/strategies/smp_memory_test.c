@@ -169,6 +169,13 @@ static void the_last_blocks_of_many_classes_keep_little(void **state) {
     assert_true(held(heap) <= 2 * MIB);
 }
 
+/* What was given back was needed again, and the hold is long. */
+static void hold(hy_smp_heap *heap) {
+    hy_smp_decay *decay = &heap->core->decay;
+    decay->purged_ms = hy_os_coarse_ms() + 100000;
+    decay->purged_pages = decay->refilled_pages = 1;
+}
+
 /* What magazines hold of a class is given up at the thread's next trip after another thread gave surplus
  * back, also where no more may go yet. */
 static void other_threads_give_up_their_magazines_too(void **state) {
@@ -184,10 +191,8 @@ static void other_threads_give_up_their_magazines_too(void **state) {
     assert_true(cached >= 2);
 
     assert_true(hy_smp_set_options(heap, &options));
-    hy_smp_decay *decay = &heap->core->decay;
-    decay->shed_number++;
-    decay->purged_ms = hy_os_coarse_ms() + 100000;
-    decay->purged_pages = decay->refilled_pages = 1;
+    heap->core->decay.shed_number++;
+    hold(heap);
     void **blocks = alloc_many(heap, 100, 32); /* a class that has no magazine yet makes a trip */
     free_many(heap, blocks, 100, 32);
     assert_int_equal(hy_smp_cached_blocks(heap->core, class_number, &threads), 0);
@@ -207,6 +212,20 @@ static void cycles_do_not_give_everything_back_each_time(void **state) {
     }
     /* The scaled-down build's hold is shorter than a cycle. */
     if (!IS_SMALL) assert_true(times >= 1 && times <= CYCLES / 4);
+}
+
+static void what_is_kept_for_the_next_cycle_is_bounded(void **state) {
+    hy_smp_heap *heap = *state;
+    enum { BLOCKS = 6 };
+    size_t size = HY_SMP_HELD_MOST / 2;
+    void *blocks[BLOCKS];
+    hold(heap);
+    for (int i = 0; i < BLOCKS; i++)
+        blocks[i] = alloc_touched(heap, size, HY_ALIGN_8);
+    for (int i = 0; i < BLOCKS; i++)
+        hy_smp_heap_free(heap, blocks[i], size, HY_ALIGN_8);
+    size_t retained = stats_of(heap).retained_bytes;
+    assert_true(retained >= HY_SMP_HELD_MOST && retained <= HY_SMP_HELD_MOST + HY_SMP_HELD_MOST / 2);
 }
 
 /* No surplus, but more than the program needs: goes by halves as time passes. */
@@ -309,6 +328,7 @@ int main(void) {
         smp_test(the_last_blocks_of_many_classes_keep_little),
         smp_test(other_threads_give_up_their_magazines_too),
         smp_test(cycles_do_not_give_everything_back_each_time),
+        smp_test(what_is_kept_for_the_next_cycle_is_bounded),
         smp_test(unneeded_small_blocks_decay),
         smp_test(unneeded_large_blocks_decay),
         smp_test(a_producer_and_a_consumer_need_no_more_than_is_on_the_way),

@@ -516,16 +516,17 @@ uint32_t hy_smp_pages_move(hy_smp_core *core, uint32_t first, uint32_t count, ui
     return moved ? target : 0;
 }
 
-/* Gives back the whole pages of the system that a dirty run holds, which may be larger than ours; what is
- * left at its ends stays dirty. Returns how many pages are clean now; 0: the system refused, or there are
- * none. */
-static uint32_t purge_run(hy_smp_core *core, uint32_t first) {
+/* Gives back the whole pages of the system that a dirty run holds, which may be larger than ours, from its
+ * end on and about `most` of them; what is left stays dirty. Returns how many pages are clean now; 0: the
+ * system refused, or there are none. */
+static uint32_t purge_run(hy_smp_core *core, uint32_t first, size_t most) {
     uint32_t count = core->pages[first].value, end = first + count;
     uint32_t unit = (uint32_t)(hy_page_size() >> HY_SMP_PAGE_SHIFT);
     if (unit == 0) unit = 1;
     uint32_t inner = first + padding_of(core, first, unit);
     uint32_t inner_end = end - ((unit - padding_of(core, end, unit)) & (unit - 1));
     if (inner >= inner_end) return 0;
+    if (most < inner_end - inner) inner = (inner_end - (uint32_t)most) & ~(unit - 1);
     if (!hy_os_discard(hy_smp_page_address(core, inner), (size_t)(inner_end - inner) << HY_SMP_PAGE_SHIFT))
         return 0;
     unlink_run(core, first);
@@ -541,7 +542,7 @@ size_t hy_smp_pages_purge(hy_smp_core *core, uint32_t least, size_t keep) {
     for (uint32_t bin = HY_SMP_RUN_BINS; bin-- > bin_of(least) && core->dirty.pages > keep;) {
         for (uint32_t first = core->dirty.heads[bin]; first && core->dirty.pages > keep;) {
             uint32_t next = core->pages[first].next;
-            purged += purge_run(core, first);
+            purged += purge_run(core, first, core->dirty.pages - keep);
             first = next;
         }
     }
