@@ -111,8 +111,6 @@ typedef struct hy_smp_depot {
 
 /* Depots of all classes for some of the threads: so a thread gets back what it gave, whose blocks its
  * processor still has, and seldom waits for another. */
-#define HY_SMP_SHARDS 32
-
 typedef struct hy_smp_shard {
     hy_lock lock;
     size_t bytes;       /* in all of its depots; read outside of the lock too */

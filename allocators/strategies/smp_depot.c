@@ -423,7 +423,9 @@ static bool shard_holds(const hy_smp_core *core, const hy_smp_shard *shard) {
 
 bool hy_smp_depots_check(const hy_smp_core *core) {
     size_t published = 0;
-    for (uint32_t shard = 0; shard < HY_SMP_SHARDS; shard++) {
+    /* A shard comes into use under its lock, and all are held. */
+    uint32_t used = hy_smp_shards_used(core);
+    for (uint32_t shard = 0; shard < used; shard++) {
         if (!shard_holds(core, &core->shards[shard])) return false;
         published += core->shards[shard].published;
     }

@@ -16,6 +16,8 @@
 #define HY_SMP_MAGAZINE_BYTES ((size_t)1 << 10)
 #define HY_SMP_MAGAZINE_MOST 6
 #define HY_SMP_MAGAZINE_LEAST 1
+/* Shards of depots, each with a lock of its own. */
+#define HY_SMP_SHARDS 4
 /* Bytes of empty magazines that a shard of depots keeps for its threads. */
 #define HY_SMP_EMPTY_BYTES ((size_t)1 << 10)
 /* Depots that hold more than this, and an eighth of what is used, are emptied before the heap grows. */
@@ -44,6 +46,7 @@
 #define HY_SMP_MAGAZINE_BYTES ((size_t)32 << 10)
 #define HY_SMP_MAGAZINE_MOST 126
 #define HY_SMP_MAGAZINE_LEAST 2
+#define HY_SMP_SHARDS 32
 #define HY_SMP_EMPTY_BYTES ((size_t)96 << 10)
 #define HY_SMP_RECLAIM_MIN ((size_t)256 << 10)
 #define HY_SMP_HOLD_MOST_MS 8000
