@@ -80,6 +80,19 @@ static void clean_and_dirty_pages_serve_one_block_together(void **state) {
     hy_smp_heap_free(heap, behind, MIB, HY_ALIGN_8);
 }
 
+/* What a full heap held, it holds again after all was freed, whichever of it was given back meanwhile. */
+static void a_full_heap_is_filled_again_as_far(void **state) {
+    hy_smp_heap *heap = *state;
+    fill_and_forbid(heap, 96 * MIB); /* more than is kept */
+    size_t count = alloc_all(heap, MIB);
+    assert_in_range(count, 90, 96);
+    for (int round = 0; round < 3; round++) {
+        free_all(heap, MIB, count);
+        assert_int_equal(alloc_all(heap, MIB), count);
+    }
+    free_all(heap, MIB, count);
+}
+
 static bool is_free_metadata(const hy_smp_core *core, const void *ptr) {
     for (int bin = 0; bin < HY_SMP_METADATA_BINS; bin++) {
         for (void *at = core->metadata_free[bin]; at; memcpy(&at, at, sizeof at)) {
@@ -241,6 +254,7 @@ int main(void) {
         smp_test(refused_heaps_serve_again_when_blocks_come_back),
         smp_test(free_blocks_of_one_class_serve_another_at_the_limit),
         smp_test(clean_and_dirty_pages_serve_one_block_together),
+        smp_test(a_full_heap_is_filled_again_as_far),
         smp_test(a_refusal_leaves_the_threads_magazine_alone),
         cmocka_unit_test(limits_are_borne),
     };

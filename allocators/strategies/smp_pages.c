@@ -517,7 +517,8 @@ uint32_t hy_smp_pages_move(hy_smp_core *core, uint32_t first, uint32_t count, ui
 }
 
 /* Gives back the whole pages of the system that a dirty run holds, which may be larger than ours, from its
- * end on and about `most` of them; what is left stays dirty. Returns how many pages are clean now; 0: the
+ * beginning on and about `most` of them; what is left stays dirty, at the end: runs are used up from their
+ * beginning, so the rest of a clean one comes to lie beside it. Returns how many pages are clean now; 0: the
  * system refused, or there are none. */
 static uint32_t purge_run(hy_smp_core *core, uint32_t first, size_t most) {
     uint32_t count = core->pages[first].value, end = first + count;
@@ -526,7 +527,7 @@ static uint32_t purge_run(hy_smp_core *core, uint32_t first, size_t most) {
     uint32_t inner = first + padding_of(core, first, unit);
     uint32_t inner_end = end - ((unit - padding_of(core, end, unit)) & (unit - 1));
     if (inner >= inner_end) return 0;
-    if (most < inner_end - inner) inner = (inner_end - (uint32_t)most) & ~(unit - 1);
+    if (most < inner_end - inner) inner_end = inner + (((uint32_t)most + unit - 1) & ~(unit - 1));
     if (!hy_os_discard(hy_smp_page_address(core, inner), (size_t)(inner_end - inner) << HY_SMP_PAGE_SHIFT))
         return 0;
     unlink_run(core, first);
