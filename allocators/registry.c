@@ -272,6 +272,10 @@ static bool composed_stats(void *instance, hy_stats *out) {
     return hy_instance_stats(top_of(instance), out);
 }
 
+static void *composed_operated(void *instance) {
+    return top_of(instance)->state;
+}
+
 static hy_row composed_row(const composition *entry) {
     hy_row row = over_stack(entry->stack);
     row.name = entry->name;
@@ -286,6 +290,7 @@ static hy_row composed_row(const composition *entry) {
     row.check = row.check ? composed_check : NULL;
     row.stats = row.stats ? composed_stats : NULL;
     row.direct = NULL;
+    row.operated = composed_operated;
     return row;
 }
 
@@ -425,6 +430,12 @@ bool hy_instance_check(hy_instance *instance) {
 
 bool hy_instance_stats(hy_instance *instance, hy_stats *out) {
     return instance->row->stats && instance->row->stats(instance->state, out);
+}
+
+bool hy_instance_operate(hy_instance *instance, size_t operation, size_t number, hy_mark *mark) {
+    const hy_row *row = instance->row;
+    void *state = row->operated ? row->operated(instance->state) : instance->state;
+    return row->operations[operation].run(state, number, mark);
 }
 
 const char *hy_group_name(hy_group group) {

@@ -56,6 +56,8 @@ void hy_instance_destroy(hy_instance *instance);
 bool hy_instance_reset(hy_instance *instance, hy_reset_mode mode, size_t limit);
 bool hy_instance_check(hy_instance *instance);
 bool hy_instance_stats(hy_instance *instance, hy_stats *out);
+/* One of the row's operations, operation < its operation_count. */
+bool hy_instance_operate(hy_instance *instance, size_t operation, size_t number, hy_mark *mark);
 
 const char *hy_group_name(hy_group group);
 /* The name of the trait of bit `bit`, 0 … HY_TRAIT_COUNT - 1, as documents print it. */

@@ -6,6 +6,17 @@
 
 #define DEFAULT_LIMIT ((size_t)1 << 20)
 
+/* The rows' instances: the allocator, and the greatest limit that it had, which its peak is within. */
+typedef struct instance {
+    hy_limited limited;
+    size_t greatest_bytes;
+} instance;
+
+typedef struct shared_instance {
+    hy_limited_shared limited;
+    size_t greatest_bytes;
+} shared_instance;
+
 static size_t limit_of(const hy_config *config) {
     return config->capacity ? config->capacity : DEFAULT_LIMIT;
 }
@@ -22,53 +33,76 @@ static hy_stats stats_of(size_t used, size_t peak) {
 
 static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
     (void)row;
-    hy_limited *limited = hy_create(hy_libc(), hy_limited);
-    if (!limited) return NULL;
-    hy_limited_init(limited, config->child, limit_of(config));
-    *out = hy_limited_allocator(limited);
-    return limited;
+    instance *made = hy_create(hy_libc(), instance);
+    if (!made) return NULL;
+    made->greatest_bytes = limit_of(config);
+    hy_limited_init(&made->limited, config->child, made->greatest_bytes);
+    *out = hy_limited_allocator(&made->limited);
+    return made;
 }
 
-static void destroy(const hy_row *row, void *instance) {
+static void destroy(const hy_row *row, void *state) {
     (void)row;
-    hy_destroy(hy_libc(), (hy_limited *)instance);
+    hy_destroy(hy_libc(), (instance *)state);
 }
 
-static bool check(void *instance) {
-    const hy_limited *limited = instance;
-    return hy_limited_check(limited) && limited->peak_bytes <= limited->limit_bytes;
+static bool check(void *state) {
+    const instance *made = state;
+    return hy_limited_check(&made->limited) && made->limited.peak_bytes <= made->greatest_bytes;
 }
 
-static bool stats(void *instance, hy_stats *out) {
-    const hy_limited *limited = instance;
-    *out = stats_of(limited->used_bytes, limited->peak_bytes);
+static bool stats(void *state, hy_stats *out) {
+    const hy_limited *limited = &((const instance *)state)->limited;
+    *out = stats_of(hy_limited_used(limited), hy_limited_peak(limited));
     return true;
 }
+
+static bool set_limit(void *state, size_t number, hy_mark *mark) {
+    (void)mark;
+    instance *made = state;
+    hy_limited_set_limit(&made->limited, number);
+    if (number > made->greatest_bytes) made->greatest_bytes = number;
+    return hy_limited_limit(&made->limited) == number;
+}
+
+static const hy_row_operation operations[] = {{"set_limit", HY_EFFECT_CAPACITY, true, set_limit}};
 
 static void *make_shared(const hy_row *row, const hy_config *config, hy_allocator *out) {
     (void)row;
-    hy_limited_shared *limited = hy_create(hy_libc(), hy_limited_shared);
-    if (!limited) return NULL;
-    hy_limited_shared_init(limited, config->child, limit_of(config));
-    *out = hy_limited_shared_allocator(limited);
-    return limited;
+    shared_instance *made = hy_create(hy_libc(), shared_instance);
+    if (!made) return NULL;
+    made->greatest_bytes = limit_of(config);
+    hy_limited_shared_init(&made->limited, config->child, made->greatest_bytes);
+    *out = hy_limited_shared_allocator(&made->limited);
+    return made;
 }
 
-static void destroy_shared(const hy_row *row, void *instance) {
+static void destroy_shared(const hy_row *row, void *state) {
     (void)row;
-    hy_destroy(hy_libc(), (hy_limited_shared *)instance);
+    hy_destroy(hy_libc(), (shared_instance *)state);
 }
 
-static bool check_shared(void *instance) {
-    const hy_limited_shared *limited = instance;
-    return hy_limited_shared_peak(limited) <= hy_limited_shared_limit(limited);
+static bool check_shared(void *state) {
+    const shared_instance *made = state;
+    return hy_limited_shared_peak(&made->limited) <= made->greatest_bytes;
 }
 
-static bool stats_shared(void *instance, hy_stats *out) {
-    const hy_limited_shared *limited = instance;
+static bool stats_shared(void *state, hy_stats *out) {
+    const hy_limited_shared *limited = &((const shared_instance *)state)->limited;
     *out = stats_of(hy_limited_shared_used(limited), hy_limited_shared_peak(limited));
     return true;
 }
+
+static bool set_limit_shared(void *state, size_t number, hy_mark *mark) {
+    (void)mark;
+    shared_instance *made = state;
+    hy_limited_shared_set_limit(&made->limited, number);
+    if (number > made->greatest_bytes) made->greatest_bytes = number;
+    return hy_limited_shared_limit(&made->limited) == number;
+}
+
+static const hy_row_operation shared_operations[] = {
+    {"set_limit", HY_EFFECT_CAPACITY, true, set_limit_shared}};
 
 const hy_row hy_limited_row = {
     .name = "limited",
@@ -80,10 +114,13 @@ const hy_row hy_limited_row = {
     .align_from_child = true,
     .default_child = "libc",
     .default_capacity = DEFAULT_LIMIT,
+    .promises = {.fit_grain = 1},
     .make = make,
     .destroy = destroy,
     .check = check,
     .stats = stats,
+    .operations = operations,
+    .operation_count = sizeof operations / sizeof operations[0],
 };
 
 const hy_row hy_limited_shared_row = {
@@ -96,8 +133,11 @@ const hy_row hy_limited_shared_row = {
     .align_from_child = true,
     .default_child = "libc",
     .default_capacity = DEFAULT_LIMIT,
+    .promises = {.fit_grain = 1},
     .make = make_shared,
     .destroy = destroy_shared,
     .check = check_shared,
     .stats = stats_shared,
+    .operations = shared_operations,
+    .operation_count = sizeof shared_operations / sizeof shared_operations[0],
 };

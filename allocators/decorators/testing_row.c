@@ -44,6 +44,24 @@ static bool stats(void *instance, hy_stats *out) {
     return true;
 }
 
+/* Whether nothing was found. */
+static bool scan(void *instance, size_t number, hy_mark *mark) {
+    (void)number, (void)mark;
+    hy_testing *testing = instance;
+    return hy_debug_scan(&testing->debug) == 0 && hy_testing_findings(testing) == 0;
+}
+
+static bool flush(void *instance, size_t number, hy_mark *mark) {
+    (void)number, (void)mark;
+    hy_debug_flush_retained(&((hy_testing *)instance)->debug);
+    return true;
+}
+
+static const hy_row_operation operations[] = {
+    {"scan", HY_EFFECT_NONE, true, scan},
+    {"flush", HY_EFFECT_NONE, true, flush},
+};
+
 const hy_row hy_testing_row = {
     .name = "testing",
     .group = HY_GROUP_DECORATOR,
@@ -57,4 +75,6 @@ const hy_row hy_testing_row = {
     .owns = owns,
     .check = check,
     .stats = stats,
+    .operations = operations,
+    .operation_count = sizeof operations / sizeof operations[0],
 };

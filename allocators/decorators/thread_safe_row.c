@@ -21,6 +21,16 @@ static void destroy(const hy_row *row, void *instance) {
     hy_destroy(hy_libc(), (hy_thread_safe *)instance);
 }
 
+/* Somebody keeps all others waiting, and lets them go on. */
+static bool lock(void *instance, size_t number, hy_mark *mark) {
+    (void)number, (void)mark;
+    hy_thread_safe_lock(instance);
+    hy_thread_safe_unlock(instance);
+    return true;
+}
+
+static const hy_row_operation operations[] = {{"lock", HY_EFFECT_NONE, true, lock}};
+
 /* Over a child that threads damage without the mutex, so that what the row promises is its own. */
 const hy_row hy_thread_safe_row = {
     .name = "thread_safe",
@@ -33,4 +43,6 @@ const hy_row hy_thread_safe_row = {
     .default_child = "counting",
     .make = make,
     .destroy = destroy,
+    .operations = operations,
+    .operation_count = sizeof operations / sizeof operations[0],
 };

@@ -56,6 +56,47 @@ static bool stats(void *state, hy_stats *out) {
     return true;
 }
 
+_Static_assert(sizeof(hy_arena_mark) <= sizeof(hy_mark), "a row's mark has room for the arena's");
+
+static bool save(void *state, size_t number, hy_mark *mark) {
+    (void)number;
+    hy_arena_mark saved = hy_arena_save(state);
+    memcpy(mark, &saved, sizeof saved);
+    return true;
+}
+
+static bool restore(void *state, size_t number, hy_mark *mark) {
+    (void)number;
+    hy_arena_mark saved;
+    memcpy(&saved, mark, sizeof saved);
+    hy_arena_restore(state, saved);
+    return true;
+}
+
+static bool reserve(void *state, size_t number, hy_mark *mark) {
+    (void)mark;
+    return hy_arena_reserve(state, number ? number : 1, HY_ALIGN_8);
+}
+
+/* The state goes from the arena into a new one in the same place. */
+static bool hand_over(void *state, size_t number, hy_mark *mark) {
+    (void)number, (void)mark;
+    hy_arena *arena = state;
+    hy_allocator child = arena->child;
+    hy_arena_state taken = hy_arena_demote(arena);
+    bool holds_nothing = hy_arena_capacity(arena) == 0 && hy_arena_used(arena) == 0;
+    hy_arena promoted = hy_arena_promote(taken, child);
+    *arena = promoted;
+    return holds_nothing;
+}
+
+static const hy_row_operation operations[] = {
+    {"save", HY_EFFECT_MARK, true, save},
+    {"restore", HY_EFFECT_RESTORE, true, restore},
+    {"reserve", HY_EFFECT_ROOM, false, reserve},
+    {"hand_over", HY_EFFECT_NONE, true, hand_over},
+};
+
 HY_INLINE void *take(void *arena, size_t size, uintptr_t *mark) {
     (void)mark;
     return hy_arena_alloc(arena, size, HY_ALIGN_16);
@@ -91,7 +132,7 @@ const hy_row hy_arena_row = {
     /* It grows by half of what it holds, and a reset keeps a chunk: where that is 2/3 of the next request,
      * the request has a chunk of its own, and a byte more takes 1.5 times both: (1 + 1.5) * (1 + 2/3) = 25/6
      * of what was asked for. */
-    .promises = {.footprint_factor = 5},
+    .promises = {.footprint_factor = 5, .fit_grain = 8},
     .make = make,
     .destroy = destroy,
     .reset = reset,
@@ -99,4 +140,6 @@ const hy_row hy_arena_row = {
     .check = check,
     .stats = stats,
     .direct = &direct,
+    .operations = operations,
+    .operation_count = sizeof operations / sizeof operations[0],
 };

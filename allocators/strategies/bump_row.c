@@ -63,6 +63,25 @@ static bool stats(void *state, hy_stats *out) {
     return true;
 }
 
+static bool save(void *state, size_t number, hy_mark *mark) {
+    (void)number;
+    instance *made = state;
+    mark->words[0] = (uintptr_t)hy_bump_save(&made->bump).last;
+    return true;
+}
+
+static bool restore(void *state, size_t number, hy_mark *mark) {
+    (void)number;
+    instance *made = state;
+    hy_bump_restore(&made->bump, (hy_bump_mark){(char *)mark->words[0]});
+    return true;
+}
+
+static const hy_row_operation operations[] = {
+    {"save", HY_EFFECT_MARK, true, save},
+    {"restore", HY_EFFECT_RESTORE, true, restore},
+};
+
 HY_INLINE void *take(void *bump, size_t size, uintptr_t *mark) {
     *mark = (uintptr_t)hy_bump_save(bump).last;
     return hy_bump_alloc(bump, size, HY_ALIGN_16);
@@ -97,6 +116,7 @@ const hy_row hy_bump_row = {
     .traits = HY_TRAIT_BULK_RESET | HY_TRAIT_GROW_IN_PLACE | HY_TRAIT_FIXED_CAPACITY,
     .greatest_align = {HY_ALIGN_LOG2_MAX},
     .default_capacity = HY_REGION_DEFAULT_CAPACITY,
+    .promises = {.fit_grain = 1},
     .make = make,
     .destroy = destroy,
     .reset = reset,
@@ -104,4 +124,6 @@ const hy_row hy_bump_row = {
     .check = check,
     .stats = stats,
     .direct = &direct,
+    .operations = operations,
+    .operation_count = sizeof operations / sizeof operations[0],
 };

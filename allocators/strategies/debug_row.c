@@ -60,6 +60,23 @@ static bool stats(void *instance, hy_stats *out) {
     return true;
 }
 
+/* Whether nothing was found. */
+static bool scan(void *instance, size_t number, hy_mark *mark) {
+    (void)number, (void)mark;
+    return hy_debug_scan(instance) == 0;
+}
+
+static bool flush(void *instance, size_t number, hy_mark *mark) {
+    (void)number, (void)mark;
+    hy_debug_flush_retained(instance);
+    return true;
+}
+
+static const hy_row_operation operations[] = {
+    {"scan", HY_EFFECT_NONE, true, scan},
+    {"flush", HY_EFFECT_NONE, true, flush},
+};
+
 #define TRAITS (HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE | HY_TRAIT_QUARANTINES)
 
 const hy_row hy_debug_row = {
@@ -75,6 +92,8 @@ const hy_row hy_debug_row = {
     .owns = owns,
     .check = check,
     .stats = stats,
+    .operations = operations,
+    .operation_count = sizeof operations / sizeof operations[0],
 };
 
 const hy_row hy_debug_plain_row = {
@@ -91,6 +110,8 @@ const hy_row hy_debug_plain_row = {
     .owns = owns,
     .check = check,
     .stats = stats,
+    .operations = operations,
+    .operation_count = sizeof operations / sizeof operations[0],
 };
 
 const hy_row hy_debug_unwind_row = {
@@ -107,4 +128,6 @@ const hy_row hy_debug_unwind_row = {
     .owns = owns,
     .check = check,
     .stats = stats,
+    .operations = operations,
+    .operation_count = sizeof operations / sizeof operations[0],
 };

@@ -6,11 +6,17 @@
 
 #define DEFAULT_BLOCK_SIZE 64
 
-/* Bit 0 of the row's options pre-heats 32 blocks. */
+#define PREHEATED 32
+
+/* Bits of the row's options: it pre-heats PREHEATED blocks; it never makes more than that. */
+#define OPTION_PREHEAT 1u
+#define OPTION_FIXED 2u
+
 static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
     hy_pool *pool = hy_create(hy_libc(), hy_pool);
     if (!pool) return NULL;
-    hy_pool_options options = {.preheat = config->options & 1 ? 32 : 0};
+    hy_pool_options options = {.preheat = config->options & (OPTION_PREHEAT | OPTION_FIXED) ? PREHEATED : 0,
+        .fixed = config->options & OPTION_FIXED};
     size_t block_size = config->block_size ? config->block_size : row->default_block_size;
     hy_align align = config->block_align.log2 ? config->block_align : row->greatest_align;
     if (hy_pool_init(pool, config->child, block_size, align, &options) != HY_OK) {
@@ -53,6 +59,13 @@ static bool stats(void *state, hy_stats *out) {
     return true;
 }
 
+static bool preheat(void *state, size_t number, hy_mark *mark) {
+    (void)mark;
+    return hy_pool_preheat(state, number);
+}
+
+static const hy_row_operation operations[] = {{"preheat", HY_EFFECT_BLOCKS, false, preheat}};
+
 HY_INLINE void *take(void *pool, size_t size, uintptr_t *mark) {
     (void)mark;
     return hy_pool_alloc(pool, size, HY_ALIGN_16);
@@ -94,4 +107,6 @@ const hy_row hy_pool_row = {
     .check = check,
     .stats = stats,
     .direct = &direct,
+    .operations = operations,
+    .operation_count = sizeof operations / sizeof operations[0],
 };

@@ -40,6 +40,25 @@ static bool owns(void *state, const void *ptr) {
     return hy_smp_owns(state, ptr);
 }
 
+static bool trim(void *state, size_t number, hy_mark *mark) {
+    (void)number, (void)mark;
+    (void)hy_smp_trim(state);
+    return true;
+}
+
+/* Another bound for what is kept; the heap says what it was told. */
+static bool keep(void *state, size_t number, hy_mark *mark) {
+    (void)mark;
+    hy_smp_options options = hy_smp_get_options(state);
+    options.surplus_min_bytes = number;
+    return hy_smp_set_options(state, &options) && hy_smp_get_options(state).surplus_min_bytes == number;
+}
+
+static const hy_row_operation operations[] = {
+    {"trim", HY_EFFECT_NONE, true, trim},
+    {"keep", HY_EFFECT_NONE, true, keep},
+};
+
 #define TRAITS (HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE)
 
 const hy_row hy_smp_row = {
@@ -53,6 +72,8 @@ const hy_row hy_smp_row = {
     .destroy = destroy_process,
     .owns = owns,
     .check = check,
+    .operations = operations,
+    .operation_count = 1, /* its options would outlive the history */
 };
 
 const hy_row hy_smp_heap_row = {
@@ -66,4 +87,6 @@ const hy_row hy_smp_heap_row = {
     .destroy = destroy_heap,
     .owns = owns,
     .check = check,
+    .operations = operations,
+    .operation_count = sizeof operations / sizeof operations[0],
 };

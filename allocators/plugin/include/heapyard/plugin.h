@@ -103,10 +103,41 @@ typedef struct hy_promises {
      * freed serves no later request, all blocks since the last reset count as asked for at once. 0:
      * HY_FOOTPRINT_FACTOR. */
     uint32_t footprint_factor;
+    /* Not 0: a block at up to this alignment, its size rounded up to a multiple of it, asks no child where
+     * stats say that so much is left: capacity_bytes - used_bytes. Of a row of fixed capacity whose memory is
+     * its child's: where config.capacity - used_bytes is no less than a size, it refuses only if its child
+     * does. */
+    uint32_t fit_grain;
 } hy_promises;
 #define HY_SERVED_BYTES ((size_t)512 << 10)
 #define HY_SERVED_ALIGN_LOG2 16
 #define HY_FOOTPRINT_FACTOR 4
+
+/* What an operation beyond the vtable does to blocks and promises. Where it is refused, nothing has changed.
+ */
+typedef enum hy_effect {
+    HY_EFFECT_NONE,     /* every block lives on as it is, and as much is used */
+    HY_EFFECT_ROOM,     /* likewise; the next block of up to `number` bytes at up to 8 asks no child */
+    HY_EFFECT_BLOCKS,   /* likewise; the next `number` blocks of config.block_size ask no child */
+    HY_EFFECT_CAPACITY, /* likewise; `number` is config.capacity from now on, also below what is used */
+    HY_EFFECT_MARK,     /* likewise; a mark was written, valid until a reset, or a restore of an older one */
+    HY_EFFECT_RESTORE /* blocks made or moved since the mark end, those that grew since are cut, and what was
+                         taken of the child since goes back to it */
+} hy_effect;
+
+/* A mark, as its row keeps it. */
+typedef struct hy_mark {
+    uintptr_t words[2];
+} hy_mark;
+
+/* An operation of a row's header beyond vtable and reset, as histories call it. run: takes the instance;
+ * any number is legal; mark is NULL but for HY_EFFECT_MARK and HY_EFFECT_RESTORE. False: refused. */
+typedef struct hy_row_operation {
+    const char *name; /* unique in its row; [a-z_]+ */
+    hy_effect effect;
+    bool certain; /* it is never refused */
+    bool (*run)(void *instance, size_t number, hy_mark *mark);
+} hy_row_operation;
 
 typedef struct hy_row hy_row;
 /* An allocator as data. */
@@ -148,6 +179,12 @@ struct hy_row {
     const void *data; /* the row's own, for makers that several rows share; since ABI 2 */
 
     hy_promises promises; /* beyond contract and traits; since ABI 2 */
+
+    /* What histories may call beyond vtable and reset; NULL: nothing. Since ABI 2. */
+    const hy_row_operation *operations;
+    size_t operation_count;
+    /* What operations take of an instance; NULL: the instance itself. Since ABI 2. */
+    void *(*operated)(void *instance);
 };
 
 /* The rows of a shared library. build_info may be NULL. */
