@@ -2,10 +2,12 @@
 #include "fuzz/interpreter.h"
 
 #include "fuzz/finding.h"
+#include "fuzz/marks.h"
 #include "fuzz/oracles.h"
 #include <heapyard/typed.h>
 
 #define LIVE_MAX ((uint64_t)512 << 10) /* bytes live at once */
+#define TWIN_SIZE_MAX 4096             /* of a second instance's blocks */
 #define UNBOUNDED_ALIGN_LOG2_MAX 16    /* asked of rows that would take the padding from the system */
 
 /* What an input's two shape bits choose for the bounds of a row. 0: the row's default. */
@@ -21,6 +23,7 @@ static hy_child child = {.place = (void *)(uintptr_t)0x7e9000000000};
 
 static hy_run run = {.child = &child};
 static bool bounded; /* see is_bounded */
+static hy_config made_with;
 
 const hy_child *hy_interpreter_child(void) {
     return &child;
@@ -72,7 +75,7 @@ hy_config hy_interpreter_config(const hy_row *row, const hy_bytes_header *header
 
 hy_bytes_bounds hy_interpreter_bounds(const hy_row *row, const hy_bytes_header *header) {
     hy_config config = hy_interpreter_config(row, header);
-    return (hy_bytes_bounds){config.capacity, config.block_size};
+    return (hy_bytes_bounds){config.capacity, config.block_size, row->operations, row->operation_count};
 }
 
 /* Whether something refuses what is too large before memory is taken for it. A budget above the child
@@ -104,6 +107,15 @@ static void note_place(const hy_run_call *call) {
     if (call->size != 0 && child.counts.live_blocks > 0) run.on_child = true;
 }
 
+/* An array of two or of one, after one whose size wraps around to no more than that. */
+static void alloc_zeroed(hy_run_call *call) {
+    hy_allocator allocator = run.instance.allocator;
+    size_t count = call->size % 2 ? 1 : 2, size = call->size / count;
+    if (size > 1)
+        call->overflowed = hy_alloc_array_zeroed(allocator, SIZE_MAX / size + 1, size, call->align) != NULL;
+    call->ptr = hy_alloc_array_zeroed(allocator, count, size, call->align);
+}
+
 static void run_alloc(hy_op op) {
     if (hy_live_at(op.slot)->live || !affordable(op.size, op.align_log2)) return;
     hy_run_call call = {.kind = HY_OP_ALLOC,
@@ -112,9 +124,10 @@ static void run_alloc(hy_op op) {
         .size = op.size,
         .align = hy_align_from_log2(op.align_log2)};
     hy_oracles_see(HY_ON_BEFORE, &run, &call);
-    hy_allocator allocator = run.instance.allocator;
-    call.ptr = call.zeroed ? hy_alloc_array_zeroed(allocator, op.size, 1, call.align)
-                           : hy_alloc(allocator, op.size, call.align);
+    if (call.zeroed)
+        alloc_zeroed(&call);
+    else
+        call.ptr = hy_alloc(run.instance.allocator, op.size, call.align);
     read_stats();
     if (!call.ptr) {
         hy_oracles_see(HY_ON_REFUSED, &run, &call);
@@ -171,7 +184,10 @@ static void *call_change(const hy_run_call *call) {
 
 static void block_changed(const hy_run_call *call) {
     hy_live_change(call->slot, call->ptr, call->size, run.before.used_bytes);
-    if ((uintptr_t)call->ptr != call->before.address) note_made(call->slot);
+    if ((uintptr_t)call->ptr != call->before.address)
+        note_made(call->slot);
+    else
+        hy_marks_note_size(call->slot, call->size);
     run.newest.changed = run.newest.last;
     if (call->size < call->before.size) run.newest.shrunk = run.newest.last;
     note_place(call);
@@ -206,6 +222,7 @@ static void run_reset(uint64_t coded) {
     hy_run_call call = {.kind = HY_OP_RESET, .mode = (hy_reset_mode)(coded & 3), .size = coded >> 2};
     hy_oracles_see(HY_ON_BEFORE, &run, &call);
     hy_live_clear();
+    hy_marks_clear();
     call.kept = hy_instance_reset(&run.instance, call.mode, call.size);
     read_stats();
     run.newest.top = 0;
@@ -213,13 +230,103 @@ static void run_reset(uint64_t coded) {
     hy_oracles_see(HY_ON_RESET, &run, &call);
 }
 
+/* Whether an operation may be called: what it takes is small, or bounded; its mark is one. */
+static bool may_operate(const hy_run_call *call) {
+    uint64_t bytes = call->size;
+    switch (call->operation->effect) {
+    case HY_EFFECT_BLOCKS:
+        if (HY_MUL_OVERFLOWS(bytes, run.config.block_size, &bytes)) bytes = UINT64_MAX;
+        return affordable(bytes, 0);
+    case HY_EFFECT_ROOM:
+        return affordable(bytes, 0);
+    case HY_EFFECT_RESTORE:
+        return hy_mark_is_valid(call->mark);
+    case HY_EFFECT_NONE:
+    case HY_EFFECT_CAPACITY:
+    case HY_EFFECT_MARK:
+        break;
+    }
+    return true;
+}
+
+/* What holds from now on of marks, bounds and the newest block. */
+static void note_operated(const hy_run_call *call) {
+    hy_effect effect = call->operation->effect;
+    if (effect == HY_EFFECT_MARK) hy_mark_taken(call->mark);
+    if (effect == HY_EFFECT_RESTORE) hy_mark_restored(call->mark);
+    if (effect == HY_EFFECT_CAPACITY) run.config.capacity = call->size;
+    bool moved =
+        run.now.used_bytes != run.before.used_bytes || run.now.capacity_bytes != run.before.capacity_bytes;
+    if (effect != HY_EFFECT_RESTORE && !moved) return;
+    run.newest.top = 0;
+    run.newest.changed = run.newest.last;
+}
+
+static void run_special(uint32_t operation, uint64_t number) {
+    if (operation >= run.row->operation_count) return;
+    hy_run_call call = {.kind = HY_OP_SPECIAL,
+        .size = number,
+        .operation = &run.row->operations[operation],
+        .mark = hy_mark_index(number)};
+    if (!may_operate(&call)) return;
+    hy_fuzz_place_now.operation = call.operation->name;
+    bool marks = call.operation->effect == HY_EFFECT_MARK || call.operation->effect == HY_EFFECT_RESTORE;
+    hy_oracles_see(HY_ON_BEFORE, &run, &call);
+    call.kept = hy_instance_operate(&run.instance, operation, number, marks ? hy_mark_at(call.mark) : NULL);
+    read_stats();
+    if (call.kept) note_operated(&call);
+    hy_oracles_see(HY_ON_SPECIAL, &run, &call);
+}
+
+/* Blocks of a second instance: filled, one of them freed, the others its own to end. */
+static void use_twin(hy_instance *twin, uint64_t size) {
+    const hy_align aligns[] = {HY_ALIGN_8, HY_ALIGN_1, HY_ALIGN_16};
+    for (size_t i = 0; i < sizeof aligns / sizeof aligns[0]; i++) {
+        void *block = hy_alloc(twin->allocator, size, aligns[i]);
+        if (!block) continue;
+        memset(block, 0xA5, size);
+        if (i == 1 || !row_has(run.row, HY_TRAIT_BULK_RESET))
+            hy_free(twin->allocator, block, size, aligns[i]);
+    }
+    if (run.row->reset) (void)hy_instance_reset(twin, HY_RESET_RETAIN_CAPACITY, 0);
+}
+
+/* What one instance does is nothing to the blocks of another. */
+static void run_twin(uint64_t number) {
+    hy_run_call call = {.kind = HY_OP_SPECIAL, .size = number % TWIN_SIZE_MAX + 1};
+    hy_oracles_see(HY_ON_BEFORE, &run, &call);
+    hy_instance twin;
+    call.kept = hy_instance_make(&twin, run.row, &made_with);
+    if (call.kept) {
+        use_twin(&twin, call.size);
+        hy_instance_destroy(&twin);
+    }
+    read_stats();
+    hy_oracles_see(HY_ON_SPECIAL, &run, &call);
+}
+
+/* What is left: of a budget, or of what the row holds. */
+static size_t left(void) {
+    const hy_stats *stats = &run.before;
+    bool fixed = row_has(run.row, HY_TRAIT_FIXED_CAPACITY) && run.config.capacity >= stats->used_bytes;
+    size_t capacity = fixed ? run.config.capacity : stats->capacity_bytes;
+    return capacity == SIZE_MAX || capacity < stats->used_bytes ? 0 : capacity - stats->used_bytes;
+}
+
+/* The size that an operation asks for: some follow from what is left. */
+static uint64_t resolved_size(hy_op op) {
+    return op.flags & HY_OP_OF_ROOM ? left() + op.size : op.size;
+}
+
 static void run_operation(hy_op op) {
     static const char *const names[HY_OP_KIND_COUNT] = {
-        "alloc", "free", "realloc", "resize", "remap", "reset", "check", "thread end"};
+        "alloc", "free", "realloc", "resize", "remap", "reset", "check", "thread end", "twin"};
     hy_fuzz_place_now.operation = names[op.kind];
     run.kind = (hy_op_kind)op.kind;
     run.refusals_before = child.counts.refusals;
+    run.calls_before = hy_child_calls(&child);
     run.before = run.now;
+    op.size = resolved_size(op);
     switch (run.kind) {
     case HY_OP_ALLOC:
         run_alloc(op);
@@ -237,6 +344,12 @@ static void run_operation(hy_op op) {
         break;
     case HY_OP_CHECK:
         look_at_all();
+        break;
+    case HY_OP_SPECIAL:
+        if (op.slot == HY_OP_TWIN)
+            run_twin(op.size);
+        else
+            run_special(op.slot, op.size);
         break;
     case HY_OP_THREAD_END:
     case HY_OP_KIND_COUNT:
@@ -278,14 +391,16 @@ static void begin(const hy_row *row, const hy_bytes_header *header) {
         .promises = hy_registry_promises(row),
         .before = no_stats,
         .now = no_stats};
+    made_with = run.config;
     run.greatest = greatest_of(row, &run.config);
     bounded = is_bounded(row, &run.config);
     hy_fuzz_place_now = (hy_fuzz_place){row->name, "make", 0};
     child.report = pass_over;
     hy_child_begin(&child, &header->faults);
     hy_live_begin();
+    hy_marks_clear();
     hy_oracles_see(HY_ON_BEGIN, &run, NULL);
-    run.is_made = hy_instance_make(&run.instance, row, &run.config);
+    run.is_made = hy_instance_make(&run.instance, row, &made_with);
     run.counts = run.is_made && hy_instance_stats(&run.instance, &run.now);
     if (!run.counts) run.now = no_stats;
     hy_oracles_see(HY_ON_MADE, &run, NULL);

@@ -88,6 +88,10 @@ uint64_t hy_live_bytes(void) {
     return live.bytes;
 }
 
+uint64_t hy_live_serial(void) {
+    return live.serial;
+}
+
 uint32_t hy_live_newest(void) {
     uint32_t newest = HY_LIVE_NO_SLOT;
     uint64_t serial = 0;

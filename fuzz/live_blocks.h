@@ -39,6 +39,9 @@ const hy_live_block *hy_live_at(uint32_t slot);
 size_t hy_live_count(void);
 uint64_t hy_live_bytes(void);
 
+/* The serial of the block that came last to lie where it is or was; 0: none did. */
+uint64_t hy_live_serial(void);
+
 /* The slot of the newest live block that has bytes, or HY_LIVE_NO_SLOT. O(live). */
 uint32_t hy_live_newest(void);
 

@@ -164,6 +164,10 @@ static void drop(search *state) {
         continue;
 }
 
+static bool has_slot(hy_op op) {
+    return op.kind != HY_OP_RESET && op.kind != HY_OP_CHECK && op.kind != HY_OP_SPECIAL;
+}
+
 /* An allocation and everything that is done with its block. */
 static void drop_blocks(search *state) {
     for (size_t i = 0; i < state->best->history.count; i++) {
@@ -172,8 +176,7 @@ static void drop_blocks(search *state) {
         bool gone = false;
         if (ops[i].kind != HY_OP_ALLOC) continue;
         for (size_t j = 0; j < state->best->history.count; j++) {
-            bool of_slot = j >= i && !gone && ops[j].slot == ops[i].slot && ops[j].kind != HY_OP_RESET &&
-                           ops[j].kind != HY_OP_CHECK;
+            bool of_slot = j >= i && !gone && ops[j].slot == ops[i].slot && has_slot(ops[j]);
             if (of_slot && ops[j].kind == HY_OP_FREE) gone = true;
             if (!of_slot) state->spare[count++] = ops[j];
         }
@@ -187,9 +190,11 @@ static bool try_op(search *state, size_t i, hy_op op) {
     return takes(state, state->best->history.count, &state->best->header);
 }
 
+/* Whether a lesser number is simpler: not where it is a distance from what is left. */
 static bool has_size(hy_op op) {
-    return op.kind == HY_OP_ALLOC || op.kind == HY_OP_REALLOC || op.kind == HY_OP_RESIZE ||
-           op.kind == HY_OP_REMAP;
+    bool sized = op.kind == HY_OP_ALLOC || op.kind == HY_OP_REALLOC || op.kind == HY_OP_RESIZE ||
+                 op.kind == HY_OP_REMAP || op.kind == HY_OP_SPECIAL;
+    return sized && !(op.flags & HY_OP_OF_ROOM);
 }
 
 static void shrink_size(search *state, size_t i) {
@@ -221,8 +226,8 @@ static void plain_align(search *state, size_t i) {
 static void simplify_operations(search *state) {
     for (size_t i = 0; i < state->best->history.count && state->attempts > 0; i++) {
         hy_op op = state->best->history.ops[i];
-        if (op.kind == HY_OP_ALLOC && op.flags) {
-            op.flags = 0;
+        if (op.kind == HY_OP_ALLOC && op.flags & HY_OP_ZEROED) {
+            op.flags &= HY_OP_OF_ROOM;
             try_op(state, i, op);
         }
         if (has_size(op)) shrink_size(state, i);
@@ -236,7 +241,7 @@ static void merge_slots(search *state) {
         for (size_t j = 0; j < i && state->attempts > 0; j++) {
             hy_op op = state->best->history.ops[i];
             uint32_t other = state->best->history.ops[j].slot;
-            if (op.slot <= other || op.kind == HY_OP_RESET || op.kind == HY_OP_CHECK) continue;
+            if (op.slot <= other || !has_slot(op) || !has_slot(state->best->history.ops[j])) continue;
             op.slot = other;
             if (try_op(state, i, op)) break;
         }

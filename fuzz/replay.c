@@ -257,8 +257,9 @@ static bool write_c(const char *path, const hy_case *failing, const hy_verdict *
 static bool write_seed(const char *path, const hy_case *failing, const hy_verdict *verdict) {
     FILE *out = fopen(path, "we");
     if (!out) return false;
+    hy_bytes_bounds bounds = hy_interpreter_bounds(failing->row, &failing->header);
     fprintf(out, "# %s\n", verdict->line);
-    hy_seed_print(out, &failing->header, &failing->history);
+    hy_seed_print(out, &failing->header, &bounds, &failing->history);
     return fclose(out) == 0;
 }
 
@@ -341,7 +342,8 @@ static int disassemble(const arguments *given) {
         hy_bytes_header header;
         const hy_history *history = hy_history_of(row, inputs.items[i].bytes, inputs.items[i].size, &header);
         printf("# %s\n", inputs.items[i].path);
-        hy_seed_print(stdout, &header, history);
+        hy_bytes_bounds bounds = hy_interpreter_bounds(row, &header);
+        hy_seed_print(stdout, &header, &bounds, history);
     }
     hy_inputs_free(&inputs);
     return status;

@@ -30,6 +30,7 @@ typedef struct hy_run {
     bool on_child;          /* its blocks lie in the child's */
     hy_op_kind kind;        /* of this step */
     size_t refusals_before; /* of the child, before this step */
+    size_t calls_before;    /* of the child, likewise */
     hy_stats before, now;   /* the row's stats before this step and after its last call; SIZE_MAX: none */
     hy_newest newest;
 } hy_run;
@@ -39,13 +40,16 @@ typedef struct hy_run_call {
     hy_op_kind kind;
     bool zeroed;        /* ALLOC: its bytes must be 0 */
     bool of_top;        /* it is of the block that was newest.top before it */
-    bool kept;          /* RESET: what it returned */
+    bool kept;          /* RESET, SPECIAL: what it returned */
+    bool overflowed;    /* ALLOC, zeroed: an array whose size passes SIZE_MAX was served before */
     hy_reset_mode mode; /* RESET */
     uint32_t slot;
-    uint64_t size; /* that was asked for; FREE: 0; RESET: the limit */
+    uint64_t size; /* that was asked for; FREE: 0; RESET: the limit; SPECIAL: the number */
     hy_align align;
-    hy_live_block before; /* the block as it was; ALLOC: not live */
-    void *ptr;            /* the block, for RESIZE too; NULL: refused, or it is FREE */
+    hy_live_block before;              /* the block as it was; ALLOC: not live */
+    void *ptr;                         /* the block, for RESIZE too; NULL: refused, or it is FREE */
+    const hy_row_operation *operation; /* SPECIAL: the row's; NULL: another instance lived and ended */
+    size_t mark;                       /* SPECIAL: its index, where it takes or restores one */
 } hy_run_call;
 
 static inline bool hy_run_has(const hy_run *run, hy_traits traits) {
@@ -55,6 +59,18 @@ static inline bool hy_run_has(const hy_run *run, hy_traits traits) {
 /* Whether the child refused a call in this step. */
 static inline bool hy_run_child_refused(const hy_run *run) {
     return run->child->counts.refusals != run->refusals_before;
+}
+
+/* How often the child was called in this step. */
+static inline size_t hy_run_child_calls(const hy_run *run) {
+    return hy_child_calls(run->child) - run->calls_before;
+}
+
+/* What the row said was left before this step's call, of what it holds; SIZE_MAX: it did not. */
+static inline size_t hy_run_room(const hy_run *run) {
+    const hy_stats *stats = &run->before;
+    if (stats->capacity_bytes == SIZE_MAX || stats->used_bytes > stats->capacity_bytes) return SIZE_MAX;
+    return stats->capacity_bytes - stats->used_bytes;
 }
 
 /* A composition over a layer of fixed capacity: what fits depends on every layer's overhead. */

@@ -1,6 +1,9 @@
 /* seed.c: the language of seeds, a line at a time. */
 #include "fuzz/seed.h"
 
+#include "allocators/plugins.h"
+#include "allocators/registry.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -71,8 +74,10 @@ static bool size_of(assembler *state, const char *word, uint64_t *size, hy_bytes
         *base = HY_BYTES_CAPACITY;
     else if (relative(word, "block", &distance))
         *base = HY_BYTES_BLOCK;
+    else if (relative(word, "room", &distance))
+        *base = HY_BYTES_ROOM;
     if (*base == HY_BYTES_ABSOLUTE || distance < INT8_MIN || distance > INT8_MAX)
-        return fail(state, "a size is N, 2^N+K, max-K, capacity+K or block+K (K to 127)", word);
+        return fail(state, "a size is N, 2^N+K, max-K, capacity+K, block+K or room+K (K to 127)", word);
     *size = (uint64_t)distance;
     return true;
 }
@@ -115,14 +120,37 @@ static void pair_refusals(hy_fault_policy *faults) {
     if (any && faults->remap_refusal == HY_BYTES_NEVER) faults->remap_refusal = 127;
 }
 
+static void begin_operations(assembler *state) {
+    if (state->header_written) return;
+    pair_refusals(&state->header.faults);
+    hy_bytes_write_header(&state->writer, state->bytes, state->capacity, &state->header);
+    state->header_written = true;
+}
+
 static bool write(assembler *state, hy_op op, hy_bytes_base base, const line *in) {
-    if (!state->header_written) {
-        pair_refusals(&state->header.faults);
-        hy_bytes_write_header(&state->writer, state->bytes, state->capacity, &state->header);
-        state->header_written = true;
-    }
+    begin_operations(state);
     return hy_bytes_write(&state->writer, op, base) ||
            fail(state, "not possible here (is the slot live? is there room?)", in->words[0]);
+}
+
+static bool has_operation(const hy_row *row, const char *name) {
+    for (size_t i = 0; i < row->operation_count; i++) {
+        if (strcmp(row->operations[i].name, name) == 0) return true;
+    }
+    return false;
+}
+
+/* Whether any row has an operation of that name. */
+static bool is_operation(const char *name) {
+    size_t count;
+    const hy_row *const *rows = hy_registry_rows(&count), *row;
+    for (size_t i = 0; i < count; i++) {
+        if (has_operation(rows[i], name)) return true;
+    }
+    for (size_t i = 0; (row = hy_plugins_chosen(i)) != NULL; i++) {
+        if (has_operation(row, name)) return true;
+    }
+    return false;
 }
 
 static bool slot_of(assembler *state, const line *in, hy_op *op) {
@@ -180,6 +208,17 @@ static bool reset_line(assembler *state, const line *in) {
     return write(state, (hy_op){.kind = HY_OP_RESET, .size = mode | limit << 2}, base, in);
 }
 
+static bool operation_line(assembler *state, const line *in) {
+    hy_op op = {.kind = HY_OP_SPECIAL, .slot = HY_OP_TWIN};
+    hy_bytes_base base;
+    if (in->count != 2) return fail(state, "it takes a number", in->words[0]);
+    if (!size_of(state, in->words[1], &op.size, &base)) return false;
+    if (is(in, 0, "twin")) return write(state, op, base, in);
+    begin_operations(state);
+    return hy_bytes_write_named(&state->writer, in->words[0], op, base) ||
+           fail(state, "there is no room", in->words[0]);
+}
+
 static bool assemble_line(assembler *state, const line *in) {
     uint64_t number;
     if (is(in, 0, "alloc")) return alloc_line(state, in);
@@ -200,6 +239,7 @@ static bool assemble_line(assembler *state, const line *in) {
         state->header.options = (uint16_t)number;
         return true;
     }
+    if (is(in, 0, "twin") || is_operation(in->words[0])) return operation_line(state, in);
     return fail(state, "no such line", in->words[0]);
 }
 
@@ -255,8 +295,10 @@ static void print_header(FILE *out, const hy_bytes_header *header) {
         fprintf(out, "child refuses remap %u\n", faults->remap_refusal);
 }
 
-static void print_size(FILE *out, uint64_t size) {
-    if (size > UINT64_MAX - 4096)
+static void print_size(FILE *out, uint64_t size, bool of_room) {
+    if (of_room)
+        fprintf(out, size ? " room%+" PRId64 : " room", (int64_t)size);
+    else if (size > UINT64_MAX - 4096)
         fprintf(out, " max-%" PRIu64, UINT64_MAX - size);
     else
         fprintf(out, " %" PRIu64, size);
@@ -265,26 +307,31 @@ static void print_size(FILE *out, uint64_t size) {
 static void print_reset(FILE *out, uint64_t coded) {
     static const char *const modes[] = {"free_all", "retain", "limit"};
     fprintf(out, "reset %s", modes[coded & 3]);
-    if ((coded & 3) == 2) print_size(out, coded >> 2);
+    if ((coded & 3) == 2) print_size(out, coded >> 2, false);
 }
 
-static void print_operation(FILE *out, hy_op op) {
+static void print_operation(FILE *out, hy_op op, const hy_bytes_bounds *bounds) {
     static const char *const names[HY_OP_KIND_COUNT] = {
-        "alloc", "free", "realloc", "resize", "remap", "reset", "check", "end"};
+        "alloc", "free", "realloc", "resize", "remap", "reset", "check", "end", "twin"};
+    bool on_block = op.kind != HY_OP_RESET && op.kind != HY_OP_CHECK && op.kind != HY_OP_SPECIAL;
     if (op.kind == HY_OP_RESET)
         print_reset(out, op.size);
+    else if (op.kind == HY_OP_SPECIAL && op.slot != HY_OP_TWIN)
+        fputs(bounds->operations[op.slot].name, out);
     else
         fputs(names[op.kind], out);
-    if (op.kind != HY_OP_RESET && op.kind != HY_OP_CHECK) fprintf(out, " %u", op.slot);
-    if (op.kind != HY_OP_RESET && op.kind != HY_OP_CHECK && op.kind != HY_OP_FREE) print_size(out, op.size);
+    if (on_block) fprintf(out, " %u", op.slot);
+    if ((on_block && op.kind != HY_OP_FREE) || op.kind == HY_OP_SPECIAL)
+        print_size(out, op.size, op.flags & HY_OP_OF_ROOM);
     if (op.kind == HY_OP_ALLOC && op.align_log2 != 3)
         fprintf(out, " align %" PRIu64, (uint64_t)1 << op.align_log2);
     if (op.kind == HY_OP_ALLOC && op.flags & HY_OP_ZEROED) fputs(" zeroed", out);
     fputc('\n', out);
 }
 
-void hy_seed_print(FILE *out, const hy_bytes_header *header, const hy_history *history) {
+void hy_seed_print(
+    FILE *out, const hy_bytes_header *header, const hy_bytes_bounds *bounds, const hy_history *history) {
     print_header(out, header);
     for (size_t i = 0; i < history->count; i++)
-        print_operation(out, history->ops[i]);
+        print_operation(out, history->ops[i], bounds);
 }

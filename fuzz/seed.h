@@ -6,11 +6,15 @@
  *   child grows                  faults: grows, moves, once,
  *   child refuses alloc 3        refuses alloc|resize|remap INDEX
  *   alloc 0 64 align 16          slot, size, alignment (8 where none is said), zeroed
- *   alloc 1 capacity-8           sizes: N, 0xN, 2^N, 2^N+K, max-K, capacity+K, block-K
+ *   alloc 1 capacity-8           sizes: N, 0xN, 2^N, 2^N+K, max-K, capacity+K, block-K, and room+K: what
+ *                                the instance's stats say is left when it comes to that
  *   resize 0 80                  and remap, realloc
  *   free 1
  *   reset retain                 free_all, retain, limit SIZE
  *   check
+ *   save 0                       an operation of the row's own (hy_row.operations) and its number; rows that
+ *                                have none of that name check instead
+ *   twin 100                     another instance has blocks of up to so many bytes, and ends
  *
  * Slots are any numbers below 2^32; one holds one block at a time.
  */
@@ -30,7 +34,8 @@ typedef struct hy_seed_error {
 size_t hy_seed_assemble(
     const char *text, size_t length, uint8_t *bytes, size_t capacity, hy_seed_error *error);
 
-/* A header and a history as text. */
-void hy_seed_print(FILE *out, const hy_bytes_header *header, const hy_history *history);
+/* A header and a history, decoded with these bounds, as text. */
+void hy_seed_print(
+    FILE *out, const hy_bytes_header *header, const hy_bytes_bounds *bounds, const hy_history *history);
 
 #endif

@@ -13,6 +13,9 @@ static size_t assemble(const char *text, uint8_t *bytes, hy_seed_error *error) {
     return hy_seed_assemble(text, strlen(text), bytes, 4096, error);
 }
 
+static const hy_row_operation operations[] = {{.name = "save"}, {.name = "restore"}, {.name = "reserve"}};
+static const hy_bytes_bounds bounds = {4096, 64, operations, 3};
+
 /* The text of what some bytes decode to, malloc'ed. */
 static char *disassemble(const uint8_t *bytes, size_t size) {
     char *text = NULL;
@@ -21,9 +24,9 @@ static char *disassemble(const uint8_t *bytes, size_t size) {
     hy_bytes_header header;
     hy_history_init(&history, hy_libc());
     size_t taken = hy_bytes_decode_header(bytes, size, &header);
-    assert_true(hy_bytes_decode(bytes + taken, size - taken, &header, (hy_bytes_bounds){4096, 64}, &history));
+    assert_true(hy_bytes_decode(bytes + taken, size - taken, &header, bounds, &history));
     FILE *out = open_memstream(&text, &length);
-    hy_seed_print(out, &header, &history);
+    hy_seed_print(out, &header, &bounds, &history);
     fclose(out);
     hy_history_deinit(&history);
     return text;
@@ -34,7 +37,8 @@ static void test_text_survives_the_bytes(void **unused) {
     static const char text[] =
         "shape 1\noptions 0x203\nchild grows\nchild once\nchild refuses alloc 3\n"
         "alloc 0 64 align 16\nalloc 1 max-7\nalloc 2 0 zeroed\nresize 0 80\nremap 1 5000\n"
-        "realloc 2 70000\nfree 1\nreset limit 300\nalloc 0 1 align 4096\ncheck\nreset retain\n";
+        "realloc 2 70000\nfree 1\nreset limit 300\nalloc 0 1 align 4096\ncheck\nreset retain\n"
+        "save 0\nalloc 0 room\nrealloc 0 room-1\nrestore 3\nreserve room+2\ntwin 100\n";
     uint8_t bytes[4096];
     hy_seed_error error;
     size_t size = assemble(text, bytes, &error);
@@ -74,6 +78,10 @@ static void test_errors_name_their_line(void **unused) {
         {"reset\n", 1},
         {"alloc 0 capacity-200\n", 1},
         {"alloc 0 8 align 16 zeroed now\n", 1},
+        {"alloc 0 8\nsaved 0\n", 2},
+        {"save\n", 1},
+        {"reserve 1 2\n", 1},
+        {"restore last\n", 1},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         uint8_t bytes[4096];
@@ -84,10 +92,23 @@ static void test_errors_name_their_line(void **unused) {
     }
 }
 
+/* On a row without the operation the input checks, and all that follows is as it was. */
+static void test_an_operation_of_no_row_of_that_name(void **unused) {
+    (void)unused;
+    uint8_t bytes[4096];
+    hy_seed_error error;
+    size_t size = assemble("alloc 0 8\npreheat 5000\nsave 1\nfree 0\n", bytes, &error);
+    assert_true(size != SIZE_MAX);
+    char *text = disassemble(bytes, size);
+    assert_string_equal(text, "alloc 0 8\ncheck\nsave 1\nfree 0\n");
+    free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text_survives_the_bytes),
         cmocka_unit_test(test_sizes_relative_to_a_bound),
+        cmocka_unit_test(test_an_operation_of_no_row_of_that_name),
         cmocka_unit_test(test_errors_name_their_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@ enum {
     WHAT_RESIZE_TOO = 9,
     WHAT_REALLOC_TOO = 10,
     WHAT_RESET = 11,
-    WHAT_CHECK = 12,
+    WHAT_CHECK = 12, /* or an operation of the row's own, as the argument says */
     WHAT_ZEROED = 13,
     WHAT_BURST_ALLOC = 14,
     WHAT_BURST_FREE = 15
@@ -24,6 +24,8 @@ enum {
 enum {
     SIZE_POWERS = 160, /* below: linear, 1 … 160 */
     SIZE_U16 = 224,
+    SIZE_EIGHTHS = 236,
+    SIZE_NEAR_ROOM = 240,
     SIZE_NEAR_MAX = 244,
     SIZE_NEAR_HALF,
     SIZE_NEAR_2_40,
@@ -41,6 +43,14 @@ enum {
 /* Alignments that an argument encodes, as log2; for the argument past the last one a byte follows. */
 #define ALIGN_BYTE_FOLLOWS 15
 static const uint8_t align_log2s[ALIGN_BYTE_FOLLOWS] = {3, 0, 1, 2, 4, 5, 6, 7, 12, 16, 3, 4, 3, 4, 0};
+
+/* The argument of WHAT_CHECK: below, nothing but a check. */
+enum {
+    SPECIAL_TWIN = 7,
+    SPECIAL_FIRST = 8,  /* and up to SPECIAL_NAMED: the first operations of the row */
+    SPECIAL_NAMED = 15, /* a byte follows: an index, or a name's code */
+    NAME_CODES = 128    /* and above */
+};
 
 /* Options in the low nibble of byte 0, the child's fault policy in the high one. */
 #define SHAPE_BITS 0x03u
@@ -102,7 +112,8 @@ typedef struct decoder {
     hy_bytes_bounds bounds;
     uint8_t mask;
     hy_history *history;
-    bool whole; /* false once an append has failed */
+    bool whole;   /* false once an append has failed */
+    bool of_room; /* the size that was read last is a distance from what is left */
     uint64_t last_size;
     uint8_t last_align_log2;
     uint32_t fresh; /* the first slot that was never used */
@@ -112,6 +123,7 @@ typedef struct decoder {
     uint16_t live[HY_BYTES_SLOT_MAX];  /* in order of allocation */
     uint64_t size[HY_BYTES_SLOT_MAX];
     uint8_t align_log2[HY_BYTES_SLOT_MAX];
+    bool is_of_room[HY_BYTES_SLOT_MAX]; /* the size is such a distance */
 } decoder;
 
 static uint64_t near_to(decoder *state, uint64_t base) {
@@ -148,15 +160,25 @@ static uint64_t rare_size(decoder *state, uint8_t code) {
     }
 }
 
+/* Where classes of sizes end: a power of two and some eighths of it, or a byte more. */
+static uint64_t eighths(unsigned byte) {
+    uint64_t power = (uint64_t)8 << (byte & 15);
+    return power + power / 8 * (byte >> 4 & 7) + (byte >> 7);
+}
+
 static uint64_t next_size(decoder *state) {
     uint8_t code = next(&state->from);
+    state->of_room = false;
     if (state->mask & HY_BYTES_WITHOUT_LARGE) code %= SIZE_POWERS;
     if (code < SIZE_POWERS) return code + 1u;
     if (code < SIZE_U16) {
         unsigned step = code - SIZE_POWERS;
         return ((uint64_t)1 << (step / 3)) + step % 3 - 1;
     }
-    if (code < SIZE_NEAR_MAX) return next_number(&state->from, 2);
+    if (code < SIZE_EIGHTHS) return next_number(&state->from, 2);
+    if (code < SIZE_NEAR_ROOM) return eighths(next(&state->from));
+    state->of_room = code < SIZE_NEAR_MAX;
+    if (state->of_room) return near_to(state, 0);
     return rare_size(state, code);
 }
 
@@ -164,6 +186,10 @@ static uint8_t next_align(decoder *state, unsigned argument) {
     uint8_t log2 =
         argument < ALIGN_BYTE_FOLLOWS ? align_log2s[argument] : next(&state->from) & HY_ALIGN_LOG2_MAX;
     return state->mask & HY_BYTES_WITHOUT_ALIGN ? 3 : log2;
+}
+
+static unsigned room_flag(const decoder *state) {
+    return state->of_room ? HY_OP_OF_ROOM : 0;
 }
 
 static void append(decoder *state, hy_op op) {
@@ -189,7 +215,9 @@ static void begin_block(decoder *state, uint64_t size, uint8_t align_log2, unsig
         (hy_op){
             .kind = HY_OP_ALLOC, .flags = flags & 0xF, .align_log2 = align_log2, .slot = slot, .size = size});
     state->live[state->live_count++] = slot;
-    state->size[slot] = state->last_size = size;
+    state->size[slot] = size;
+    state->is_of_room[slot] = flags & HY_OP_OF_ROOM;
+    if (!state->is_of_room[slot]) state->last_size = size;
     state->align_log2[slot] = state->last_align_log2 = align_log2;
 }
 
@@ -203,6 +231,7 @@ static uint32_t choose(decoder *state, unsigned argument) {
 
 /* The new size of a block of `size`; an argument's high two bits choose how it is derived. */
 static uint64_t changed_size(decoder *state, unsigned argument, uint64_t size) {
+    state->of_room = false;
     switch (argument >> 2) {
     case 0:
         return next_size(state);
@@ -219,10 +248,15 @@ static uint64_t changed_size(decoder *state, unsigned argument, uint64_t size) {
 
 static void change_block(decoder *state, hy_op_kind kind, unsigned argument) {
     uint16_t slot = state->live[choose(state, argument)];
-    uint64_t size = changed_size(state, argument, state->size[slot]);
-    append(state,
-        (hy_op){.kind = kind & 0xF, .align_log2 = state->align_log2[slot], .slot = slot, .size = size});
+    uint64_t old_size = state->is_of_room[slot] ? state->last_size : state->size[slot];
+    uint64_t size = changed_size(state, argument, old_size);
+    append(state, (hy_op){.kind = kind & 0xF,
+                      .flags = room_flag(state) & 0xF,
+                      .align_log2 = state->align_log2[slot],
+                      .slot = slot,
+                      .size = size});
     state->size[slot] = size;
+    state->is_of_room[slot] = state->of_room;
 }
 
 static void reset(decoder *state, unsigned argument) {
@@ -230,6 +264,45 @@ static void reset(decoder *state, unsigned argument) {
     append(state, (hy_op){.kind = HY_OP_RESET, .size = mode | limit << 2});
     while (state->live_count > 0)
         state->empty[state->empty_count++] = state->live[--state->live_count];
+}
+
+static void special(decoder *state, uint32_t operation) {
+    uint64_t number = next_size(state);
+    append(state,
+        (hy_op){.kind = HY_OP_SPECIAL, .flags = room_flag(state) & 0xF, .slot = operation, .size = number});
+}
+
+/* The row's operation that a name's code means; its count where there is none. */
+static size_t find_named(const decoder *state, uint8_t code) {
+    size_t i = 0;
+    while (i < state->bounds.operation_count && hy_bytes_name_code(state->bounds.operations[i].name) != code)
+        i++;
+    return i;
+}
+
+/* The name's code, or an index, that follows; on a row without that name, its number is read over. */
+static void named(decoder *state) {
+    uint8_t code = next(&state->from);
+    size_t count = state->bounds.operation_count;
+    size_t operation = code < NAME_CODES ? (count ? code % count : 0) : find_named(state, code);
+    if (operation < count) {
+        special(state, (uint32_t)operation);
+        return;
+    }
+    if (code >= NAME_CODES) (void)next_size(state);
+    append(state, (hy_op){.kind = HY_OP_CHECK});
+}
+
+static void check_or_special(decoder *state, unsigned argument) {
+    size_t count = state->bounds.operation_count;
+    if (argument == SPECIAL_NAMED)
+        named(state);
+    else if (argument == SPECIAL_TWIN)
+        special(state, HY_OP_TWIN);
+    else if (argument >= SPECIAL_FIRST && count > 0)
+        special(state, (uint32_t)((argument - SPECIAL_FIRST) % count));
+    else
+        append(state, (hy_op){.kind = HY_OP_CHECK});
 }
 
 static bool is_off(const decoder *state, unsigned what) {
@@ -292,7 +365,7 @@ static void decode_operation(decoder *state) {
         reset(state, argument);
         break;
     case WHAT_CHECK:
-        append(state, (hy_op){.kind = HY_OP_CHECK});
+        check_or_special(state, argument);
         break;
     case WHAT_BURST_ALLOC:
     case WHAT_BURST_FREE:
@@ -300,7 +373,9 @@ static void decode_operation(decoder *state) {
         break;
     default: {
         uint8_t align_log2 = next_align(state, argument);
-        begin_block(state, next_size(state), align_log2, what == WHAT_ZEROED ? HY_OP_ZEROED : 0);
+        uint64_t block_size = next_size(state);
+        begin_block(
+            state, block_size, align_log2, room_flag(state) | (what == WHAT_ZEROED ? HY_OP_ZEROED : 0));
     }
     }
 }
@@ -313,6 +388,7 @@ bool hy_bytes_decode(const uint8_t *bytes, size_t size, const hy_bytes_header *h
     state.mask = header->mask;
     state.history = history;
     state.whole = true;
+    state.of_room = false;
     state.last_size = 16;
     state.last_align_log2 = 3;
     state.fresh = state.empty_count = state.live_count = 0;
@@ -362,6 +438,7 @@ void hy_bytes_write_header(
 }
 
 static bool write_size(hy_bytes_writer *writer, uint64_t size, hy_bytes_base base) {
+    if (base == HY_BYTES_ROOM) return put_number(writer, SIZE_NEAR_ROOM, size, 1);
     if (base == HY_BYTES_CAPACITY) return put_number(writer, SIZE_NEAR_CAPACITY, size, 1);
     if (base == HY_BYTES_BLOCK) return put_number(writer, SIZE_NEAR_BLOCK, size, 1);
     if (size == 0) return put(writer, SIZE_ZERO);
@@ -405,6 +482,15 @@ static void forget(hy_bytes_writer *writer, uint32_t index) {
         (writer->live_count - index) * sizeof writer->live[0]);
 }
 
+static bool write_special(hy_bytes_writer *writer, hy_op op, hy_bytes_base base) {
+    bool is_twin = op.slot == HY_OP_TWIN, is_first = op.slot < SPECIAL_NAMED - SPECIAL_FIRST;
+    unsigned argument = is_twin ? SPECIAL_TWIN : is_first ? SPECIAL_FIRST + op.slot : SPECIAL_NAMED;
+    bool room = is_twin || op.slot < NAME_CODES;
+    room = room && put(writer, WHAT_CHECK | argument << 4);
+    if (argument == SPECIAL_NAMED) room = room && put(writer, op.slot);
+    return room && write_size(writer, op.size, base);
+}
+
 static bool write_operation(hy_bytes_writer *writer, hy_op op, hy_bytes_base base, uint32_t index) {
     switch ((hy_op_kind)op.kind) {
     case HY_OP_ALLOC:
@@ -423,6 +509,8 @@ static bool write_operation(hy_bytes_writer *writer, hy_op op, hy_bytes_base bas
     }
     case HY_OP_CHECK:
         return put(writer, WHAT_CHECK);
+    case HY_OP_SPECIAL:
+        return write_special(writer, op, base);
     default:
         return false;
     }
@@ -430,7 +518,9 @@ static bool write_operation(hy_bytes_writer *writer, hy_op op, hy_bytes_base bas
 
 bool hy_bytes_write(hy_bytes_writer *writer, hy_op op, hy_bytes_base base) {
     uint32_t index = index_of(writer, op.slot);
-    bool is_live = index < writer->live_count, on_block = op.kind != HY_OP_RESET && op.kind != HY_OP_CHECK;
+    bool is_live = index < writer->live_count;
+    bool on_block = op.kind != HY_OP_RESET && op.kind != HY_OP_CHECK && op.kind != HY_OP_SPECIAL;
+    if (op.flags & HY_OP_OF_ROOM) base = HY_BYTES_ROOM;
     if (on_block && is_live == (op.kind == HY_OP_ALLOC)) return false;
     if (op.kind == HY_OP_ALLOC && writer->live_count == HY_BYTES_SLOT_MAX) return false;
     size_t before = writer->size;
@@ -442,4 +532,21 @@ bool hy_bytes_write(hy_bytes_writer *writer, hy_op op, hy_bytes_base base) {
     if (op.kind == HY_OP_FREE) forget(writer, index);
     if (op.kind == HY_OP_RESET) writer->live_count = 0;
     return true;
+}
+
+uint8_t hy_bytes_name_code(const char *name) {
+    uint32_t hash = 2166136261u;
+    for (; *name; name++)
+        hash = (hash ^ (uint8_t)*name) * 16777619u;
+    return (uint8_t)(NAME_CODES | (hash ^ hash >> 8 ^ hash >> 16 ^ hash >> 24));
+}
+
+bool hy_bytes_write_named(hy_bytes_writer *writer, const char *name, hy_op op, hy_bytes_base base) {
+    size_t before = writer->size;
+    if (op.flags & HY_OP_OF_ROOM) base = HY_BYTES_ROOM;
+    if (put(writer, WHAT_CHECK | SPECIAL_NAMED << 4) && put(writer, hy_bytes_name_code(name)) &&
+        write_size(writer, op.size, base))
+        return true;
+    writer->size = before;
+    return false;
 }

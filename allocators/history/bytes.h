@@ -9,8 +9,9 @@
  *   …        operands of the header, where byte 0 requires them
  *   then a byte for each operation: low nibble the operation, high nibble its argument; then its operands
  *
- * Sizes are about 60 % linear from 1 to 160, 25 % powers of two and their neighbours, 10 % any 16
- * bits, and 5 % huge or near a bound of the row. Blocks are chosen by any index, the last or the
+ * Sizes are about 60 % linear from 1 to 160, 25 % powers of two and their neighbours, 5 % any 16 bits, 3 %
+ * eighths of a doubling, where size classes end, and what the instance has left (HY_OP_OF_ROOM), and 5 % huge
+ * or near a bound of the row. Blocks are chosen by any index, the last or the
  * first. The history holds at most HY_BYTES_SLOT_MAX blocks at once. It assumes that every request is
  * served; when it is run, the caller skips operations on a block whose allocation was refused.
  */
@@ -18,6 +19,7 @@
 #define HEAPYARD_BYTES_H
 
 #include "allocators/history/history.h"
+#include <heapyard/plugin.h>
 
 #define HY_BYTES_SLOT_MAX 256
 #define HY_BYTES_OPERATION_MAX 1024 /* the rest of a longer input is ignored */
@@ -51,10 +53,13 @@ typedef struct hy_bytes_header {
     hy_fault_policy faults;
 } hy_bytes_header;
 
-/* Bounds that sizes may be given relative to; 0 where the row has no such bound. */
+/* What the row decides of a history: bounds that sizes may be given relative to, 0 where it has no such
+ * bound, and what it can do beyond the vtable. */
 typedef struct hy_bytes_bounds {
     uint64_t capacity;
     uint64_t block_size;
+    const hy_row_operation *operations;
+    size_t operation_count;
 } hy_bytes_bounds;
 
 /* The header of any bytes. Returns how many of them it took, at most `size`. O(1). */
@@ -65,8 +70,14 @@ size_t hy_bytes_decode_header(const uint8_t *bytes, size_t size, hy_bytes_header
 bool hy_bytes_decode(const uint8_t *bytes, size_t size, const hy_bytes_header *header, hy_bytes_bounds bounds,
     hy_history *history);
 
-/* How a size is encoded: op.size itself, or a distance from a bound, -128 … 127. */
-typedef enum hy_bytes_base { HY_BYTES_ABSOLUTE, HY_BYTES_CAPACITY, HY_BYTES_BLOCK } hy_bytes_base;
+/* How a size is encoded: op.size itself (of HY_OP_OF_ROOM it must be -128 … 127), or such a distance from a
+ * bound. */
+typedef enum hy_bytes_base {
+    HY_BYTES_ABSOLUTE,
+    HY_BYTES_CAPACITY,
+    HY_BYTES_BLOCK,
+    HY_BYTES_ROOM
+} hy_bytes_base;
 
 typedef struct hy_bytes_writer {
     uint8_t *bytes;
@@ -83,5 +94,12 @@ void hy_bytes_write_header(
 /* Appends one operation; slot numbers are arbitrary. False, with nothing written: no room, a slot that is
  * not live (or, for ALLOC, is), more than HY_BYTES_SLOT_MAX live, or a kind without an encoding. O(live). */
 bool hy_bytes_write(hy_bytes_writer *writer, hy_op op, hy_bytes_base base);
+
+/* Appends an operation of a row's own by its name: on a row that has none of that name, the input has a CHECK
+ * in its place. op: of kind SPECIAL, its slot is not read. False, with nothing written: no room. O(1). */
+bool hy_bytes_write_named(hy_bytes_writer *writer, const char *name, hy_op op, hy_bytes_base base);
+
+/* What an input keeps of an operation's name: 128 … 255, different for all operations of a row. */
+uint8_t hy_bytes_name_code(const char *name);
 
 #endif

@@ -9,7 +9,11 @@
 
 #include <cmocka.h>
 
-static const hy_bytes_bounds bounds = {4096, 64};
+static const hy_row_operation operations[] = {{.name = "save"}, {.name = "restore"}, {.name = "reserve"},
+    {.name = "hand_over"}, {.name = "trim"}, {.name = "keep"}, {.name = "scan"}, {.name = "flush"},
+    {.name = "lock"}};
+#define OPERATIONS (sizeof operations / sizeof operations[0])
+static const hy_bytes_bounds bounds = {4096, 64, operations, OPERATIONS};
 
 static uint64_t next_random(uint64_t *state) {
     *state = *state * 6364136223846793005u + 1442695040888963407u;
@@ -136,6 +140,10 @@ static const hy_op every_kind[] = {
     {.kind = HY_OP_RESIZE, .slot = 1, .size = 7},
     {.kind = HY_OP_REMAP, .slot = 6, .size = 7},
     {.kind = HY_OP_CHECK},
+    {.kind = HY_OP_SPECIAL, .slot = 3, .size = 70000},
+    {.kind = HY_OP_SPECIAL, .slot = OPERATIONS - 1, .size = (uint64_t)-2, .flags = HY_OP_OF_ROOM},
+    {.kind = HY_OP_SPECIAL, .slot = HY_OP_TWIN, .size = 5},
+    {.kind = HY_OP_ALLOC, .slot = 7, .size = 3, .flags = HY_OP_OF_ROOM},
     {.kind = HY_OP_FREE, .slot = 2},
     {.kind = HY_OP_RESET, .size = 2 | 4096 << 2},
     {.kind = HY_OP_RESET, .size = 1},
@@ -160,6 +168,41 @@ static size_t written_into(size_t capacity, const hy_bytes_header *header) {
     for (size_t i = capacity; i < sizeof bytes; i++)
         assert_int_equal(bytes[i], 0xEE);
     return count;
+}
+
+/* What `size` bytes behind a plain header decode to, on a row with these operations. */
+static hy_op only_operation(const uint8_t *bytes, size_t size, const hy_bytes_bounds *of) {
+    hy_history history;
+    hy_history_init(&history, hy_libc());
+    assert_true(hy_bytes_decode(bytes, size, &(hy_bytes_header){0}, *of, &history));
+    assert_int_equal(history.count, 1);
+    hy_op op = history.ops[0];
+    hy_history_deinit(&history);
+    return op;
+}
+
+static void operations_are_found_by_index_and_by_name(void **unused) {
+    (void)unused;
+    const hy_bytes_bounds none = {4096, 64, NULL, 0};
+    for (unsigned argument = 0; argument < 7; argument++)
+        assert_int_equal(
+            only_operation((uint8_t[]){(uint8_t)(0x0C | argument << 4)}, 1, &bounds).kind, HY_OP_CHECK);
+    const uint8_t first[] = {0x8C, 9}, twelfth[] = {0xFC, 12, 9};
+    const uint8_t scan[] = {0xFC, hy_bytes_name_code("scan"), 9},
+                  other[] = {0xFC, hy_bytes_name_code("other"), 9};
+    hy_op op = only_operation(first, sizeof first, &bounds);
+    assert_int_equal(op.kind, HY_OP_SPECIAL);
+    assert_int_equal(op.slot, 0);
+    assert_int_equal(op.size, 10);
+    assert_int_equal(only_operation(twelfth, sizeof twelfth, &bounds).slot, 12 % OPERATIONS);
+    op = only_operation(scan, sizeof scan, &bounds);
+    assert_int_equal(op.slot, 6);
+    assert_int_equal(op.size, 10);
+    assert_int_equal(only_operation(other, sizeof other, &bounds).kind, HY_OP_CHECK);
+    assert_int_equal(only_operation(scan, sizeof scan, &none).kind, HY_OP_CHECK);
+    assert_int_equal(only_operation(first, 1, &none).kind, HY_OP_CHECK);
+    op = only_operation((uint8_t[]){0x7C, 9}, 2, &none);
+    assert_int_equal(op.slot, HY_OP_TWIN);
 }
 
 static void a_full_buffer_is_reported_at_every_byte(void **unused) {
@@ -188,6 +231,7 @@ static void an_operation_without_an_encoding_is_refused(void **unused) {
     assert_false(
         hy_bytes_write(&writer, (hy_op){.kind = HY_OP_ALLOC, .slot = 999, .size = 1}, HY_BYTES_ABSOLUTE));
     assert_false(hy_bytes_write(&writer, (hy_op){.kind = HY_OP_THREAD_END, .slot = 1}, HY_BYTES_ABSOLUTE));
+    assert_false(hy_bytes_write(&writer, (hy_op){.kind = HY_OP_SPECIAL, .slot = 128}, HY_BYTES_ABSOLUTE));
 }
 
 static void a_long_input_stops_at_the_greatest_count(void **unused) {
@@ -226,6 +270,7 @@ int main(void) {
         cmocka_unit_test(test_an_exhausted_input_reads_zero),
         cmocka_unit_test(test_sizes_are_mostly_small),
         cmocka_unit_test(test_sizes_near_a_bound_follow_it),
+        cmocka_unit_test(operations_are_found_by_index_and_by_name),
         cmocka_unit_test(a_full_buffer_is_reported_at_every_byte),
         cmocka_unit_test(an_operation_without_an_encoding_is_refused),
         cmocka_unit_test(a_long_input_stops_at_the_greatest_count),

@@ -27,7 +27,7 @@ bool hy_history_append(hy_history *history, hy_op op) {
         if (!hy_history_reserve(history, doubled)) return false;
     }
     history->ops[history->count++] = op;
-    if (op.slot >= history->slot_count) history->slot_count = op.slot + 1;
+    if (op.kind != HY_OP_SPECIAL && op.slot >= history->slot_count) history->slot_count = op.slot + 1;
     if (op.thread >= history->thread_count) history->thread_count = op.thread + 1u;
     return true;
 }
@@ -41,6 +41,8 @@ typedef struct slot {
 
 /* Applies one operation to the slots; false where it is not legal there. */
 static bool apply(slot *slots, uint32_t slot_count, hy_op op) {
+    bool has_slot = op.slot < slot_count;
+    if (!has_slot) return op.kind == HY_OP_SPECIAL;
     slot *at = &slots[op.slot];
     switch ((hy_op_kind)op.kind) {
     case HY_OP_ALLOC:
@@ -63,6 +65,7 @@ static bool apply(slot *slots, uint32_t slot_count, hy_op op) {
         return true;
     case HY_OP_CHECK:
     case HY_OP_THREAD_END:
+    case HY_OP_SPECIAL:
         return true;
     case HY_OP_KIND_COUNT:
         break;
@@ -75,10 +78,8 @@ bool hy_history_check(const hy_history *history, size_t *bad) {
     slot *slots = hy_alloc_zeroed(history->allocator, slot, history->slot_count);
     if (!slots) return false;
     size_t i = 0;
-    while (i < history->count && history->ops[i].slot < history->slot_count &&
-           apply(slots, history->slot_count, history->ops[i])) {
+    while (i < history->count && apply(slots, history->slot_count, history->ops[i]))
         i++;
-    }
     hy_free_n(history->allocator, slots, history->slot_count);
     *bad = i;
     return i == history->count;

@@ -20,6 +20,7 @@ typedef enum hy_op_kind {
     HY_OP_RESET,      /* bulk reset: size is the mode (low 2 bits) and the limit (the rest) */
     HY_OP_CHECK,      /* check of the allocator's whole structure */
     HY_OP_THREAD_END, /* the thread has ended; slot and size are 0 */
+    HY_OP_SPECIAL, /* an operation of the row's own: slot is its number, or HY_OP_TWIN, size its argument */
     HY_OP_KIND_COUNT
 } hy_op_kind;
 
@@ -27,6 +28,10 @@ typedef enum hy_op_kind {
 #define HY_OP_ZEROED 0x1u  /* ALLOC: calloc; the replay zeroes */
 #define HY_OP_REFUSED 0x2u /* refused when recorded: the slot is unchanged, replays skip the operation */
 #define HY_OP_SIZED 0x4u   /* FREE: the program passed the size itself */
+#define HY_OP_OF_ROOM 0x8u /* size is a signed distance from what the instance's stats say is left */
+
+/* SPECIAL: another instance of the row is made, has blocks of up to `size` bytes, and is destroyed. */
+#define HY_OP_TWIN UINT32_MAX
 
 typedef struct hy_op {
     uint8_t kind : 4;   /* hy_op_kind */
@@ -60,8 +65,9 @@ bool hy_history_append(hy_history *history, hy_op op);
 bool hy_history_reserve(hy_history *history, size_t count);
 
 /* Whether every operation is legal at its position: frees and size changes name a live slot with the
- * block's own size and alignment, allocations name an empty slot. Writes the index of the first illegal
- * operation to *bad; also false, with *bad 0, where the check itself had no memory. O(count). */
+ * block's own size and alignment, allocations name an empty slot. SPECIAL is legal anywhere. Writes the index
+ * of the first illegal operation to *bad; also false, with *bad 0, where the check itself had no memory.
+ * O(count). */
 bool hy_history_check(const hy_history *history, size_t *bad);
 
 #endif

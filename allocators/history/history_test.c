@@ -34,6 +34,8 @@ static void every_rule_is_checked(void **state) {
         {.kind = HY_OP_RESET},
         {.kind = HY_OP_CHECK},
         {.kind = HY_OP_THREAD_END},
+        {.kind = HY_OP_SPECIAL, .slot = 40, .size = 3},
+        {.kind = HY_OP_SPECIAL, .slot = HY_OP_TWIN},
     };
     static const hy_op illegal[] = {
         {.kind = HY_OP_ALLOC, .align_log2 = 4, .size = 40},                    /* the slot is live */

@@ -62,7 +62,8 @@ typedef struct builder {
 } builder;
 
 static bool is_replayed(hy_op op) {
-    return op.kind != HY_OP_CHECK && op.kind != HY_OP_THREAD_END && !(op.flags & HY_OP_REFUSED);
+    bool of_no_block = op.kind == HY_OP_CHECK || op.kind == HY_OP_THREAD_END || op.kind == HY_OP_SPECIAL;
+    return !of_no_block && !(op.flags & HY_OP_REFUSED);
 }
 
 /* Finds every pair of consecutive operations on a block by different threads. A reset needs no hand-over:

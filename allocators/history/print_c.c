@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define SIZE_TEXT 48
+
 /* The part that is the same in every reproducer, between its constants and its calls. */
 static const char *const prologue[] = {
     /* clang-format off */
@@ -103,11 +105,29 @@ static const char *const prologue[] = {
     "static const hy_vtable child_vtable = {child_alloc, child_resize, child_remap, child_free};",
     "",
     "/* What is live, and what each byte of it should be. */",
-    "typedef struct { char *at; size_t size, used_before; hy_align align; int live; unsigned char fill; } slot;",
+    "typedef struct { char *at; size_t size, used_before, serial; hy_align align; int live; unsigned char fill; } slot;",
     "static slot slots[256];",
     "static unsigned char next_fill;",
+    "static size_t serial, reserved_count, reserved_size;",
+    "static hy_align reserved_align;",
+    "",
+    "/* A mark, and what lived when it was taken: the least size since. */",
+    "static struct { hy_mark of_row; size_t order, serial, used, child_count, sizes[256]; } marks[4];",
+    "static size_t marks_taken;",
     "static hy_allocator a;",
+    "static size_t capacity = CAPACITY, budget = CAPACITY;",
     "static void *instance;",
+    "",
+    "static size_t child_calls(void) {",
+    "    return alloc_calls + resize_calls + remap_calls;",
+    "}",
+    "",
+    "static size_t count_of_child(void) {",
+    "    size_t count = 0;",
+    "    for (size_t i = 0; i < child_count; i++)",
+    "        count += child_blocks[i].live != 0;",
+    "    return count;",
+    "}",
     "",
     "static size_t filled(size_t size) {",
     "    return size < 65536 ? size : 65536;",
@@ -140,6 +160,19 @@ static const char *const prologue[] = {
     "    return stats;",
     "}",
     "",
+    "/* What is left: of a budget, or of what the row holds. */",
+    "static size_t room(void) {",
+    "    hy_stats stats = stats_now();",
+    "    size_t all = HAS_BUDGET && budget >= stats.used_bytes ? budget : stats.capacity_bytes;",
+    "    return all == SIZE_MAX || stats.used_bytes > all ? 0 : all - stats.used_bytes;",
+    "}",
+    "",
+    "/* The latter alone. */",
+    "static size_t held_room(void) {",
+    "    hy_stats stats = stats_now();",
+    "    return stats.capacity_bytes == SIZE_MAX || stats.used_bytes > stats.capacity_bytes ? 0 : stats.capacity_bytes - stats.used_bytes;",
+    "}",
+    "",
     "static void look(size_t step) {",
     "    size_t live = 0;",
     "    for (size_t i = 0; i < 256; i++) {",
@@ -154,7 +187,7 @@ static const char *const prologue[] = {
     "        expect(stats.high_water_bytes >= stats.used_bytes, \"high water is below what is used\", step);",
     "        expect(live || !COUNTS_ALL || !stats.used_bytes, \"bytes are said to be used, nothing is live\", step);",
     "    }",
-    "    if (FIXED_CAPACITY && stats.capacity_bytes != SIZE_MAX) expect(stats.capacity_bytes <= CAPACITY, \"the capacity is above what was given\", step);",
+    "    if (FIXED_CAPACITY && stats.capacity_bytes != SIZE_MAX) expect(stats.capacity_bytes <= capacity, \"the capacity is above what was given\", step);",
     "    if (child_live_bytes && stats.capacity_bytes != SIZE_MAX) expect(stats.capacity_bytes <= child_live_bytes, \"the capacity is above what the child gave\", step);",
     "    if (step == FOOTPRINT_STEP) expect(child_live_bytes < FOOTPRINT_BYTES, \"too much of the child is held\", step);",
     "    if (ROW->check) expect(ROW->check(instance), \"the row's own check fails\", step);",
@@ -167,6 +200,9 @@ static const char *const prologue[] = {
     "    size_t kept = s->live ? (s->size < size ? s->size : size) : 0;",
     "    for (size_t i = 0; i < filled(kept); i++)",
     "        expect(((unsigned char *)ptr)[i] == s->fill, \"a byte was lost when a block changed its size\", step);",
+    "    if (!s->live || s->at != ptr) s->serial = ++serial;",
+    "    for (size_t i = 0; i < 4; i++)",
+    "        if (marks[i].sizes[s - slots] > size) marks[i].sizes[s - slots] = size;",
     "    s->at = ptr;",
     "    s->size = size;",
     "    s->live = 1;",
@@ -177,9 +213,13 @@ static const char *const prologue[] = {
     "static void alloc(size_t step, size_t n, size_t size, unsigned log2, expectation e) {",
     "    slot *s = &slots[n];",
     "    if (s->live) return;",
-    "    size_t used = stats_now().used_bytes;",
+    "    size_t used = stats_now().used_bytes, calls = child_calls();",
     "    s->align = hy_align_from_log2(log2);",
+    "    int fits = FIT_GRAIN && hy_align_bytes(s->align) <= FIT_GRAIN && size <= SIZE_MAX - FIT_GRAIN && (size + FIT_GRAIN - 1) / (FIT_GRAIN + !FIT_GRAIN) * FIT_GRAIN <= held_room();",
+    "    int reserved = reserved_count && size <= reserved_size && log2 <= reserved_align.log2;",
     "    void *ptr = hy_alloc(a, size, s->align);",
+    "    if (size && (fits || reserved)) expect(ptr && child_calls() == calls, \"what is left or reserved was refused, or the child was asked\", step);",
+    "    if (size && ptr) reserved_count = reserved ? reserved_count - 1 : 0;",
     "    s->used_before = used;",
     "    if (size) served(s, ptr, size, e, step);",
     "    else s->at = ptr, s->size = 0, s->live = 1;",
@@ -192,7 +232,10 @@ static const char *const prologue[] = {
     "    if (s->live) return;",
     "    s->align = hy_align_from_log2(log2);",
     "    s->used_before = SIZE_MAX;",
-    "    char *ptr = hy_alloc_array_zeroed(a, size, 1, s->align);",
+    "    size_t count = size % 2 ? 1 : 2, each = size / count;",
+    "    if (each > 1) expect(!hy_alloc_array_zeroed(a, SIZE_MAX / each + 1, each, s->align), \"an array whose size overflows was served\", step);",
+    "    char *ptr = hy_alloc_array_zeroed(a, count, each, s->align);",
+    "    if (ptr) reserved_count = 0;",
     "    for (size_t i = 0; ptr && i < filled(size); i++)",
     "        expect(ptr[i] == 0, \"a byte of zeroed memory is not zero\", step);",
     "    if (size) served(s, ptr, size, e, step);",
@@ -215,6 +258,7 @@ static const char *const prologue[] = {
     "    slot *s = &slots[n];",
     "    if (!s->live) return;",
     "    size_t used = stats_now().used_bytes;",
+    "    reserved_count = 0;",
     "    if (size == 0) s->live = 0;",
     "    void *ptr = how == 'a' ? hy_realloc(a, s->at, s->size, size, s->align)",
     "        : how == 'm'       ? hy_remap(a, s->at, s->size, size, s->align)",
@@ -226,14 +270,95 @@ static const char *const prologue[] = {
     "",
     "static void reset(size_t step, hy_reset_mode mode, size_t limit, size_t child_bytes) {",
     "    if (!ROW->reset) return;",
-    "    for (size_t i = 0; i < 256; i++)",
+    "    size_t live = 0;",
+    "    for (size_t i = 0; i < 256; i++) {",
+    "        live += slots[i].live && slots[i].size;",
     "        slots[i].live = 0;",
-    "    (void)ROW->reset(instance, mode, limit);",
+    "    }",
+    "    memset(marks, 0, sizeof marks);",
+    "    size_t bytes = stats_now().capacity_bytes;",
+    "    int kept = ROW->reset(instance, mode, limit) && mode == HY_RESET_RETAIN_CAPACITY;",
+    "    reserved_count = !kept ? 0 : BLOCK_SIZE ? live : FIT_GRAIN && bytes != SIZE_MAX;",
+    "    reserved_size = BLOCK_SIZE ? BLOCK_SIZE : bytes / (FIT_GRAIN + !FIT_GRAIN) * FIT_GRAIN;",
+    "    reserved_align = hy_align_from_log2(BLOCK_SIZE ? BLOCK_ALIGN_LOG2 : (unsigned char)__builtin_ctz(FIT_GRAIN + !FIT_GRAIN));",
     "    hy_stats stats = stats_now();",
     "    expect(stats.used_bytes == 0 || stats.used_bytes == SIZE_MAX, \"bytes are used after a reset\", step);",
     "    if (mode == HY_RESET_FREE_ALL) expect(child_live_bytes <= child_bytes, \"memory is held after a reset that frees all\", step);",
     "    if (mode == HY_RESET_RETAIN_WITH_LIMIT && !FIXED_CAPACITY && stats.capacity_bytes != SIZE_MAX)",
     "        expect(stats.capacity_bytes <= limit, \"more is kept than the limit\", step);",
+    "    look(step);",
+    "}",
+    "",
+    "/* What is older than the mark lives on, with the least size that it had since. */",
+    "static void restored(size_t step, size_t m) {",
+    "    for (size_t i = 0; i < 4; i++)",
+    "        if (marks[i].order > marks[m].order) marks[i].order = 0;",
+    "    for (size_t i = 0; i < 256; i++) {",
+    "        if (!slots[i].live) continue;",
+    "        if (slots[i].serial > marks[m].serial) slots[i].live = 0;",
+    "        else if (slots[i].size > marks[m].sizes[i]) slots[i].size = marks[m].sizes[i];",
+    "    }",
+    "    size_t used = stats_now().used_bytes;",
+    "    expect(used == SIZE_MAX || used <= marks[m].used, \"more is used after a restore than at its mark\", step);",
+    "    expect(ROW->stack || count_of_child() <= marks[m].child_count, \"memory taken since a mark was not given back\", step);",
+    "}",
+    "",
+    "static void taken(size_t m) {",
+    "    marks[m].order = ++marks_taken;",
+    "    marks[m].serial = serial;",
+    "    marks[m].used = stats_now().used_bytes;",
+    "    marks[m].child_count = count_of_child();",
+    "    for (size_t i = 0; i < 256; i++)",
+    "        marks[m].sizes[i] = slots[i].size;",
+    "}",
+    "",
+    "/* An operation of the row's own. */",
+    "static void operate(size_t step, size_t n, size_t number) {",
+    "    const hy_row_operation *operation = &ROW->operations[n];",
+    "    size_t m = number % 4, used = stats_now().used_bytes;",
+    "    int marked = operation->effect == HY_EFFECT_MARK || operation->effect == HY_EFFECT_RESTORE;",
+    "    if (operation->effect == HY_EFFECT_RESTORE && !marks[m].order) return;",
+    "    look(step);",
+    "    void *state = ROW->operated ? ROW->operated(instance) : instance;",
+    "    int good = operation->run(state, number, marked ? &marks[m].of_row : NULL);",
+    "    expect(good || !operation->certain, \"an operation was refused that never is\", step);",
+    "    if (!good) expect(stats_now().used_bytes == used, \"a refusal changed what is used\", step);",
+    "    if (good && operation->effect == HY_EFFECT_MARK) taken(m);",
+    "    if (good && operation->effect == HY_EFFECT_RESTORE) restored(step, m), reserved_count = 0;",
+    "    if (good && operation->effect == HY_EFFECT_CAPACITY) budget = number, capacity = number > capacity ? number : capacity;",
+    "    if (good && operation->effect == HY_EFFECT_ROOM) reserved_count = 1, reserved_size = number, reserved_align = HY_ALIGN_8;",
+    "    if (good && operation->effect == HY_EFFECT_BLOCKS) reserved_count = number, reserved_size = BLOCK_SIZE, reserved_align = hy_align_from_log2(BLOCK_ALIGN_LOG2);",
+    "    if (operation->effect != HY_EFFECT_RESTORE && operation->effect != HY_EFFECT_ROOM) expect(stats_now().used_bytes == used, \"an operation changed what is used\", step);",
+    "    look(step);",
+    "}",
+    "",
+    "/* Another instance has blocks and ends. */",
+    "static void twin(size_t step, size_t size, const hy_config *config) {",
+    "    size_t bytes = child_live_bytes;",
+    "    hy_align aligns[] = {HY_ALIGN_8, HY_ALIGN_1, HY_ALIGN_16};",
+    "    hy_allocator b;",
+    "#if COMPOSED",
+    "    hy_instance other;",
+    "    if (!hy_instance_make(&other, ROW, config)) return;",
+    "    b = other.allocator;",
+    "    void *state = other.state;",
+    "#else",
+    "    void *state = ROW->make(ROW, config, &b);",
+    "    if (!state) return;",
+    "#endif",
+    "    for (int i = 0; i < 3; i++) {",
+    "        void *block = hy_alloc(b, size, aligns[i]);",
+    "        if (!block) continue;",
+    "        memset(block, 0xA5, size);",
+    "        if (i == 1 || !ROW->reset) hy_free(b, block, size, aligns[i]);",
+    "    }",
+    "    if (ROW->reset) (void)ROW->reset(state, HY_RESET_RETAIN_CAPACITY, 0);",
+    "#if COMPOSED",
+    "    hy_instance_destroy(&other);",
+    "#else",
+    "    ROW->destroy(ROW, state);",
+    "#endif",
+    "    expect(child_live_bytes == bytes, \"another instance came and went, and the child has not everything back\", step);",
     "    look(step);",
     "}",
     /* clang-format on */
@@ -300,6 +425,13 @@ static void print_constants(FILE *out, const hy_print_job *job) {
         has(job->row, HY_TRAIT_FIXED_CAPACITY) && !has(job->row, HY_TRAIT_FIXED_BLOCK));
     fprintf(out, "#define COUNTS_ALL %d\n", has(job->row, HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE));
     fprintf(out, "#define CAPACITY ((size_t)%zu)\n", job->config.capacity);
+    bool blocks = has(job->row, HY_TRAIT_FIXED_BLOCK);
+    hy_align align = job->config.block_align.log2 ? job->config.block_align : job->row->greatest_align;
+    fprintf(out, "#define HAS_BUDGET %d\n", has(job->row, HY_TRAIT_FIXED_CAPACITY));
+    fprintf(out,
+        "#define FIT_GRAIN %u\n#define BLOCK_SIZE %zu\n#define BLOCK_ALIGN_LOG2 %u\n#define COMPOSED %d\n",
+        job->row->promises.fit_grain, blocks ? job->config.block_size : 0, align.log2,
+        is_registrys(job->row));
     fprintf(out, "#define CHILD_GROWS %d\n#define CHILD_MOVES %d\n#define CHILD_ONCE %d\n", faults->grows,
         faults->moves, faults->once);
     fprintf(out, "#define CHILD_ALLOC_REFUSAL %ldL\n", refusal(faults->alloc_refusal));
@@ -339,18 +471,36 @@ static const char *expectation(const hy_print_job *job, size_t step) {
     return job->claim == HY_PRINT_MUST ? "MUST" : job->claim == HY_PRINT_MUST_NOT ? "MUST_NOT" : "MAY";
 }
 
+/* A size as an expression: some follow from what is left. */
+static const char *size_text(hy_op op, char text[SIZE_TEXT]) {
+    if (op.flags & HY_OP_OF_ROOM)
+        (void)snprintf(text, SIZE_TEXT, "room() + (size_t)%" PRId64, (int64_t)op.size);
+    else
+        (void)snprintf(text, SIZE_TEXT, "%" PRIu64 "u", op.size);
+    return text;
+}
+
+static void print_special(FILE *out, size_t step, hy_op op, const char *number) {
+    if (op.slot == HY_OP_TWIN)
+        fprintf(out, "twin(%zu, (%s) %% 4096 + 1, &config);\n", step, number);
+    else
+        fprintf(out, "operate(%zu, %u, %s);\n", step, op.slot, number);
+}
+
 static void print_call(FILE *out, const hy_print_job *job, size_t step) {
     static const char *const modes[] = {
         "HY_RESET_FREE_ALL", "HY_RESET_RETAIN_CAPACITY", "HY_RESET_RETAIN_WITH_LIMIT", "HY_RESET_FREE_ALL"};
     static const char hows[HY_OP_KIND_COUNT] = {
         [HY_OP_REALLOC] = 'a', [HY_OP_RESIZE] = 'r', [HY_OP_REMAP] = 'm'};
     hy_op op = job->history->ops[step];
+    char text[SIZE_TEXT];
+    const char *size = size_text(op, text);
     const char *wanted = expectation(job, step);
     fprintf(out, "    ");
     switch ((hy_op_kind)op.kind) {
     case HY_OP_ALLOC:
-        fprintf(out, "alloc%s(%zu, %u, %" PRIu64 "u, %u, %s);\n", op.flags & HY_OP_ZEROED ? "_zeroed" : "",
-            step, op.slot, op.size, op.align_log2, wanted);
+        fprintf(out, "alloc%s(%zu, %u, %s, %u, %s);\n", op.flags & HY_OP_ZEROED ? "_zeroed" : "", step,
+            op.slot, size, op.align_log2, wanted);
         break;
     case HY_OP_FREE:
         fprintf(
@@ -359,8 +509,10 @@ static void print_call(FILE *out, const hy_print_job *job, size_t step) {
     case HY_OP_REALLOC:
     case HY_OP_RESIZE:
     case HY_OP_REMAP:
-        fprintf(
-            out, "change(%zu, '%c', %u, %" PRIu64 "u, %s);\n", step, hows[op.kind], op.slot, op.size, wanted);
+        fprintf(out, "change(%zu, '%c', %u, %s, %s);\n", step, hows[op.kind], op.slot, size, wanted);
+        break;
+    case HY_OP_SPECIAL:
+        print_special(out, step, op, size);
         break;
     case HY_OP_RESET:
         fprintf(out, "reset(%zu, %s, %" PRIu64 "u, child_bytes);\n", step, modes[op.size & 3], op.size >> 2);
@@ -377,8 +529,8 @@ static void print_end(FILE *out, const hy_print_job *job) {
         fprintf(out, "    for (size_t i = 0; i < 256; i++)\n        end(%zu, i, 0);\n", step);
     fprintf(out, composed ? "    hy_instance_destroy(&made);\n" : "    ROW->destroy(ROW, instance);\n");
     fprintf(out, "    expect(child_live_bytes == 0, \"the child has not everything back\", %zu);\n", step);
-    fprintf(out,
-        "    (void)alloc, (void)alloc_zeroed, (void)change, (void)end, (void)reset;\n    return 0;\n}\n");
+    fprintf(out, "    (void)alloc, (void)alloc_zeroed, (void)change, (void)end, (void)reset;\n    "
+                 "(void)operate, (void)twin, (void)room;\n    return 0;\n}\n");
 }
 
 bool hy_print_c(FILE *out, const hy_print_job *job) {

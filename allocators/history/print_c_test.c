@@ -24,7 +24,50 @@ static const hy_op ops[] = {
     {.kind = HY_OP_FREE, .slot = 1, .size = 120, .align_log2 = 6},
     {.kind = HY_OP_RESET, .size = HY_RESET_RETAIN_CAPACITY},
     {.kind = HY_OP_ALLOC, .slot = 1, .size = 1, .align_log2 = 0},
+    {.kind = HY_OP_SPECIAL, .slot = HY_OP_TWIN, .size = 30},
+    {.kind = HY_OP_ALLOC, .slot = 3, .size = (uint64_t)-64, .align_log2 = 0, .flags = HY_OP_OF_ROOM},
 };
+
+/* What rows offer beyond the vtable, by the index of the operation: of arena, of bump, of pool. */
+static const hy_op arena_ops[] = {
+    {.kind = HY_OP_SPECIAL, .slot = 2, .size = 700}, /* reserve */
+    {.kind = HY_OP_ALLOC, .slot = 0, .size = 700, .align_log2 = 3},
+    {.kind = HY_OP_SPECIAL, .slot = 0, .size = 5}, /* save */
+    {.kind = HY_OP_RESIZE, .slot = 0, .size = 800, .align_log2 = 3},
+    {.kind = HY_OP_ALLOC, .slot = 1, .size = 9000, .align_log2 = 3},
+    {.kind = HY_OP_SPECIAL, .slot = 3},            /* hand_over */
+    {.kind = HY_OP_SPECIAL, .slot = 1, .size = 2}, /* restore a mark that nothing took */
+    {.kind = HY_OP_SPECIAL, .slot = 1, .size = 1}, /* restore */
+    {.kind = HY_OP_ALLOC, .slot = 2, .size = 0, .align_log2 = 3, .flags = HY_OP_OF_ROOM},
+    {.kind = HY_OP_SPECIAL, .slot = HY_OP_TWIN, .size = 100},
+};
+static const hy_op bump_ops[] = {
+    {.kind = HY_OP_ALLOC, .slot = 0, .size = 100, .align_log2 = 0},
+    {.kind = HY_OP_SPECIAL, .slot = 0},
+    {.kind = HY_OP_ALLOC, .slot = 1, .size = 0, .align_log2 = 0, .flags = HY_OP_OF_ROOM},
+    {.kind = HY_OP_SPECIAL, .slot = 1},
+    {.kind = HY_OP_ALLOC, .slot = 2, .size = 64, .align_log2 = 0},
+};
+static const hy_op pool_ops[] = {
+    {.kind = HY_OP_SPECIAL, .slot = 0, .size = 3},
+    {.kind = HY_OP_ALLOC, .slot = 0, .size = 512, .align_log2 = 3},
+    {.kind = HY_OP_RESET, .size = HY_RESET_RETAIN_CAPACITY},
+    {.kind = HY_OP_ALLOC, .slot = 0, .size = 512, .align_log2 = 6},
+};
+static const hy_op limited_ops[] = {
+    {.kind = HY_OP_ALLOC, .slot = 0, .size = 512, .align_log2 = 3},
+    {.kind = HY_OP_SPECIAL, .slot = 0, .size = 100},
+    {.kind = HY_OP_RESIZE, .slot = 0, .size = 300, .align_log2 = 3},
+    {.kind = HY_OP_SPECIAL, .slot = 0, .size = 10000},
+    {.kind = HY_OP_ALLOC, .slot = 1, .size = 9000, .align_log2 = 3},
+};
+
+typedef struct sequence {
+    const hy_op *ops;
+    size_t count;
+} sequence;
+
+#define SEQUENCE(array) ((sequence){array, sizeof(array) / sizeof((array)[0])})
 
 static char folder[] = "/tmp/heapyard-print-c-XXXXXX";
 
@@ -42,11 +85,12 @@ static int drop_folder(void **state) {
 
 /* Prints, compiles and runs a program; returns the exit code (134: aborted), and its standard error in
  * `output`. */
-static int run_printed(const char *row, hy_print_claim claim, size_t step, char *output, size_t size) {
+static int run_printed_of(
+    sequence from, const char *row, hy_print_claim claim, size_t step, char *output, size_t size) {
     hy_history history;
     hy_history_init(&history, hy_libc());
-    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
-        assert_true(hy_history_append(&history, ops[i]));
+    for (size_t i = 0; i < from.count; i++)
+        assert_true(hy_history_append(&history, from.ops[i]));
     hy_print_job job = {
         .row = hy_registry_find(row),
         .config = {.child = hy_libc(), .capacity = 4096, .block_size = 512, .block_align = {6}},
@@ -76,6 +120,24 @@ static int run_printed(const char *row, hy_print_claim claim, size_t step, char 
     output[fread(output, 1, size - 1, errors)] = '\0';
     fclose(errors);
     return WEXITSTATUS(status);
+}
+
+static int run_printed(const char *row, hy_print_claim claim, size_t step, char *output, size_t size) {
+    return run_printed_of(SEQUENCE(ops), row, claim, step, output, size);
+}
+
+static void operations_of_rows_pass(void **state) {
+    (void)state;
+    const struct {
+        const char *row;
+        sequence from;
+    } cases[] = {{"arena", SEQUENCE(arena_ops)}, {"arena_over_limited", SEQUENCE(arena_ops)},
+        {"bump", SEQUENCE(bump_ops)}, {"pool", SEQUENCE(pool_ops)}, {"limited", SEQUENCE(limited_ops)}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char output[2048];
+        int code = run_printed_of(cases[i].from, cases[i].row, HY_PRINT_GENERAL, 0, output, sizeof output);
+        if (code != 0) fail_msg("%s: exit %d: %s", cases[i].row, code, output);
+    }
 }
 
 static void a_correct_history_passes(void **state) {
@@ -186,6 +248,7 @@ static void a_write_error_is_reported(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_correct_history_passes),
+        cmocka_unit_test(operations_of_rows_pass),
         cmocka_unit_test(a_wrong_claim_fails),
         cmocka_unit_test(each_kind_of_row_is_made_as_it_needs),
         cmocka_unit_test(a_claim_applies_to_one_step),

@@ -60,7 +60,8 @@ static bool add_reset(builder *build) {
 }
 
 static hy_error add_op(builder *build, hy_op op) {
-    if (op.kind == HY_OP_CHECK || op.kind == HY_OP_THREAD_END || (op.flags & HY_OP_REFUSED)) return HY_OK;
+    bool of_no_block = op.kind == HY_OP_CHECK || op.kind == HY_OP_THREAD_END || op.kind == HY_OP_SPECIAL;
+    if (of_no_block || (op.flags & HY_OP_REFUSED)) return HY_OK;
     build->plan->operations++;
     if (op.kind == HY_OP_RESET) return add_reset(build) ? HY_OK : HY_OUT_OF_MEMORY;
     if (op.size > HY_STEP_SIZE_MAX) return HY_UNSUPPORTED;

@@ -45,7 +45,7 @@ static void empty_all(hy_statistics *out, block *slots, uint32_t count) {
 }
 
 static void count_op(hy_statistics *out, const hy_history *history, hy_op op, block *slots, uint64_t *exact) {
-    block *at = history->slot_count > 0 ? &slots[op.slot] : NULL;
+    block *at = op.slot < history->slot_count ? &slots[op.slot] : NULL;
     if (op.kind == HY_OP_THREAD_END) {
         out->thread_ends++;
         return;
@@ -62,7 +62,7 @@ static void count_op(hy_statistics *out, const hy_history *history, hy_op op, bl
         update_slot(out, at, (block){0});
     } else if (op.kind == HY_OP_RESET) {
         empty_all(out, slots, history->slot_count);
-    } else if (op.kind != HY_OP_CHECK) {
+    } else if (op.kind != HY_OP_CHECK && op.kind != HY_OP_SPECIAL) {
         out->reallocs++;
         block next = *at;
         next.size = op.size;

@@ -7,7 +7,7 @@
 #define TAG_THREAD 0x40u
 #define TAG_ALIGN 0x80u
 
-_Static_assert(HY_OP_KIND_COUNT <= 8, "a kind is three bits of the tag");
+_Static_assert(HY_OP_SPECIAL == 8, "what a trace holds has a kind of three bits");
 _Static_assert((HY_OP_ZEROED | HY_OP_REFUSED | HY_OP_SIZED) <= 7, "the flags are three bits of the tag");
 
 void hy_trace_codec_init(hy_trace_codec *codec, hy_allocator gpa) {
@@ -57,6 +57,10 @@ static bool has_size(uint8_t kind) {
 static void touch(hy_trace_codec *codec, uint32_t slot, hy_op op) {
     codec->slots[slot] = (hy_codec_slot){
         .size = op.size, .born = codec->touch_count++, .align_log2 = op.align_log2, .live = true};
+}
+
+bool hy_trace_can_encode(hy_op op) {
+    return op.kind < HY_OP_SPECIAL && !(op.flags & HY_OP_OF_ROOM);
 }
 
 bool hy_trace_encode_op(hy_trace_codec *codec, hy_op op, hy_buffer columns[HY_TRACE_COLUMNS]) {
@@ -176,7 +180,8 @@ hy_decode_result hy_trace_decode_op(hy_trace_codec *codec, hy_cursor columns[HY_
         break;
     case HY_OP_CHECK:
     case HY_OP_THREAD_END:
-    case HY_OP_KIND_COUNT: /* impossible: kind was read from three bits */
+    case HY_OP_SPECIAL: /* impossible, as the next: kind was read from three bits */
+    case HY_OP_KIND_COUNT:
         break;
     }
     return HY_DECODED;

@@ -55,7 +55,11 @@ typedef struct hy_trace_codec {
 void hy_trace_codec_init(hy_trace_codec *codec, hy_allocator gpa);
 void hy_trace_codec_deinit(hy_trace_codec *codec);
 
-/* Appends `op` to the columns. The history must be legal (hy_history_check). False: out of memory. */
+/* Whether an operation has an encoding: SPECIAL has none, and no size that follows from an instance. */
+bool hy_trace_can_encode(hy_op op);
+
+/* Appends `op`, which has an encoding, to the columns. The history must be legal (hy_history_check). False:
+ * out of memory. */
 bool hy_trace_encode_op(hy_trace_codec *codec, hy_op op, hy_buffer columns[HY_TRACE_COLUMNS]);
 
 typedef enum hy_decode_result { HY_DECODED, HY_DECODE_CORRUPT, HY_DECODE_NO_MEMORY } hy_decode_result;

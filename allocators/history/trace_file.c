@@ -146,6 +146,14 @@ static void put_ops(hy_buffer *out, const hy_history *history) {
     hy_trace_codec_deinit(&codec);
 }
 
+/* The first operation that a trace has no place for, or the count where there is none. */
+static size_t first_without_encoding(const hy_history *history) {
+    size_t i = 0;
+    while (i < history->count && hy_trace_can_encode(history->ops[i]))
+        i++;
+    return i;
+}
+
 static bool write_all(int file, const uint8_t *bytes, size_t count) {
     while (count > 0) {
         ssize_t written = write(file, bytes, count);
@@ -200,6 +208,15 @@ bool hy_trace_write_over(const char *victim, const char *path, const hy_history 
         error->op = bad;
         return refuse(error, "%s: not written: operation %zu of the history is not legal%s", path, bad,
             bad == 0 ? ", or there was no memory to check it" : "");
+    }
+    bad = first_without_encoding(history);
+    if (bad < history->count) {
+        error->op = bad;
+        return refuse(error,
+            "%s: not written: operation %zu is an allocator's own, or of a size that an instance decides: "
+            "traces "
+            "hold neither",
+            path, bad);
     }
     hy_buffer bytes;
     hy_buffer_init(&bytes, history->allocator);

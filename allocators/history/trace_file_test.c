@@ -139,6 +139,25 @@ static void keeps_every_kind_and_flag(void **state) {
     hy_history_deinit(&read);
 }
 
+/* What only a row or an instance can tell the meaning of is not for a file that every allocator replays. */
+static void refuses_to_write_what_has_no_encoding(void **state) {
+    fixture *f = *state;
+    const hy_op without[] = {{.kind = HY_OP_SPECIAL, .slot = HY_OP_TWIN},
+        {.kind = HY_OP_ALLOC, .slot = 1, .size = 1, .flags = HY_OP_OF_ROOM}};
+    for (size_t i = 0; i < sizeof without / sizeof without[0]; i++) {
+        hy_history history;
+        hy_history_init(&history, hy_libc());
+        assert_true(hy_history_append(&history, (hy_op){.kind = HY_OP_ALLOC, .size = 3}));
+        assert_true(hy_history_append(&history, without[i]));
+        hy_trace_info info = {.finished = true};
+        hy_trace_error error;
+        assert_false(hy_trace_write(f->path, &history, &info, &error));
+        assert_int_equal(error.op, 1);
+        assert_non_null(strstr(error.message, "operation 1 is an allocator's own"));
+        hy_history_deinit(&history);
+    }
+}
+
 static void refuses_to_write_an_illegal_history(void **state) {
     fixture *f = *state;
     write_sample(f, 10);
@@ -359,6 +378,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(same_history_gives_the_same_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keeps_every_kind_and_flag, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_to_write_an_illegal_history, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(refuses_to_write_what_has_no_encoding, set_up, tear_down),
         cmocka_unit_test_setup_teardown(distinguishes_other_files_from_other_versions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             a_truncated_file_is_reported_with_its_position_and_partial_reads_the_rest, set_up, tear_down),

@@ -6,6 +6,7 @@
  * reset itself, so that no multiple bounds what a stack on it holds; of those nothing is claimed.
  */
 #include "fuzz/finding.h"
+#include "fuzz/marks.h"
 #include "fuzz/oracles.h"
 
 #define WEIGHT_OF_BLOCK 64 /* what any row may add to a block beside its alignment */
@@ -16,6 +17,9 @@ static struct {
     bool claimed;
     uint64_t weight; /* of what is live, or for rows that don't reuse, of all since a reset */
     uint64_t peak;
+    uint64_t capacity;                 /* that the instance was made with */
+    uint64_t reserved;                 /* by operations, since a reset */
+    uint64_t weight_at[HY_MARK_COUNT]; /* when the mark was taken */
 } state;
 
 /* Whether what the top layer gives back serves it again, and soon. */
@@ -32,7 +36,8 @@ static bool layers_reuse(const hy_row *row) {
 static void begin(const hy_run *run, const hy_run_call *call) {
     (void)call;
     state.claimed = run->config.options == 0 && layers_reuse(run->row);
-    state.weight = state.peak = 0;
+    state.weight = state.peak = state.reserved = 0;
+    state.capacity = run->config.capacity;
 }
 
 static uint64_t weight_of(const hy_run *run, uint64_t size, hy_align align) {
@@ -45,21 +50,38 @@ static void give_back(const hy_run *run, const hy_run_call *call) {
         state.weight -= weight_of(run, call->before.size, call->align);
 }
 
+static void note_peak(void) {
+    if (state.weight + state.reserved > state.peak) state.peak = state.weight + state.reserved;
+}
+
 static void served(const hy_run *run, const hy_run_call *call) {
     if (call->size != 0) state.weight += weight_of(run, call->size, call->align);
-    if (state.weight > state.peak) state.peak = state.weight;
+    note_peak();
     if (call->before.live) give_back(run, call);
 }
 
 static void reset(const hy_run *run, const hy_run_call *call) {
     (void)run, (void)call;
-    state.weight = 0;
+    state.weight = state.reserved = 0;
+}
+
+/* Room that was asked for ahead counts as if it were a block. */
+static void special(const hy_run *run, const hy_run_call *call) {
+    if (!call->operation || !call->kept) return;
+    hy_effect effect = call->operation->effect;
+    if (effect == HY_EFFECT_ROOM) state.reserved += weight_of(run, call->size, HY_ALIGN_8);
+    if (effect == HY_EFFECT_BLOCKS)
+        state.reserved += call->size * weight_of(run, run->config.block_size, run->config.block_align);
+    if (effect == HY_EFFECT_MARK) state.weight_at[call->mark] = state.weight;
+    if (effect == HY_EFFECT_RESTORE && !hy_run_has(run, HY_TRAIT_REAL_FREE))
+        state.weight = state.weight_at[call->mark];
+    note_peak();
 }
 
 static void step(const hy_run *run, const hy_run_call *call) {
     (void)call;
     if (!state.claimed) return;
-    uint64_t asked = state.peak + run->config.capacity;
+    uint64_t asked = state.peak + state.capacity;
     uint64_t bound =
         run->promises.footprint_factor * asked + REST_BYTES + REST_BLOCKS * run->config.block_size;
     size_t held = run->child->counts.live_bytes;
@@ -75,5 +97,6 @@ const hy_oracle hy_footprint_oracle = {
         [HY_ON_SERVED] = served,
         [HY_ON_ENDED] = give_back,
         [HY_ON_RESET] = reset,
+        [HY_ON_SPECIAL] = special,
         [HY_ON_STEP] = step},
 };

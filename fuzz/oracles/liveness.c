@@ -3,9 +3,13 @@
  *   liveness   NULL although traits and promises say that the request fits; an instance that was not made; a
  *              reset that could not keep its memory
  *
- * Rows that were given options may refuse more; of them nothing is promised.
+ *   asked      the child was called for what a reservation, a reset that keeps all capacity, or the row's own
+ *              figures said is there already
+ *
+ * Rows that were given options may refuse more; of them no more is promised than what an operation said.
  */
 #include "fuzz/finding.h"
+#include "fuzz/marks.h"
 #include "fuzz/oracles.h"
 
 static struct {
@@ -14,12 +18,21 @@ static struct {
         uint64_t size; /* a request up to here must be served: the newest was just freed */
         uint8_t align_log2;
     } room;
-    bool must_grow; /* the block that is about to change */
+    bool is_lowered; /* an operation set the capacity below what may be used: frees need make no room */
+    bool must_grow;  /* the block that is about to change */
+    uint64_t spent_at[HY_MARK_COUNT];
+    struct {
+        uint64_t count; /* of the next allocations, up to size and alignment, that ask no child */
+        uint64_t size;
+        uint8_t align_log2;
+    } reserved;
+    size_t live_before; /* blocks that have bytes, before a reset */
 } state;
 
 static void begin(const hy_run *run, const hy_run_call *call) {
     (void)run, (void)call;
-    state.spent = state.room.size = 0;
+    state.spent = state.room.size = state.reserved.count = 0;
+    state.is_lowered = false;
 }
 
 static void made(const hy_run *run, const hy_run_call *call) {
@@ -39,6 +52,15 @@ static hy_align block_align(const hy_run *run) {
     return run->config.block_align.log2 ? run->config.block_align : run->row->greatest_align;
 }
 
+/* Whether a request is within what is left of a capacity that counts sizes of blocks and nothing else, as
+ * that of a row does whose memory is its child's. */
+static bool is_in_budget(const hy_run *run, uint64_t size) {
+    bool counts_sizes =
+        hy_run_has(run, HY_TRAIT_FIXED_CAPACITY) && run->promises.fit_grain && run->row->default_child;
+    size_t used = run->before.used_bytes, capacity = run->config.capacity;
+    return counts_sizes && size <= run->promises.served_bytes && used <= capacity && size <= capacity - used;
+}
+
 /* Whether traits and promises say that a request is served as long as the child does not refuse. */
 static bool must_serve(const hy_run *run, uint64_t size, hy_align align) {
     if (hy_run_has(run, HY_TRAIT_REFUSES_ALL) || run->config.options != 0) return false;
@@ -47,10 +69,12 @@ static bool must_serve(const hy_run *run, uint64_t size, hy_align align) {
     if (hy_run_has(run, HY_TRAIT_FIXED_BLOCK) &&
         (size > run->config.block_size || hy_align_compare(align, block_align(run)) > 0))
         return false;
-    if (size <= state.room.size && align.log2 <= state.room.align_log2) return true;
+    if (!state.is_lowered && size <= state.room.size && align.log2 <= state.room.align_log2) return true;
     if (hy_run_is_inside_capacity(run)) return false;
+    if (is_in_budget(run, size)) return true;
     if (!hy_run_has(run, HY_TRAIT_FIXED_CAPACITY)) return size <= run->promises.served_bytes;
     size_t capacity = run->config.capacity;
+    if (size > run->promises.served_bytes) return false; /* a budget may be greater than what is below */
     return size <= capacity && state.spent + worst_case(run, size, align) <= capacity;
 }
 
@@ -67,15 +91,65 @@ static bool must_grow(const hy_run *run, const hy_run_call *call) {
     return call->size <= capacity && state.spent + more <= capacity;
 }
 
+/* Whether a request is covered by what was reserved. */
+static bool is_reserved(uint64_t size, hy_align align) {
+    return state.reserved.count > 0 && size <= state.reserved.size && align.log2 <= state.reserved.align_log2;
+}
+
+static void reserve(uint64_t count, uint64_t size, hy_align align) {
+    state.reserved.count = count;
+    state.reserved.size = size;
+    state.reserved.align_log2 = align.log2;
+}
+
+/* Whether a request fits exactly into what the row says is left. */
+static bool fits(const hy_run *run, uint64_t size, hy_align align) {
+    size_t grain = run->promises.fit_grain, room = hy_run_room(run);
+    if (grain == 0 || hy_align_bytes(align) > grain || room == SIZE_MAX || size > room) return false;
+    return (size + grain - 1) / grain * grain <= room;
+}
+
+static size_t count_with_bytes(void) {
+    size_t count = 0;
+    for (size_t i = 0; i < hy_live_count(); i++)
+        count += hy_live_at(hy_live_by_address(i))->size != 0;
+    return count;
+}
+
 static void before(const hy_run *run, const hy_run_call *call) {
+    if (call->kind == HY_OP_RESET) state.live_before = count_with_bytes();
     state.must_grow = call->kind == HY_OP_RESIZE && must_grow(run, call);
 }
 
+/* What is known to be there is handed out as it is. */
+static void expect_ready(const hy_run *run, const hy_run_call *call) {
+    bool reserved = is_reserved(call->size, call->align);
+    if (!reserved && !fits(run, call->size, call->align)) return;
+    if (!call->ptr)
+        hy_finding("liveness", "%ju bytes at 2^%u were refused although %s", (uintmax_t)call->size,
+            call->align.log2, reserved ? "they were reserved" : "so much is left");
+    if (hy_run_child_calls(run) != 0)
+        hy_finding("asked", "%ju bytes at 2^%u took %zu calls of the child although %s",
+            (uintmax_t)call->size, call->align.log2, hy_run_child_calls(run),
+            reserved ? "they were reserved" : "so much is left");
+}
+
+/* An allocation takes of what was reserved; what it does not cover, and another change, may take all. */
+static void take_reserved(const hy_run_call *call) {
+    if (call->kind == HY_OP_ALLOC && is_reserved(call->size, call->align))
+        state.reserved.count--;
+    else
+        state.reserved.count = 0;
+}
+
 static void served(const hy_run *run, const hy_run_call *call) {
+    if (call->kind == HY_OP_ALLOC && call->size != 0) expect_ready(run, call);
+    if (call->size != 0) take_reserved(call);
     if (call->size != 0) state.spent += worst_case(run, call->size, call->align);
 }
 
 static void refused(const hy_run *run, const hy_run_call *call) {
+    if (call->kind == HY_OP_ALLOC) expect_ready(run, call);
     if (hy_run_child_refused(run)) return;
     bool allocates = call->kind == HY_OP_ALLOC || call->kind == HY_OP_REALLOC;
     if (allocates && must_serve(run, call->size, call->align))
@@ -107,7 +181,49 @@ static void ended(const hy_run *run, const hy_run_call *call) {
     state.spent -= back < state.spent ? back : state.spent;
 }
 
+/* What a reset that keeps all capacity has ready: as many blocks of one size as lived, or one of all bytes.
+ */
+static void reserve_kept(const hy_run *run, const hy_run_call *call) {
+    state.reserved.count = 0;
+    if (!call->kept || call->mode != HY_RESET_RETAIN_CAPACITY) return;
+    size_t grain = run->promises.fit_grain, bytes = run->before.capacity_bytes;
+    if (hy_run_has(run, HY_TRAIT_FIXED_BLOCK))
+        reserve(state.live_before, run->config.block_size, block_align(run));
+    else if (grain && bytes != SIZE_MAX)
+        reserve(1, bytes / grain * grain, hy_align_from_log2((uint8_t)__builtin_ctzl(grain)));
+}
+
+static void special(const hy_run *run, const hy_run_call *call) {
+    if (!call->operation) return;
+    if (!call->kept) {
+        if (call->operation->certain)
+            hy_finding("liveness", "%s was refused, which never is", call->operation->name);
+        return;
+    }
+    switch (call->operation->effect) {
+    case HY_EFFECT_ROOM:
+        reserve(1, call->size, HY_ALIGN_8);
+        break;
+    case HY_EFFECT_BLOCKS:
+        reserve(call->size, run->config.block_size, block_align(run));
+        break;
+    case HY_EFFECT_MARK:
+        state.spent_at[call->mark] = state.spent;
+        break;
+    case HY_EFFECT_RESTORE:
+        state.reserved.count = 0;
+        if (state.spent > state.spent_at[call->mark]) state.spent = state.spent_at[call->mark];
+        break;
+    case HY_EFFECT_CAPACITY:
+        state.is_lowered = call->size < state.spent;
+        break;
+    case HY_EFFECT_NONE:
+        break;
+    }
+}
+
 static void reset(const hy_run *run, const hy_run_call *call) {
+    reserve_kept(run, call);
     state.spent = 0;
     bool excused = hy_run_child_refused(run) || run->config.options != 0 || hy_run_is_inside_capacity(run);
     if (!call->kept && call->mode != HY_RESET_RETAIN_WITH_LIMIT && !excused)
@@ -130,5 +246,6 @@ const hy_oracle hy_liveness_oracle = {
         [HY_ON_REFUSED] = refused,
         [HY_ON_ENDED] = ended,
         [HY_ON_RESET] = reset,
+        [HY_ON_SPECIAL] = special,
         [HY_ON_STEP] = step},
 };

@@ -143,7 +143,7 @@ static void check_place(uint32_t slot) {
 
 static void before(const hy_run *run, const hy_run_call *call) {
     (void)run;
-    if (call->kind == HY_OP_RESET || call->kind == HY_OP_CHECK)
+    if (call->kind == HY_OP_RESET || call->kind == HY_OP_CHECK || call->kind == HY_OP_SPECIAL)
         verify_all();
     else if (call->kind == HY_OP_FREE)
         verify(call->slot);
@@ -175,9 +175,17 @@ static void ended(const hy_run *run, const hy_run_call *call) {
     verify_near(call->before.address);
 }
 
+static void special(const hy_run *run, const hy_run_call *call) {
+    (void)run, (void)call;
+    verify_all();
+}
+
 const hy_oracle hy_model_oracle = {
     .name = "model",
     .summary = "every live byte is what was written there, and belongs to one block",
-    .on =
-        {[HY_ON_BEFORE] = before, [HY_ON_SERVED] = served, [HY_ON_REFUSED] = refused, [HY_ON_ENDED] = ended},
+    .on = {[HY_ON_BEFORE] = before,
+        [HY_ON_SERVED] = served,
+        [HY_ON_REFUSED] = refused,
+        [HY_ON_ENDED] = ended,
+        [HY_ON_SPECIAL] = special},
 };

@@ -1,25 +1,39 @@
 /* refusal.c: what must be refused is, and a refusal changes nothing.
  *
  *   refusal   an alignment above the row's greatest, a row that refuses all, or a size above a fixed
- *             capacity was served; or what the row counts changed by a refusal
+ *             capacity was served, or an array whose size overflows; or what the row counts changed by a
+ *             refusal
  */
 #include "fuzz/finding.h"
 #include "fuzz/oracles.h"
 
+static void check_overflow(const hy_run_call *call) {
+    if (call->overflowed) hy_finding("refusal", "an array whose size passes SIZE_MAX was served");
+}
+
 static void served(const hy_run *run, const hy_run_call *call) {
+    check_overflow(call);
     if (call->size == 0) return;
     if (hy_run_has(run, HY_TRAIT_REFUSES_ALL))
         hy_finding("refusal", "%ju bytes were served by a row that refuses all", (uintmax_t)call->size);
     if (hy_align_compare(call->align, run->greatest) > 0)
         hy_finding("refusal", "alignment 2^%u was served, above the greatest 2^%u", call->align.log2,
             run->greatest.log2);
-    if (hy_run_has(run, HY_TRAIT_FIXED_CAPACITY) && call->size > run->config.capacity)
+    bool grew = !call->before.live || call->size > call->before.size;
+    if (hy_run_has(run, HY_TRAIT_FIXED_CAPACITY) && grew && call->size > run->config.capacity)
         hy_finding("refusal", "%ju bytes were served from a capacity of %zu", (uintmax_t)call->size,
             run->config.capacity);
 }
 
+static void special(const hy_run *run, const hy_run_call *call) {
+    bool changed = run->now.used_bytes != run->before.used_bytes ||
+                   run->now.capacity_bytes != run->before.capacity_bytes;
+    if (call->operation && !call->kept && changed)
+        hy_finding("refusal", "%s was refused and changed what is used or there", call->operation->name);
+}
+
 static void refused(const hy_run *run, const hy_run_call *call) {
-    (void)call;
+    check_overflow(call);
     if (run->now.used_bytes == run->before.used_bytes) return;
     hy_finding("refusal", "a refusal changed the bytes used from %zu to %zu", run->before.used_bytes,
         run->now.used_bytes);
@@ -28,5 +42,5 @@ static void refused(const hy_run *run, const hy_run_call *call) {
 const hy_oracle hy_refusal_oracle = {
     .name = "refusal",
     .summary = "what must be refused is, and a refusal changes nothing",
-    .on = {[HY_ON_SERVED] = served, [HY_ON_REFUSED] = refused},
+    .on = {[HY_ON_SERVED] = served, [HY_ON_REFUSED] = refused, [HY_ON_SPECIAL] = special},
 };
