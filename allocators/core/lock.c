@@ -1,8 +1,11 @@
 /* lock.c: what a caller does that finds the lock held. */
 #include "allocators/core/lock.h"
 
-/* A held section is tens to hundreds of cycles long: longer waits mean that its holder does not run. */
-#define SPINS 100
+/* A held section is tens to hundreds of cycles long: longer waits mean that its holder does not run. Builds
+ * for schedules, in which it never does meanwhile, set less. */
+#ifndef HY_LOCK_SPINS
+#define HY_LOCK_SPINS 100
+#endif
 
 static void relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -13,7 +16,7 @@ static void relax(void) {
 }
 
 void hy_lock_wait(hy_lock *lock) {
-    for (int spin = 0; spin < SPINS; spin++) {
+    for (int spin = 0; spin < HY_LOCK_SPINS; spin++) {
         uint32_t expected = 0;
         if (__atomic_load_n(&lock->state, __ATOMIC_RELAXED) == 0 &&
             __atomic_compare_exchange_n(

@@ -12,7 +12,7 @@
 
 HY_THREAD_LOCAL uint32_t hy_thread_slot __attribute__((tls_model("initial-exec")));
 
-static HY_THREAD_LOCAL bool is_ending __attribute__((tls_model("initial-exec")));
+HY_THREAD_LOCAL bool hy_thread_slot_is_ending __attribute__((tls_model("initial-exec")));
 
 static struct {
     _Atomic uint64_t taken;
@@ -31,7 +31,7 @@ static void give_back(uint32_t slot) {
 }
 
 static void end_thread(void *slot) {
-    is_ending = true;
+    hy_thread_slot_is_ending = true;
     if (slots.at_end) slots.at_end((uint32_t)(uintptr_t)slot);
     give_back((uint32_t)(uintptr_t)slot);
 }
@@ -64,7 +64,7 @@ static uint32_t take_lowest(void) {
 }
 
 uint32_t hy_thread_slot_take(void) {
-    if (hy_thread_slot || is_ending) return hy_thread_slot;
+    if (hy_thread_slot || hy_thread_slot_is_ending) return hy_thread_slot;
     pthread_once(&slots.once, make_key);
     uint32_t slot = slots.has_key ? take_lowest() : 0;
     if (slot == 0) return 0;

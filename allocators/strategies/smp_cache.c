@@ -26,14 +26,7 @@ HY_THREAD_LOCAL hy_smp_cache *hy_smp_own_cache __attribute__((tls_model("initial
     &hy_smp_empty_cache;
 hy_smp_heap hy_smp_process_heap;
 
-/* What stands in the way of the calling thread's having a cache in the process's heap. */
-typedef enum thread_state {
-    CAN_HAVE_CACHE,
-    IS_STARTING, /* and what it calls may allocate */
-    IS_ENDING
-} thread_state;
-
-static HY_THREAD_LOCAL thread_state state __attribute__((tls_model("initial-exec")));
+HY_THREAD_LOCAL hy_smp_thread_state hy_smp_own_state __attribute__((tls_model("initial-exec")));
 
 static struct {
     hy_lock lock; /* for all that follows */
@@ -212,7 +205,7 @@ static void keep_spare(hy_smp_cache *cache) {
 static void end_thread(void *argument) {
     int errno_before = errno;
     hy_smp_cache *cache = argument;
-    state = IS_ENDING;
+    hy_smp_own_state = HY_SMP_IS_ENDING;
     hy_smp_own_cache = &hy_smp_empty_cache;
     hy_smp_cache_empty(hy_smp_process_heap.core, cache);
     hy_smp_shed(hy_smp_process_heap.core, NULL);
@@ -348,10 +341,10 @@ static hy_smp_cache *make_process_cache(void) {
 /* What pthread's functions allocate on the way is served without a cache. */
 static hy_smp_cache *process_cache(void) {
     if (HY_LIKELY(hy_smp_own_cache != &hy_smp_empty_cache)) return real_of(hy_smp_own_cache);
-    if (state != CAN_HAVE_CACHE) return NULL;
-    state = IS_STARTING;
+    if (hy_smp_own_state != HY_SMP_CAN_HAVE_CACHE) return NULL;
+    hy_smp_own_state = HY_SMP_IS_STARTING;
     hy_smp_cache *cache = begin_process() ? make_process_cache() : NULL;
-    state = CAN_HAVE_CACHE;
+    hy_smp_own_state = HY_SMP_CAN_HAVE_CACHE;
     if (cache) hy_smp_own_cache = seen_of(cache);
     return cache;
 }

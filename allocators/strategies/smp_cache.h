@@ -7,6 +7,15 @@
 /* What threads that have no cache find: nothing to take, and no room. */
 extern hy_smp_cache hy_smp_empty_cache;
 
+/* What stands in the way of the calling thread's having a cache in the process's heap. */
+typedef enum hy_smp_thread_state {
+    HY_SMP_CAN_HAVE_CACHE,
+    HY_SMP_IS_STARTING, /* and what it calls may allocate */
+    HY_SMP_IS_ENDING
+} hy_smp_thread_state;
+
+extern HY_THREAD_LOCAL hy_smp_thread_state hy_smp_own_state __attribute__((tls_model("initial-exec")));
+
 /* The calling thread's cache in a heap that was begun, or in the process's, which is then begun; made where
  * it has none. NULL: it can have none: out of memory, more threads than slots, the thread is ending. */
 hy_smp_cache *hy_smp_cache_make(hy_smp_heap *heap);
