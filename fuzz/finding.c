@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 hy_fuzz_place hy_fuzz_place_now = {"-", "start", 0};
+bool hy_fuzz_is_told;
 
 void hy_finding(const char *oracle, const char *format, ...) {
     char message[400];

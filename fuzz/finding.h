@@ -20,6 +20,10 @@ typedef struct hy_fuzz_place {
 
 extern hy_fuzz_place hy_fuzz_place_now;
 
+/* Whether a property says what it does before it does it, on standard error: for the one run that is kept
+ * with a finding. Lines begin with two slashes, so that they are comments of a C file. */
+extern bool hy_fuzz_is_told;
+
 /* Prints the finding and aborts. oracle: one word. Allocates nothing. */
 HY_NORETURN HY_COLD void hy_finding(const char *oracle, const char *format, ...) HY_PRINTF(2, 3);
 

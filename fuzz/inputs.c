@@ -41,8 +41,56 @@ static uint8_t *read_file(const char *path, size_t *size) {
     return NULL;
 }
 
+static int digit_of(char character) {
+    const char *digits = "0123456789abcdef", *at = character ? strchr(digits, character) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+#define BYTES "bytes "
+
+/* Appends the bytes of a line's digits; false: they are none. */
+static bool append_digits(const uint8_t *at, const uint8_t *end, uint8_t *bytes, size_t *filled) {
+    for (; at < end; at += 2) {
+        int high = digit_of((char)at[0]), low = end - at > 1 ? digit_of((char)at[1]) : -1;
+        if (high < 0 || low < 0) return false;
+        bytes[(*filled)++] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+/* The text of a seed that says its bytes itself, overwritten by them. SIZE_MAX: it is no such seed, *line is
+ * 0 and it is unchanged; or *line is wrong. */
+static size_t assemble_bytes(uint8_t *bytes, size_t size, unsigned *line) {
+    const size_t word = strlen(BYTES);
+    size_t filled = 0;
+    bool has_bytes = false;
+    *line = 1;
+    for (uint8_t *at = bytes, *end; at < bytes + size; at = end + 1, ++*line) {
+        end = memchr(at, '\n', (size_t)(bytes + size - at));
+        if (!end) end = bytes + size;
+        if (end == at || *at == '#') continue;
+        bool is_bytes = (size_t)(end - at) >= word && memcmp(at, BYTES, word) == 0;
+        if (!is_bytes && !has_bytes) break;
+        if (!is_bytes || !append_digits(at + word, end, bytes, &filled)) return SIZE_MAX;
+        has_bytes = true;
+    }
+    if (has_bytes) return filled;
+    *line = 0;
+    return SIZE_MAX;
+}
+
 /* A seed's text replaced by its bytes. */
 static bool assemble(const char *path, hy_input *input) {
+    unsigned line;
+    size_t given = assemble_bytes(input->bytes, input->size, &line);
+    if (given != SIZE_MAX) input->size = given;
+    if (given != SIZE_MAX) return true;
+    if (line) {
+        fprintf(stderr, "heapyard-replay: %s:%u: bytes are pairs of hexadecimal digits, and nothing else\n",
+            path, line);
+        free(input->bytes);
+        return false;
+    }
     uint8_t *assembled = malloc(ASSEMBLED_MAX);
     hy_seed_error error;
     if (!assembled) abort();

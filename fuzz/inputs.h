@@ -1,4 +1,10 @@
-/* inputs.h: the inputs that a command names: files of bytes, seeds, and folders of them. */
+/* inputs.h: the inputs that a command names: files of bytes, seeds, and folders of them.
+ *
+ * A seed (.txt) is a history (seed.h) or, for properties that take none, lines of bytes:
+ *
+ *   # what went wrong
+ *   bytes 00112233
+ */
 #ifndef HEAPYARD_FUZZ_INPUTS_H
 #define HEAPYARD_FUZZ_INPUTS_H
 

@@ -39,6 +39,11 @@ static size_t find(const char *name, size_t length) {
     return i;
 }
 
+bool hy_oracles_has(const char *name) {
+    size_t index = find(name, strlen(name));
+    return index < COUNT && !state.off[index];
+}
+
 static bool refuse(const char *word, size_t length, char *error, size_t error_bytes) {
     int used = snprintf(error, error_bytes, "no oracle %.*s; there are", (int)length, word);
     for (size_t i = 0; i < COUNT && used >= 0 && (size_t)used < error_bytes; i++)

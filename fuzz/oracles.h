@@ -43,6 +43,9 @@ const hy_oracle *const *hy_oracles(size_t *count);
  * are: one is unknown; nothing changes then. At the start all are on. */
 bool hy_oracles_choose(const char *names, char *error, size_t error_bytes);
 
+/* Whether the oracle of that name is on, for runs that are not an interpreter's. */
+bool hy_oracles_has(const char *name);
+
 /* For whoever runs: what happens, to all that are on, in the order of the table. */
 void hy_oracles_see(hy_event event, const hy_run *run, const hy_run_call *call);
 

@@ -20,6 +20,9 @@ typedef struct hy_property {
     size_t (*run)(const hy_row *row, const uint8_t *bytes, size_t size);
     /* For the minimiser: the row whose history the bytes are; NULL: the bytes are no history. */
     const hy_row *(*history_row)(const hy_row *row);
+    /* Likewise: the bytes are records of so many bytes, the first a header, and each can be left out; the
+     * property tells its run where hy_fuzz_is_told (finding.h). 0: they are not. */
+    size_t record_bytes;
 } hy_property;
 
 /* The table. */

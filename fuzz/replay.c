@@ -6,6 +6,7 @@
 #include "fuzz/inputs.h"
 #include "fuzz/interpreter.h"
 #include "fuzz/minimise.h"
+#include "fuzz/minimise_records.h"
 #include "fuzz/oracles.h"
 #include "fuzz/properties/history_run.h"
 #include "fuzz/seed.h"
@@ -296,6 +297,32 @@ static bool write_own_c(const char *path, const hy_verdict *verdict) {
     return written;
 }
 
+static bool write_records(const char *path, const hy_record_case *failing, const hy_verdict *verdict) {
+    FILE *out = fopen(path, "we");
+    bool written = out && hy_record_case_print(out, failing, verdict);
+    if (out) written = fclose(out) == 0 && written;
+    return written;
+}
+
+static int minimise_records(const arguments *given, const hy_target *target, const hy_input *input) {
+    hy_record_case failing = {target, input->bytes, input->size};
+    size_t record = target->property->record_bytes, before = failing.size / record;
+    hy_verdict verdict;
+    hy_record_case_try(&failing, false, &verdict);
+    if (!verdict.key[0]) {
+        fprintf(stderr, "heapyard-replay: %s: no finding on %s\n", input->path,
+            target->row ? target->row->name : "-");
+        return GOOD;
+    }
+    hy_record_case_minimise(&failing, &verdict, MINIMISE_ATTEMPTS);
+    hy_record_case_try(&failing, true, &verdict);
+    fprintf(stderr, "%s\n%zu records of %zu show it\n", verdict.line, failing.size / record, before);
+    bool written = write_own_c(given->c, &verdict);
+    if (given->seed) written = write_records(given->seed, &failing, &verdict) && written;
+    if (!written) fprintf(stderr, "heapyard-replay: can't write the reproducer\n");
+    return written ? FOUND : HARNESS;
+}
+
 static void run_once(const void *argument) {
     const session *state = argument;
     hy_target target = state->target;
@@ -311,6 +338,8 @@ static int minimise(const arguments *given) {
         status = usage("one input is minimised, not a folder:", given->paths[0]);
     if (status == GOOD && state.target.property->history_row) {
         status = minimise_case(given, &state.target, &inputs.items[0]);
+    } else if (status == GOOD && state.target.property->record_bytes) {
+        status = minimise_records(given, &state.target, &inputs.items[0]);
     } else if (status == GOOD) {
         hy_verdict verdict;
         hy_verdict_of(run_once, &state, RUN_SECONDS, &verdict);

@@ -16,6 +16,8 @@
  *                                have none of that name check instead
  *   twin 100                     another instance has blocks of up to so many bytes, and ends
  *
+ * An input of a property that takes no histories is lines of "bytes 0011aaff" and nothing else (inputs.h).
+ *
  * Slots are any numbers below 2^32; one holds one block at a time.
  */
 #ifndef HEAPYARD_FUZZ_SEED_H

@@ -319,8 +319,12 @@ def print_reproducer(finding):
         print(seed.read_text().rstrip())
     if program.exists():
         text = program.read_text()
-        print("\nas a C program (its calls; the whole file compiles alone):\n")
-        print(text[text.index("int main(void)") :].rstrip())
+        if "int main(void)" in text:
+            print("\nas a C program (its calls; the whole file compiles alone):\n")
+            print(text[text.index("int main(void)") :].rstrip())
+        else:
+            print("\nin words:\n")
+            print(text.rstrip())
         print(f"\n  {program.relative_to(common.ROOT)}")
     plugin = f" --plugin {finding.cell.plugin}" if finding.cell.plugin else ""
     print(f"  scripts/fuzz --reproduce {(finding.folder / 'input').relative_to(common.ROOT)}{plugin}", flush=True)

@@ -1,0 +1,326 @@
+/* schedule_run.c: what threads do with their slots, and what is looked at after each call and when all meet.
+ *
+ *   overlap, contents   two live blocks share bytes; a block lost what was written (oracle model)
+ *   account, structure, leak   as in conform, when no thread runs
+ *   deadlock, endless   threads wait for each other, or one never comes to an end
+ *   fork                the child did not end well
+ */
+#include "fuzz/properties/schedule_run.h"
+
+#include "allocators/conformance/child.h"
+#include "fuzz/finding.h"
+#include "fuzz/interpreter.h"
+#include "fuzz/oracles.h"
+#include <heapyard/typed.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CHILD_SECONDS 10 /* of a forked process, against a lock that nobody will give back */
+
+typedef enum slot_state { EMPTY, BUSY, LIVE } slot_state;
+
+typedef struct slot {
+    slot_state state; /* BUSY: some thread is in a call with it */
+    uint8_t pattern;
+    hy_align align;
+    char *ptr;
+    size_t size;
+    size_t surely; /* bytes that are its own in any case: fewer while a call may give some away */
+} slot;
+
+static hy_child child = {.place = (void *)(uintptr_t)0x7ea000000000};
+
+static struct {
+    const hy_row *row;
+    hy_config config;
+    hy_instance instance;
+    hy_schedule_program program;
+    size_t begin, end; /* the steps until the next meeting */
+    slot slots[HY_SCHEDULE_SLOTS];
+    uint8_t last_pattern;
+    unsigned inside; /* threads in a call */
+    size_t done;
+    bool forks, has_forked, is_forked;
+    bool looks_at_model;
+    char places[HY_SCHEDULE_STEP_MAX][32]; /* names of steps, for what is told */
+} run;
+
+bool hy_schedule_takes(const hy_row *row) {
+#ifdef HY_SCHEDULES
+    return hy_interpreter_takes(row) && row->traits & HY_TRAIT_THREAD_SAFE && !(row->traits & HY_TRAIT_PEER);
+#else
+    (void)row;
+    return false;
+#endif
+}
+
+/* ---- blocks ---- */
+
+static bool is_all(const char *ptr, size_t size, uint8_t byte) {
+    return size == 0 || ((uint8_t)ptr[0] == byte && memcmp(ptr, ptr + 1, size - 1) == 0);
+}
+
+static void check_contents(const slot *block, size_t size) {
+    if (!run.looks_at_model || is_all(block->ptr, size, block->pattern)) return;
+    hy_finding("contents", "block %zu of %zu bytes at %p has lost what was written there",
+        (size_t)(block - run.slots), block->size, (void *)block->ptr);
+}
+
+static void check_overlap(const slot *block) {
+    uintptr_t start = (uintptr_t)block->ptr, end = start + block->size;
+    if (start & (hy_align_bytes(block->align) - 1))
+        hy_finding("align", "%p is no multiple of %zu", (void *)block->ptr, hy_align_bytes(block->align));
+    for (size_t i = 0; i < HY_SCHEDULE_SLOTS; i++) {
+        const slot *other = &run.slots[i];
+        uintptr_t at = (uintptr_t)other->ptr;
+        if (other == block || other->surely == 0 || at >= end || start >= at + other->surely) continue;
+        hy_finding("overlap", "block %zu [%p, %p) lies on block %zu [%p, %p)", (size_t)(block - run.slots),
+            (void *)start, (void *)end, i, (void *)at, (void *)(at + other->surely));
+    }
+}
+
+/* A call returned the block: it is looked at, and filled. */
+static void take_block(slot *block, char *ptr, size_t size) {
+    block->ptr = ptr;
+    block->size = size;
+    if (run.looks_at_model) check_overlap(block);
+    block->surely = size;
+    block->pattern = ++run.last_pattern | 1;
+    memset(ptr, block->pattern, size);
+    block->state = LIVE;
+}
+
+/* ---- steps ---- */
+
+/* The first slot from the step's own on that is in this state; NULL: none. */
+static slot *find_slot(const hy_schedule_step *step, slot_state state) {
+    for (unsigned i = 0; i < HY_SCHEDULE_SLOTS; i++) {
+        unsigned at = (step->slot + i) % HY_SCHEDULE_SLOTS;
+        if (run.slots[at].state != state) continue;
+        if (hy_fuzz_is_told) hy_schedule_print_step(step, at);
+        return &run.slots[at];
+    }
+    return NULL;
+}
+
+static void allocate(const hy_schedule_step *step) {
+    slot *block = find_slot(step, EMPTY);
+    if (!block) return;
+    *block = (slot){.state = BUSY, .align = hy_align_from_log2(step->align_log2)};
+    bool zeroed = step->argument & 1;
+    hy_allocator allocator = run.instance.allocator;
+    char *ptr = zeroed ? hy_alloc_array_zeroed(allocator, step->size, 1, block->align)
+                       : hy_alloc(allocator, step->size, block->align);
+    if (!ptr) {
+        block->state = EMPTY;
+        return;
+    }
+    if (zeroed && run.looks_at_model && !is_all(ptr, step->size, 0))
+        hy_finding("contents", "block %zu of %u bytes at %p is not zeroed", (size_t)(block - run.slots),
+            step->size, (void *)ptr);
+    take_block(block, ptr, step->size);
+}
+
+static void end_block(slot *block) {
+    if (!block || block->state != LIVE) return;
+    check_contents(block, block->size);
+    block->state = BUSY;
+    block->surely = 0;
+    hy_free(run.instance.allocator, block->ptr, block->size, block->align);
+    block->state = EMPTY;
+}
+
+static char *call_change(const hy_schedule_step *step, const slot *block) {
+    hy_allocator allocator = run.instance.allocator;
+    if (step->kind == HY_SCHEDULE_RESIZE) {
+        bool changed = hy_resize(allocator, block->ptr, block->size, step->size, block->align);
+        return changed ? block->ptr : NULL;
+    }
+    return step->argument & 1 ? hy_realloc(allocator, block->ptr, block->size, step->size, block->align)
+                              : hy_remap(allocator, block->ptr, block->size, step->size, block->align);
+}
+
+static void change(const hy_schedule_step *step) {
+    slot *block = find_slot(step, LIVE);
+    if (!block) return;
+    size_t common = step->size < block->size ? step->size : block->size;
+    check_contents(block, block->size);
+    block->state = BUSY;
+    block->surely = step->kind == HY_SCHEDULE_RESIZE ? common : 0;
+    char *ptr = call_change(step, block);
+    if (ptr) {
+        block->ptr = ptr;
+        check_contents(block, common);
+        take_block(block, ptr, step->size);
+        return;
+    }
+    check_contents(block, block->size);
+    block->surely = block->size;
+    block->state = LIVE;
+}
+
+/* In the child: the other threads are gone. Where one had gone into a call meanwhile, while handlers of
+ * pthread_atfork waited, nothing is promised. */
+static void go_on_in_child(void) {
+    if (run.inside > 0) _exit(0);
+    alarm(CHILD_SECONDS);
+    run.is_forked = true;
+    hy_schedule_forked();
+}
+
+static void wait_for_child(pid_t process) {
+    int status = 0;
+    if (waitpid(process, &status, 0) != process || status == 0) return;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+        hy_finding("fork", "the child does not come to an end");
+    hy_finding("fork", "the child did not end well: status %d", status);
+}
+
+/* Once in a run, since it is what costs most, and while no other thread is in a call. */
+static void fork_once(void) {
+    if (!run.forks || run.has_forked || run.inside > 0) return;
+    run.has_forked = true;
+    pid_t process = fork();
+    if (process == 0)
+        go_on_in_child();
+    else if (process > 0)
+        wait_for_child(process);
+}
+
+static void run_step(size_t index) {
+    static const char *const names[HY_SCHEDULE_KIND_COUNT] = {
+        "alloc", "free", "resize", "remap", "switch", "thread end", "meet", "switch"};
+    const hy_schedule_step *step = &run.program.steps[index];
+    hy_schedule_step_begins(run.places[index]);
+    hy_fuzz_place_now.index = index;
+    hy_fuzz_place_now.operation = names[step->kind];
+    bool ends = step->kind == HY_SCHEDULE_END;
+    run.inside += !ends;
+    if (step->kind == HY_SCHEDULE_ALLOC) allocate(step);
+    if (step->kind == HY_SCHEDULE_FREE) end_block(find_slot(step, LIVE));
+    if (step->kind == HY_SCHEDULE_RESIZE || step->kind == HY_SCHEDULE_REMAP) change(step);
+    if (ends) {
+        if (hy_fuzz_is_told) hy_schedule_print_step(step, 0);
+        step->argument & 1 ? fork_once() : hy_schedule_end_thread();
+    }
+    run.inside -= !ends;
+    run.done++;
+}
+
+static void run_thread(void *argument, unsigned thread) {
+    (void)argument;
+    for (size_t i = run.begin; i < run.end; i++) {
+        const hy_schedule_step *step = &run.program.steps[i];
+        if (step->thread == thread && step->kind != HY_SCHEDULE_SWITCH) run_step(i);
+    }
+}
+
+/* ---- when no thread runs ---- */
+
+static void check_used(void) {
+    hy_stats stats;
+    if (!hy_oracles_has("accounting") || !hy_instance_stats(&run.instance, &stats)) return;
+    size_t live = 0, used = stats.used_bytes;
+    for (size_t i = 0; i < HY_SCHEDULE_SLOTS; i++)
+        live += run.slots[i].state == LIVE ? run.slots[i].size : 0;
+    if (used == SIZE_MAX) return;
+    if (used < live) hy_finding("account", "%zu bytes are said to be used, %zu are live", used, live);
+    if (stats.capacity_bytes != SIZE_MAX && used > stats.capacity_bytes)
+        hy_finding("account", "%zu bytes are used of a capacity of %zu", used, stats.capacity_bytes);
+    if (stats.high_water_bytes < used)
+        hy_finding("account", "high water %zu is below the %zu used", stats.high_water_bytes, used);
+    hy_traits frees = HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE;
+    if (used && live == 0 && !run.is_forked && (run.row->traits & frees) == frees)
+        hy_finding("account", "%zu bytes are said to be used, nothing is live", used);
+}
+
+static void meet(void) {
+    hy_fuzz_place_now.operation = "meet";
+    for (size_t i = 0; i < HY_SCHEDULE_SLOTS; i++) {
+        if (run.slots[i].state == LIVE) check_contents(&run.slots[i], run.slots[i].size);
+    }
+    check_used();
+    if (hy_oracles_has("structure") && run.row->check && !run.row->check(run.instance.state))
+        hy_finding("structure", "the row's own check fails");
+}
+
+static void reset(void) {
+    if (!(run.row->traits & HY_TRAIT_BULK_RESET)) return;
+    if (hy_fuzz_is_told) fputs("// a reset\n", stderr);
+    memset(run.slots, 0, sizeof run.slots);
+    (void)hy_instance_reset(&run.instance, HY_RESET_RETAIN_CAPACITY, 0);
+    meet();
+}
+
+static void run_until_meeting(hy_schedule_change *changes) {
+    hy_schedule schedule = {.fibre_count = run.program.thread_count,
+        .body = run_thread,
+        .rotation = run.program.rotation,
+        .changes = changes,
+        .is_told = hy_fuzz_is_told};
+    for (size_t i = run.begin; i < run.end; i++) {
+        const hy_schedule_step *step = &run.program.steps[i];
+        if (step->kind != HY_SCHEDULE_SWITCH) continue;
+        uint8_t to = step->argument & 4 ? HY_SCHEDULE_BACK : step->thread;
+        changes[schedule.change_count++] = (hy_schedule_change){step->size, to};
+    }
+    hy_schedule_result result = hy_schedule_run(&schedule);
+    if (result == HY_SCHEDULE_DEADLOCK) hy_finding("deadlock", "threads wait for each other");
+    if (result == HY_SCHEDULE_ENDLESS) hy_finding("endless", "threads do not come to an end");
+    meet();
+}
+
+static void begin(const hy_row *row, bool forks) {
+    run.row = row;
+    run.config = hy_interpreter_config(row, &run.program.header);
+    if (run.config.child.vtable) run.config.child = hy_child_allocator(&child);
+    run.begin = run.end = 0;
+    memset(run.slots, 0, sizeof run.slots);
+    run.last_pattern = 0;
+    run.inside = 0;
+    run.done = 0;
+    run.forks = forks;
+    run.has_forked = run.is_forked = false;
+    run.looks_at_model = hy_oracles_has("model");
+    hy_fuzz_place_now = (hy_fuzz_place){row->name, "make", 0};
+    hy_child_begin(&child, &run.program.header.faults);
+}
+
+static void name_steps(void) {
+    static bool is_named;
+    for (size_t i = 0; i < HY_SCHEDULE_STEP_MAX && !is_named; i++)
+        snprintf(run.places[i], sizeof run.places[i], "the beginning of step %zu", i);
+    is_named = true;
+}
+
+/* What is live is given back. A forked child has no more to say than that it came so far. */
+static void finish(void) {
+    hy_fuzz_place_now.operation = "end";
+    for (size_t i = 0; i < HY_SCHEDULE_SLOTS; i++)
+        end_block(&run.slots[i]);
+    meet();
+    if (run.is_forked) _exit(0);
+    hy_instance_destroy(&run.instance);
+    if (child.counts.live_blocks && hy_oracles_has("drain"))
+        hy_finding("leak", "%zu blocks were not given back to the child", child.counts.live_blocks);
+}
+
+size_t hy_schedule_run_input(const hy_row *row, const uint8_t *bytes, size_t size, bool forks) {
+    hy_schedule_change changes[HY_SCHEDULE_STEP_MAX];
+    hy_schedule_decode(bytes, size, &run.program);
+    begin(row, forks);
+    name_steps();
+    if (!hy_instance_make(&run.instance, row, &run.config)) return 0;
+    size_t count = run.program.step_count;
+    while (run.begin < count) {
+        while (run.end < count && run.program.steps[run.end].kind != HY_SCHEDULE_MEET)
+            run.end++;
+        run_until_meeting(changes);
+        if (run.end < count && run.program.steps[run.end].argument & 1) reset();
+        run.begin = ++run.end;
+    }
+    finish();
+    return run.done;
+}

@@ -1,0 +1,351 @@
+/* schedule.c: whose turn it is, what waits for what, and what is each thread's own. */
+#include "fuzz/schedule.h"
+
+#include "allocators/core/schedule_points.h"
+#include "allocators/core/thread_number.h"
+#include "allocators/core/thread_slot_end.h"
+#include "allocators/strategies/smp_cache.h"
+#include "fuzz/fibre.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEYS 8
+#define TOLD_MAX 300
+#define TURN_MAX 2000u /* points after which a fibre that only spins lets the others run */
+
+/* The library's thread-local variables, as a fibre has them while it does not run. */
+typedef struct locals {
+    uint32_t slot;
+    bool slot_is_ending;
+    uint32_t number_plus_one;
+    hy_smp_cache *smp_cache;
+    hy_smp_thread_state smp_state;
+    const void *values[KEYS];
+} locals;
+
+typedef struct member {
+    hy_fibre fibre;
+    locals own;
+    uint32_t number_plus_one; /* the same in each run: numbers are never used again */
+    bool is_suspended;        /* its stack is at the end of a run, ready for the next */
+    bool is_over;
+    const void *waits_for; /* a lock or a word; NULL: it can run */
+    const char *where;     /* where it stands */
+} member;
+
+bool hy_schedule_runs;
+
+static struct {
+    const hy_schedule *schedule;
+    member members[HY_SCHEDULE_FIBRES];
+    hy_fibre main;
+    hy_fibre *arrived_from;
+    locals main_locals;
+    uint8_t order[HY_SCHEDULE_FIBRES];
+    unsigned running;
+    bool is_together; /* inside what no other thread may see half done */
+    hy_schedule_result result;
+    uint32_t points, next_event, next_change, turn_began, switches;
+    size_t change;
+    size_t key_count;
+    struct {
+        pthread_key_t key;
+        void (*destructor)(void *);
+    } keys[KEYS];
+} state;
+
+/* ---- what is each thread's own ---- */
+
+static void save_locals(locals *to) {
+    to->slot = hy_thread_slot;
+    to->slot_is_ending = hy_thread_slot_is_ending;
+    to->number_plus_one = hy_thread_number_plus_one;
+    to->smp_cache = hy_smp_own_cache;
+    to->smp_state = hy_smp_own_state;
+}
+
+static void load_locals(const locals *from) {
+    hy_thread_slot = from->slot;
+    hy_thread_slot_is_ending = from->slot_is_ending;
+    hy_thread_number_plus_one = from->number_plus_one;
+    hy_smp_own_cache = from->smp_cache;
+    hy_smp_own_state = from->smp_state;
+}
+
+static void begin_thread(member *self) {
+    self->own = (locals){.number_plus_one = self->number_plus_one, .smp_cache = &hy_smp_empty_cache};
+}
+
+void hy_schedule_key_created(pthread_key_t key, void (*destructor)(void *)) {
+    if (state.key_count == KEYS) abort();
+    state.keys[state.key_count].key = key;
+    state.keys[state.key_count++].destructor = destructor;
+}
+
+int hy_schedule_setspecific(pthread_key_t key, const void *value) {
+    for (size_t i = 0; i < state.key_count; i++) {
+        if (state.keys[i].key != key) continue;
+        state.members[state.running].own.values[i] = value;
+        return 0;
+    }
+    return EINVAL;
+}
+
+/* In the order of the keys, as glibc does. */
+static void run_destructors(void) {
+    const void **values = state.members[state.running].own.values;
+    for (size_t i = 0; i < state.key_count; i++) {
+        void *value = (void *)(uintptr_t)values[i];
+        values[i] = NULL;
+        if (value && state.keys[i].destructor) state.keys[i].destructor(value);
+    }
+}
+
+void hy_schedule_end_thread(void) {
+    if (!hy_schedule_runs) return;
+    member *self = &state.members[state.running];
+    run_destructors();
+    begin_thread(self);
+    load_locals(&self->own);
+}
+
+/* ---- whose turn it is ---- */
+
+static bool can_run(unsigned fibre) {
+    return !state.members[fibre].is_over && !state.members[fibre].waits_for;
+}
+
+/* The first in the order that can run; HY_SCHEDULE_FIBRES: none. */
+static unsigned first(void) {
+    for (unsigned i = 0; i < state.schedule->fibre_count; i++) {
+        if (can_run(state.order[i])) return state.order[i];
+    }
+    return HY_SCHEDULE_FIBRES;
+}
+
+static void put(unsigned fibre, bool front) {
+    unsigned count = state.schedule->fibre_count, at = 0;
+    while (state.order[at] != fibre)
+        at++;
+    if (front) {
+        memmove(&state.order[1], &state.order[0], at);
+        state.order[0] = (uint8_t)fibre;
+    } else {
+        memmove(&state.order[at], &state.order[at + 1], count - 1 - at);
+        state.order[count - 1] = (uint8_t)fibre;
+    }
+}
+
+static void tell_switch(unsigned to) {
+    if (state.switches >= TOLD_MAX) return;
+    const member *from = &state.members[state.running];
+    const char *why = from->is_over ? "it has ended" : from->waits_for ? "it waits" : "it could go on";
+    fprintf(stderr, "// point %u: thread %u stands at %s (%s); thread %u goes on from %s\n", state.points,
+        state.running, from->where, why, to, state.members[to].where);
+}
+
+/* Where all stand that can't go on. */
+static void tell_end(hy_schedule_result result) {
+    for (unsigned i = 0; i < state.schedule->fibre_count && result != HY_SCHEDULE_DONE; i++) {
+        const member *left = &state.members[i];
+        if (left->is_over) continue;
+        fprintf(stderr, "// thread %u %s at %s\n", i, left->waits_for ? "waits" : "still runs", left->where);
+    }
+}
+
+static void leave_to_main(hy_schedule_result result) {
+    if (state.schedule->is_told) tell_end(result);
+    hy_fibre *from = &state.members[state.running].fibre;
+    state.result = result;
+    hy_schedule_runs = false;
+    load_locals(&state.main_locals);
+    hy_fibre_switch(from, &state.main);
+}
+
+static void switch_to(unsigned to) {
+    member *from = &state.members[state.running];
+    if (state.schedule->is_told) tell_switch(to);
+    state.switches++;
+    save_locals(&from->own);
+    state.running = to;
+    state.turn_began = state.points;
+    load_locals(&state.members[to].own);
+    state.arrived_from = &from->fibre;
+    hy_fibre_switch(&from->fibre, &state.members[to].fibre);
+}
+
+/* Where the running fibre can't go on. */
+static void give_way(void) {
+    unsigned to = first();
+    if (to == HY_SCHEDULE_FIBRES)
+        leave_to_main(HY_SCHEDULE_DEADLOCK);
+    else if (to != state.running)
+        switch_to(to);
+}
+
+static void plan_next_event(void) {
+    uint32_t turn_ends = state.turn_began + TURN_MAX;
+    state.next_event = state.next_change < turn_ends ? state.next_change : turn_ends;
+}
+
+static void plan_next_change(void) {
+    const hy_schedule *schedule = state.schedule;
+    state.next_change = UINT32_MAX;
+    if (state.change < schedule->change_count)
+        state.next_change = state.points + schedule->changes[state.change].after + 1;
+}
+
+HY_COLD static void at_event(void) {
+    if (state.points >= HY_SCHEDULE_POINT_MAX) leave_to_main(HY_SCHEDULE_ENDLESS);
+    if (state.points >= state.next_change) {
+        hy_schedule_change change = state.schedule->changes[state.change++];
+        if (change.to == HY_SCHEDULE_BACK)
+            put(state.running, false);
+        else
+            put(change.to % state.schedule->fibre_count, true);
+        plan_next_change();
+    } else if (state.points - state.turn_began >= TURN_MAX) {
+        put(state.running, false);
+        state.turn_began = state.points;
+    }
+    give_way();
+    plan_next_event();
+}
+
+void hy_schedule_point(const char *where) {
+    state.members[state.running].where = where;
+    if (HY_LIKELY(++state.points < state.next_event) || state.is_together) return;
+    at_event();
+}
+
+void hy_schedule_step_begins(const char *where) {
+    if (hy_schedule_runs) hy_schedule_point(where);
+}
+
+void hy_schedule_yield(const char *where) {
+    state.members[state.running].where = where;
+    if (++state.points >= HY_SCHEDULE_POINT_MAX) leave_to_main(HY_SCHEDULE_ENDLESS);
+    put(state.running, false);
+    give_way();
+    plan_next_event();
+}
+
+/* ---- locks ---- */
+
+static void wait_for(const void *what) {
+    state.members[state.running].waits_for = what;
+    give_way();
+    plan_next_event();
+}
+
+/* Those that wait for it can run, and look again; at most so many of them. */
+static void wake(const void *what, unsigned most) {
+    for (unsigned i = 0; i < state.schedule->fibre_count && most; i++) {
+        member *waiting = &state.members[state.order[i]];
+        if (waiting->waits_for != what) continue;
+        waiting->waits_for = NULL;
+        most--;
+    }
+}
+
+int hy_schedule_mutex_lock(pthread_mutex_t *mutex, const char *where) {
+    hy_schedule_point(where);
+    int failed;
+    while ((failed = pthread_mutex_trylock(mutex)) == EBUSY)
+        wait_for(mutex);
+    return failed;
+}
+
+int hy_schedule_mutex_unlock(pthread_mutex_t *mutex, const char *where) {
+    wake(mutex, HY_SCHEDULE_FIBRES);
+    int failed = (pthread_mutex_unlock)(mutex);
+    hy_schedule_point(where);
+    return failed;
+}
+
+int hy_schedule_once(pthread_once_t *once, void (*function)(void)) {
+    state.is_together = true;
+    int failed = (pthread_once)(once, function);
+    state.is_together = false;
+    return failed;
+}
+
+void hy_schedule_wait(uint32_t *word, uint32_t value) {
+    if (*word == value) wait_for(word);
+}
+
+void hy_schedule_wake(uint32_t *word) {
+    wake(word, 1);
+}
+
+/* ---- runs ---- */
+
+HY_NORETURN static void live(void) {
+    hy_fibre_arrived(&state.members[state.running].fibre, state.arrived_from);
+    for (;;) {
+        member *self = &state.members[state.running];
+        state.schedule->body(state.schedule->argument, state.running);
+        self->where = "its end";
+        run_destructors();
+        self->is_over = self->is_suspended = true;
+        bool all = true;
+        for (unsigned i = 0; i < state.schedule->fibre_count; i++)
+            all = all && state.members[i].is_over;
+        if (all)
+            leave_to_main(HY_SCHEDULE_DONE);
+        else
+            give_way();
+        /* The next run. */
+    }
+}
+
+static void begin_member(unsigned number) {
+    member *self = &state.members[number];
+    if (!self->number_plus_one) {
+        hy_thread_number_plus_one = 0;
+        self->number_plus_one = hy_thread_number_take() + 1;
+        hy_thread_number_plus_one = state.main_locals.number_plus_one;
+    }
+    if (!self->is_suspended && !hy_fibre_begin(&self->fibre, live)) abort();
+    self->is_suspended = self->is_over = false;
+    self->waits_for = NULL;
+    self->where = "its beginning";
+    begin_thread(self);
+    state.order[number] = (uint8_t)((number + state.schedule->rotation) % state.schedule->fibre_count);
+}
+
+hy_schedule_result hy_schedule_run(const hy_schedule *schedule) {
+    state.schedule = schedule;
+    state.points = state.turn_began = state.switches = 0;
+    state.change = 0;
+    state.is_together = false;
+    (void)hy_thread_number(); /* the caller's own, before any fibre's */
+    save_locals(&state.main_locals);
+    for (unsigned i = 0; i < schedule->fibre_count; i++)
+        begin_member(i);
+    plan_next_change();
+    plan_next_event();
+    state.running = state.order[0];
+    hy_schedule_runs = true;
+    load_locals(&state.members[state.running].own);
+    state.arrived_from = &state.main;
+    if (schedule->is_told) fprintf(stderr, "// thread %u begins\n", state.running);
+    hy_fibre_switch(&state.main, &state.members[state.running].fibre);
+    return state.result;
+}
+
+void hy_schedule_forked(void) {
+    for (unsigned i = 0; i < state.schedule->fibre_count; i++) {
+        if (i != state.running) state.members[i].is_over = true;
+    }
+}
+
+unsigned hy_schedule_fibre(void) {
+    return hy_schedule_runs ? state.running : 0;
+}
+
+uint32_t hy_schedule_switches(void) {
+    return state.switches;
+}
