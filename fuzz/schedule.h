@@ -9,7 +9,7 @@
  *
  * A fibre is a thread to the library: it has a slot, a number and caches of its own, and its end runs the
  * destructors of its keys. What is covered is any sequentially consistent interleaving of the points; the
- * order of memory is for ThreadSanitizer.
+ * order of memory is for ThreadSanitizer (threads_main.c).
  *
  *   hy_schedule schedule = {.fibre_count = 2, .body = body, .changes = changes, .change_count = 3};
  *   if (hy_schedule_run(&schedule) == HY_SCHEDULE_DEADLOCK) …
