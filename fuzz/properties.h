@@ -23,6 +23,7 @@ typedef struct hy_property {
     /* Likewise: the bytes are records of so many bytes, the first a header, and each can be left out; the
      * property tells its run where hy_fuzz_is_told (finding.h). 0: they are not. */
     size_t record_bytes;
+    const char *row_source; /* the file of that row, where the registry has no such row; NULL: it has */
 } hy_property;
 
 /* The table. */

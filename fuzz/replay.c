@@ -240,9 +240,11 @@ static void read_claim(const hy_verdict *verdict, hy_print_job *job) {
     job->bytes = strtoull(verdict->line + strlen("finding: footprint: "), NULL, 10);
 }
 
-static bool write_c(const char *path, const hy_case *failing, const hy_verdict *verdict) {
+static bool write_c(
+    const char *path, const hy_case *failing, const char *row_source, const hy_verdict *verdict) {
     hy_print_job job = {
         .row = failing->row,
+        .row_source = row_source,
         .config = hy_interpreter_config(failing->row, &failing->header),
         .faults = failing->header.faults,
         .history = &failing->history,
@@ -281,7 +283,7 @@ static int minimise_case(const arguments *given, const hy_target *target, const 
     size_t before = failing.history.count;
     hy_case_minimise(&failing, &verdict, MINIMISE_ATTEMPTS);
     fprintf(stderr, "%s\n%zu operations of %zu show it\n", verdict.line, failing.history.count, before);
-    bool written = write_c(given->c, &failing, &verdict);
+    bool written = write_c(given->c, &failing, target->property->row_source, &verdict);
     if (given->seed) written = write_seed(given->seed, &failing, &verdict) && written;
     hy_history_deinit(&failing.history);
     if (!written) fprintf(stderr, "heapyard-replay: can't write the reproducer\n");
@@ -350,16 +352,24 @@ static int minimise(const arguments *given) {
     return status;
 }
 
-static int assemble(const arguments *given) {
+static int assemble_one(char *const pair[2]) {
     hy_inputs inputs = {0};
-    if (given->path_count != 2) return usage("assemble takes SEED.txt and", "OUTPUT");
-    if (!hy_inputs_add(&inputs, given->paths[0])) return USAGE;
-    FILE *out = fopen(given->paths[1], "wbe");
+    if (!hy_inputs_add(&inputs, pair[0])) return USAGE;
+    FILE *out = inputs.count == 1 ? fopen(pair[1], "wbe") : NULL;
     bool written = out && fwrite(inputs.items[0].bytes, 1, inputs.items[0].size, out) == inputs.items[0].size;
     if (out) written = fclose(out) == 0 && written;
     hy_inputs_free(&inputs);
-    if (!written) perror(given->paths[1]);
+    if (!written) perror(pair[1]);
     return written ? GOOD : HARNESS;
+}
+
+static int assemble(const arguments *given) {
+    if (given->path_count == 0 || given->path_count % 2 != 0)
+        return usage("assemble takes SEED.txt and", "OUTPUT, as many pairs as there are");
+    int status = GOOD;
+    for (int i = 0; i < given->path_count && status == GOOD; i += 2)
+        status = assemble_one(&given->paths[i]);
+    return status;
 }
 
 static int disassemble(const arguments *given) {
@@ -382,7 +392,7 @@ static int help(void) {
     puts("heapyard-replay list\n"
          "heapyard-replay run [--row=R] [--property=P] [--refusals] INPUT...\n"
          "heapyard-replay minimise [--row=R] [--property=P] [--c=FILE] [--seed=FILE] INPUT\n"
-         "heapyard-replay assemble SEED.txt OUTPUT\n"
+         "heapyard-replay assemble SEED.txt OUTPUT [SEED.txt OUTPUT]...\n"
          "heapyard-replay disassemble [--row=R] INPUT\n"
          "heapyard-replay speed [--row=R] [--property=P] [--seconds=N] INPUT...\n"
          "heapyard-fuzz takes all these words too; without a command it fuzzes --row=R --property=P\n"

@@ -395,20 +395,29 @@ static void print_row(FILE *out, const hy_row *row) {
     }
 }
 
+/* What the program is compiled with: the library and the rows, or the plugin that brings its own. */
+static void print_sources(FILE *out, const hy_print_job *job) {
+    const char *library = "allocators/core allocators/sources allocators/strategies allocators/decorators";
+    const char *registry = is_registrys(job->row) ? " allocators/registry.c allocators/peers" : "";
+    const char *rows = label_of(job->row) ? " ! -name '*_row.c'" : "";
+    fprintf(
+        out, " *       $(find %s%s -maxdepth 1 -name '*.c' ! -name '*_test.c'%s)", library, registry, rows);
+    if (label_of(job->row)) fprintf(out, " PLUGIN.so");
+    if (job->row_source) fprintf(out, " %s", job->row_source);
+}
+
 static void print_comment(FILE *out, const hy_print_job *job) {
-    bool composed = is_registrys(job->row);
-    const char *label = label_of(job->row);
-    const char *rows = label ? "PLUGIN.so" : "BUILD/allocators/libheapyard_rows.a";
     fprintf(out, "/* A reproducer of heapyard's fuzzers: fails (aborts, or a sanitizer tells) while the bug "
                  "is there.\n");
     fprintf(out, " *\n *   %s\n *\n", job->finding);
-    fprintf(out, " * From the project's root, after `cmake --build` of any build folder BUILD (without "
-                 "sanitizers):\n");
-    fprintf(out, " *   gcc -std=gnu17 -g -fsanitize=address,undefined -Iallocators/include \\\n");
-    fprintf(out, " *       -Iallocators/plugin/include -I. THIS.c \\\n");
-    fprintf(out, " *       %s BUILD/allocators/libheapyard.a -lpthread -ldl\n */\n", rows);
+    fprintf(out, " * From the project's root:\n");
+    fprintf(out, " *   gcc -std=gnu17 -D_GNU_SOURCE -DHY_CHECK=2 -DHY_WALK=1 -DHY_SMP_SMALL=1 -g \\\n");
+    fprintf(out, " *       -fsanitize=address,undefined -Iallocators/include -Iallocators/plugin/include -I. "
+                 "THIS.c \\\n");
+    print_sources(out, job);
+    fprintf(out, " -lpthread -ldl\n */\n");
     fprintf(out, "#ifndef HY_CHECK\n#define HY_CHECK 2\n#endif\n");
-    if (composed) fprintf(out, "#include \"allocators/registry.h\"\n");
+    if (is_registrys(job->row)) fprintf(out, "#include \"allocators/registry.h\"\n");
     fprintf(out, "#include <heapyard/plugin.h>\n#include <heapyard/typed.h>\n#include <stdio.h>\n#include "
                  "<stdlib.h>\n#include <string.h>\n\n");
     print_row(out, job->row);

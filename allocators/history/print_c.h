@@ -1,8 +1,9 @@
 /* print_c.h: prints a history as a C program that fails where the history fails.
  *
- * The program is self-contained: it needs the library (for a composition the yard's registry too) and
- * nothing of the fuzzer. It has a small child allocator with the same fault policy, tracks the live blocks
- * and verifies all of them after every step, so that it can become a test once the bug is fixed.
+ * The program is self-contained: it needs the library's sources (for a composition the yard's registry too)
+ * and nothing of the fuzzer; its first comment has the one call of gcc that builds it. It has a small child
+ * allocator with the same fault policy, tracks the live blocks and verifies all of them after every step, so
+ * that it can become a test once the bug is fixed.
  */
 #ifndef HEAPYARD_PRINT_C_H
 #define HEAPYARD_PRINT_C_H
@@ -21,7 +22,8 @@ typedef enum hy_print_claim {
 
 typedef struct hy_print_job {
     const hy_row *row;
-    hy_config config; /* the program passes a child only where this has one */
+    const char *row_source; /* the file that defines the row, where it is none of the registry's; NULL */
+    hy_config config;       /* the program passes a child only where this has one */
     hy_fault_policy faults;
     const hy_history *history;
     const char *finding; /* one line that describes the failure */
