@@ -1,7 +1,8 @@
 /* entry.c: the one entry of every engine: libFuzzer, AFL++ in its persistent mode, OSS-Fuzz.
  *
  * What is fuzzed is said by --row=NAME --property=NAME, which libFuzzer must not see, or by HEAPYARD_ROW and
- * HEAPYARD_PROPERTY, for engines that own the command line; a row that comes from elsewhere by
+ * HEAPYARD_PROPERTY, or by the program's name, PROPERTY or PROPERTY-ROW, for engines that own the command
+ * line; a row that comes from elsewhere by
  * --plugin=LABEL=PATH or HEAPYARD_PLUGIN; which oracles look (oracles.h), by --oracles=A,B or
  * HEAPYARD_ORACLES. HEAPYARD_COUNTS names a file that executions and operations are counted in. A first word
  * that is one of the replayer's commands makes the fuzzer's binary a replayer, so that a finding is
@@ -31,6 +32,18 @@ static const char *take_argument(int *argc, char **argv, const char *name) {
     return NULL;
 }
 
+/* What the program's name says, where it begins with a property. */
+static void read_name(const char *path, const char **property, const char **row) {
+    static char name[256];
+    const char *slash = strrchr(path, '/');
+    (void)snprintf(name, sizeof name, "%s", slash ? slash + 1 : path);
+    char *dash = strchr(name, '-');
+    if (dash) *dash = '\0';
+    if (!hy_property_find(name)) return;
+    *property = name;
+    *row = dash ? dash + 1 : NULL;
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     if (*argc > 1 && hy_replay_is_command((*argv)[1])) exit(hy_replay(*argc, *argv));
     const char *plugin = getenv("HEAPYARD_PLUGIN");
@@ -43,6 +56,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     const char *property = take_argument(argc, *argv, "--property=");
     if (!row) row = getenv("HEAPYARD_ROW");
     if (!property) property = getenv("HEAPYARD_PROPERTY");
+    if (!row && !property) read_name((*argv)[0], &property, &row);
     char error[256];
     if (!hy_target_choose(&target, property ? property : "conform", row, error, sizeof error)) {
         fprintf(stderr, "heapyard-fuzz: %s\n", error);

@@ -1,0 +1,3 @@
+#!/bin/bash
+set -euo pipefail
+exec "$SRC/heapyard/fuzz/oss-fuzz/build.sh"
