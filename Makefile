@@ -27,7 +27,7 @@ help:
 	@echo 'make test             build with and without sanitizers, run every test; TESTS=regex'
 	@echo 'make coverage         lines and branches of allocators/ that the tests run'
 	@echo 'make fuzz             hunt for FUZZ_SECONDS=60; ALLOCATORS=a,b PROPERTIES=p,q PLUGIN=label=path'
-	@echo 'make fuzz-overnight   both engines on all cores; HOURS=8'
+	@echo 'make fuzz-overnight   both engines on all cores; HOURS=8 ENGINES=libfuzzer,afl'
 	@echo 'make reproduce        run one input again and print it as C; INPUT=file'
 	@echo "make trace            record a program; CMD='program arguments' OUT=file"
 	@echo 'make trace-stats      sizes, lifetimes and threads of a trace; TRACE=file'
@@ -62,7 +62,7 @@ fuzz:
 
 fuzz-overnight:
 	@scripts/bootstrap fuzz-overnight
-	@scripts/fuzz --overnight $(call flag,HOURS,--hours) $(call flag,ALLOCATORS,--allocators)
+	@scripts/fuzz --overnight $(call flag,HOURS,--hours) $(call flag,ALLOCATORS,--allocators) $(call flag,PROPERTIES,--properties) $(call flag,ENGINES,--engines)
 
 reproduce:
 	$(call need,INPUT,INPUT=corpus/regressions/arena/name)

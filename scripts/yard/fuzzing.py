@@ -1,5 +1,6 @@
-"""What the fuzzing scripts share: builds, cells (property × row), one hunt, and keeping of findings."""
+"""What the fuzzing scripts share: builds, cells (property × row), seeds and processes."""
 
+import contextlib
 import difflib
 import os
 import re
@@ -42,6 +43,15 @@ class Cell:
         plugin = [f"--plugin={self.plugin}"] if self.plugin else []
         return [*plugin, f"--property={self.prop}", *([f"--row={self.row}"] if self.row != "-" else [])]
 
+    def variables(self):
+        """The same in the environment, for engines that own the command line."""
+        given = {"HEAPYARD_PROPERTY": self.prop}
+        if self.plugin:
+            given["HEAPYARD_PLUGIN"] = self.plugin
+        if self.row != "-":
+            given["HEAPYARD_ROW"] = self.row
+        return given
+
 
 @dataclass
 class Listing:
@@ -50,24 +60,6 @@ class Listing:
     rows: dict = field(default_factory=dict)  # name -> what to install, or ""
     properties: dict = field(default_factory=dict)  # name -> rows, once or must_fail
     cells: list = field(default_factory=list)  # (property, row)
-
-
-@dataclass
-class Hunt:
-    """The result of fuzzing one cell."""
-
-    cell: Cell
-    executions: int = 0
-    operations: int = 0
-    findings: list = field(default_factory=list)
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class Finding:
-    cell: Cell
-    line: str  # the message that reported it
-    folder: Path  # with input, seed.txt and reproducer.c
 
 
 def environment(**extra):
@@ -84,11 +76,15 @@ def read_listing(binary, plugin=None):
     """The listing of a build; with a plugin, only the plugin's rows."""
     listing = Listing()
     command = [binary, "list", *([f"--plugin={plugin}"] if plugin else [])]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment())
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment())
+    except OSError as error:
+        raise common.usage_error(f"{binary} is no fuzzer: {error.strerror}; make fuzz builds one") from error
     if done.returncode == common.Exit.USAGE:
         raise common.usage_error(done.stderr.strip())
     if done.returncode != 0:
-        raise common.Failure(common.Exit.HARNESS, f"{binary} list failed: {done.stderr.strip()}")
+        said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise common.Failure(common.Exit.NOTHING_MEASURED, f"{binary} can't start ({common.reason(done.returncode)}): {said}")
     for line in done.stdout.splitlines():
         kind, *fields = line.split("\t")
         if kind == "row":
@@ -97,6 +93,8 @@ def read_listing(binary, plugin=None):
             listing.properties[fields[0]] = fields[1]
         elif kind == "cell":
             listing.cells.append(tuple(fields))
+    if not listing.properties:
+        raise common.usage_error(f"{binary} is no fuzzer: its list has no property; make fuzz builds one")
     return listing
 
 
@@ -168,15 +166,22 @@ def assemble_seeds(binary):
     folder = OUT / "seeds"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    pairs = []
     for corpus in CORPORA:
         for source in sorted(corpus.rglob("*.txt")):
-            target = folder / "-".join(source.relative_to(corpus).with_suffix("").parts)
-            done = subprocess.run([binary, "assemble", source, target], capture_output=True, text=True, env=environment())
-            if done.returncode != 0:
-                raise common.usage_error(done.stderr.strip())
+            pairs += [source, folder / "-".join(source.relative_to(corpus).with_suffix("").parts)]
         for source in sorted(corpus.rglob("*.calls")):  # the language is what the fuzzer reads
             shutil.copyfile(source, folder / "-".join(source.relative_to(corpus).parts))
+    done = subprocess.run([binary, "assemble", *pairs], capture_output=True, text=True, env=environment())
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines() or [common.reason(done.returncode)]
+        raise common.usage_error(f"the corpus has a damaged seed: {said[0]}")
     return folder
+
+
+def shown(path):
+    """A path as it is said: from the project's folder where it is inside."""
+    return str(path.relative_to(common.ROOT)) if path.is_relative_to(common.ROOT) else str(path)
 
 
 def corpus_of(cell):
@@ -193,6 +198,11 @@ def read_counts(path):
     return struct.unpack("QQ", data[:16]) if len(data) >= 16 else (0, 0)
 
 
+def bound_to_parent(command):
+    """The command, ended with the process that starts it, however that one ends."""
+    return ["setpriv", "--pdeathsig", "TERM", *command] if shutil.which("setpriv") else command
+
+
 class Processes:
     """The processes that this run has started, so that an interrupt can end them."""
 
@@ -203,10 +213,13 @@ class Processes:
 
     def run(self, command, seconds, env, log):
         """Runs to the end or for `seconds`, in a process group of its own; returns the exit status, None
-        where it was stopped."""
-        with open(log, "wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=output, env=env, cwd=OUT, start_new_session=True)
+        where it was stopped. The log is appended to, so that others can cut it."""
+        Path(log).unlink(missing_ok=True)
+        with open(log, "ab") as output:
             with self._lock:
+                if self.stopping:
+                    return None
+                process = subprocess.Popen(bound_to_parent(command), stdout=output, stderr=output, env=env, cwd=OUT, start_new_session=True)
                 self._running.add(process)
             try:
                 return process.wait(seconds)
@@ -219,112 +232,19 @@ class Processes:
 
     @staticmethod
     def _end(process):
+        """Ends a process and its group: first so that it can finish what it writes."""
         for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired, ProcessLookupError):
                 os.killpg(process.pid, number)
                 process.wait(3)
-                return
-            except subprocess.TimeoutExpired:
-                continue
-            except ProcessLookupError:
-                process.wait()
-                return
+        process.wait()
 
     def stop(self):
-        self.stopping = True
         with self._lock:
+            self.stopping = True
             running = list(self._running)
         for process in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+        for process in running:
             self._end(process)
-
-
-def libfuzzer_command(cell, seconds, artifacts, seeds, corpus, chance=0):
-    """chance: the seed of the fuzzer's choices; 0: a random one."""
-    return [
-        cell.binary, *cell.arguments(), f"-max_total_time={max(1, round(seconds))}", f"-max_len={MAX_LENGTH}",
-        f"-seed={chance}", f"-timeout={HANG_SECONDS}", "-rss_limit_mb=1024", "-detect_leaks=0", "-print_final_stats=1", "-reload=1",
-        f"-artifact_prefix={artifacts}/", corpus, seeds,
-    ]  # fmt: skip
-
-
-def hunt(cell, seconds, seeds, processes, log_folder=None, chance=0):
-    """Runs libFuzzer on a cell; a crash ends it early."""
-    work = OUT / "work" / cell.folder
-    shutil.rmtree(work, ignore_errors=True)
-    artifacts = work / "artifacts"
-    artifacts.mkdir(parents=True)
-    log, counts = (log_folder or work) / "log.txt", work / "counts"
-    command = libfuzzer_command(cell, seconds, artifacts, seeds, corpus_of(cell), chance)
-    status = processes.run(command, seconds + 60, environment(HEAPYARD_COUNTS=counts), log)
-    result = Hunt(cell, *read_counts(counts))
-    for artifact in sorted(artifacts.iterdir()):
-        if not artifact.name.startswith("slow-unit"):
-            result.findings.append(keep_finding(cell, artifact, log))
-    if status != 0 and not result.findings and not processes.stopping:
-        tail = log.read_text(errors="replace").strip().splitlines()[-1:] or ["no output"]
-        result.error = f"{cell.name}: the fuzzer ended with {status}: {tail[0]}"
-    return result
-
-
-def _slug(text):
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60]
-
-
-def kind_of(line):
-    """A name for the kind of bug: the finding's line without numbers, so that equal bugs have equal names."""
-    line = re.sub(r"==\d+==", "", line)
-    line = re.sub(r" \(row .*", "", line)
-    line = re.sub(r"0x[0-9a-f]+|\d+|\(nil\)", "", line)
-    return _slug(line.replace("finding: ", "").replace("ERROR: ", "")) or "crash"
-
-
-def error_in_log(log):
-    """The first error line of a fuzzer's log, for an input that does not fail by itself."""
-    for line in Path(log).read_text(errors="replace").splitlines():
-        if re.search(r"finding: |ERROR: AddressSanitizer|AddressSanitizer: CHECK failed|runtime error: |heapyard: .*must be|ERROR: libFuzzer: (timeout|out-of-memory)", line):
-            return line.strip()
-    return "it fails in the fuzzer, not by itself"
-
-
-def minimise(cell, path, folder):
-    """Minimises an input into folder/seed.txt and folder/reproducer.c. Returns (status, standard error)."""
-    command = [cell.binary, "minimise", *cell.arguments(), f"--c={folder}/reproducer.c", f"--seed={folder}/seed.txt", path]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment())
-    return done.returncode, done.stderr.strip()
-
-
-def keep_finding(cell, artifact, log):
-    """Minimises an artifact and stores it in a folder named by cell and kind, so that equal bugs share one."""
-    scratch = OUT / "work" / cell.folder / "minimised"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    status, output = minimise(cell, artifact, scratch)
-    line = output.splitlines()[0] if status == 3 and output else error_in_log(log)
-    folder = OUT / "findings" / f"{_slug(cell.name)}-{kind_of(line)}"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("seed.txt", "reproducer.c"):
-        if (scratch / name).exists():
-            shutil.copy(scratch / name, folder / name)
-    shutil.copy(artifact, folder / "input")
-    (folder / "finding.txt").write_text(f"{cell.prop}\t{cell.row}\t{line}\n")
-    return Finding(cell, line, folder)
-
-
-def print_reproducer(finding):
-    """Prints the finding, its calls as a seed and as C, and the command that reproduces it."""
-    print(f"\nFOUND by {finding.cell.name}: {finding.line}")
-    seed, program = finding.folder / "seed.txt", finding.folder / "reproducer.c"
-    if seed.exists():
-        print("\nas a seed (to be committed in corpus/regressions/ once it is fixed):\n")
-        print(seed.read_text().rstrip())
-    if program.exists():
-        text = program.read_text()
-        if "int main(void)" in text:
-            print("\nas a C program (its calls; the whole file compiles alone):\n")
-            print(text[text.index("int main(void)") :].rstrip())
-        else:
-            print("\nin words:\n")
-            print(text.rstrip())
-        print(f"\n  {program.relative_to(common.ROOT)}")
-    plugin = f" --plugin {finding.cell.plugin}" if finding.cell.plugin else ""
-    print(f"  scripts/fuzz --reproduce {(finding.folder / 'input').relative_to(common.ROOT)}{plugin}", flush=True)

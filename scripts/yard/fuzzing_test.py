@@ -1,4 +1,4 @@
-"""How the fuzzing scripts choose cells, and parse logs, counters and findings."""
+"""How the fuzzing scripts choose cells, parse logs and counters, and keep findings, whatever happens meanwhile."""
 
 import json
 import struct
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from yard import common, fuzzing, overnight
+from yard import common, engines, findings, fuzzing, overnight, shares, status
 
 FUZZER = """#!/bin/sh
 printf 'row\\tlibc\\tsource\\t\\n'
@@ -25,8 +25,8 @@ printf 'property\\tcanary\\tmust_fail\\tit must fail\\n'
 
 def test_a_hunt_can_be_repeated(tmp_path):
     cell = fuzzing.Cell("conform", "arena", tmp_path / "fuzz")
-    assert "-seed=7" in fuzzing.libfuzzer_command(cell, 1, tmp_path, tmp_path, tmp_path, chance=7)
-    assert "-seed=0" in fuzzing.libfuzzer_command(cell, 1, tmp_path, tmp_path, tmp_path)
+    assert "-seed=7" in engines.libfuzzer_command(cell, 1, tmp_path, tmp_path, tmp_path, chance=7)
+    assert "-seed=0" in engines.libfuzzer_command(cell, 1, tmp_path, tmp_path, tmp_path)
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_equal_bugs_have_equal_kinds():
     one = "finding: overlap: block 0 [0x7e9000000028, +17) lies on block 1 [0x7e9000000038, +1) (row arena, operation 2 resize)"
     two = "finding: overlap: block 12 [0x7e9000001028, +170) lies on block 3 [0x7e9000000038, +10) (row arena, operation 20 realloc)"
     other = "finding: leak: 12 bytes at 0x7e9000001028 were not given back to the child (1 blocks in all) (row arena, operation 20 end)"
-    assert fuzzing.kind_of(one) == fuzzing.kind_of(two) != fuzzing.kind_of(other)
+    assert findings.kind_of(one) == findings.kind_of(two) != findings.kind_of(other)
 
 
 def test_missing_counts_are_zero(tmp_path):
@@ -133,40 +133,256 @@ def test_missing_counts_are_zero(tmp_path):
     assert fuzzing.read_counts(tmp_path / "counts") == (7, 70)
 
 
-def test_an_unfinished_run_is_resumed_and_a_finished_one_is_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(overnight, "STATE", tmp_path / "state.json")
-    assert overnight.load_state(8) == overnight.fresh_state(8)
-    state = overnight.fresh_state(8) | {"used_seconds": 100.0, "next": 3}
+@pytest.fixture
+def out(tmp_path, monkeypatch):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    monkeypatch.setattr(fuzzing, "OUT", folder)
+    return folder
+
+
+# Answers as heapyard-fuzz does: fails on inputs that begin with "bad", finds one while it fuzzes.
+ENGINE = """#!/bin/sh
+for last; do :; done
+case "$*" in
+*-max_total_time*)
+    for word; do case "$word" in -artifact_prefix=*) prefix="${word#*=}";; esac; done
+    case "$HEAPYARD_ROW" in dead) exit 1;; esac
+    printf '\\7\\0\\0\\0\\0\\0\\0\\0\\106\\0\\0\\0\\0\\0\\0\\0' >"$HEAPYARD_COUNTS"
+    echo "#2 INITED cov: 5 ft: 9 corp: 1" >&2; echo "#7 DONE cov: 8 ft: 20 corp: 3" >&2
+    case "$HEAPYARD_ROW" in broken) printf 'bad input' >"${prefix}crash-1";; esac;;
+*minimise*)
+    for word; do case "$word" in --c=*) echo 'int main(void) {}' >"${word#*=}";; --seed=*) echo 'alloc 1' >"${word#*=}";; esac; done
+    echo "finding: overlap: block 1 (row broken, operation 0 alloc)" >&2; exit 3;;
+*) grep -q ^bad "$last" || exit 0
+    echo "finding: overlap: block 12 (row broken, operation 3 alloc)" >&2; exit 77;;
+esac
+"""
+
+
+@pytest.fixture
+def engine(tmp_path):
+    path = tmp_path / "engine"
+    path.write_text(ENGINE)
+    path.chmod(0o755)
+    return path
+
+
+def hunt(engine, row, out):
+    return engines.hunt(fuzzing.Cell("conform", row, engine), 1, out, fuzzing.Processes())
+
+
+def test_a_hunt_tells_counts_and_coverage(engine, out):
+    result = hunt(engine, "good", out)
+    assert (result.executions, result.operations) == (7, 70)
+    assert (result.edges, result.features_before, result.features) == (8, 9, 20)
+    assert not result.findings and not result.errors
+
+
+def test_a_finding_is_kept_whole_and_its_artifact_deleted(engine, out):
+    (finding,) = hunt(engine, "broken", out).findings
+    assert sorted(path.name for path in finding.folder.iterdir()) == ["finding.txt", "input", "reproducer.c", "seed.txt"]
+    assert (finding.folder / "finding.txt").read_text() == "conform\tbroken\tfinding: overlap: block 1 (row broken, operation 0 alloc)\n"
+    assert not list((out / "work").rglob("crash-*"))
+    assert not list((out / "findings").glob(".new-*"))
+
+
+def test_the_same_bug_again_is_one_more_input_of_it(engine, out):
+    cell = fuzzing.Cell("conform", "broken", engine)
+    kept = []
+    for i in range(findings.INPUTS_PER_KIND + 4):
+        artifact = out / f"crash-{i}"
+        artifact.write_text(f"bad {i}")
+        kept.append(findings.keep_finding(cell, artifact, out / "log"))
+    assert len({finding.folder for finding in kept}) == 1
+    assert [finding.is_new for finding in kept] == [True] + [False] * (len(kept) - 1)
+    assert len(list((kept[0].folder / "inputs").iterdir())) == findings.INPUTS_PER_KIND
+
+
+def test_what_a_killed_run_left_is_collected_by_the_next(engine, out):
+    artifacts = out / "work" / "conform" / "broken" / "artifacts"
+    crashes = out / "afl" / "conform" / "broken" / "main" / "crashes.2026"
+    unit = out / "work" / "conform" / "broken" / "tmp" / "libFuzzerTemp" / "C3"
+    queue = out / "afl" / "conform" / "broken" / "main" / "queue"
+    for folder in (artifacts, crashes, unit, queue):
+        folder.mkdir(parents=True)
+    (artifacts / "crash-x").write_text("bad one")
+    (crashes / "id:000000").write_text("bad two")
+    (unit / "u").write_text("a unit")
+    (queue / "id:000001").write_text("a queued input")
+    result = hunt(engine, "broken", out)
+    assert len({finding.folder for finding in result.findings}) == 1
+    inputs = [path.read_text() for path in result.findings[0].folder.rglob("input*") if path.is_file()]
+    inputs += [path.read_text() for path in (result.findings[0].folder / "inputs").iterdir()]
+    assert {"bad one", "bad two", "bad input"} == set(inputs)
+    corpus = {path.read_text() for path in fuzzing.corpus_of(result.cell).iterdir()}
+    assert corpus == {"a unit", "a queued input"}
+
+
+def test_nothing_is_deleted_where_a_finding_cannot_be_kept(engine, out, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    artifact = out / "crash-1"
+    artifact.write_text("bad")
+    monkeypatch.setattr(findings, "_sync", full)
+    with pytest.raises(OSError, match="No space left"):
+        findings.keep_finding(fuzzing.Cell("conform", "broken", engine), artifact, out / "log")
+    assert artifact.read_text() == "bad"
+    assert not list((out / "findings").iterdir())
+
+
+def test_a_target_that_cannot_start_is_no_clean_hunt(engine, out, tmp_path):
+    for cell in (fuzzing.Cell("conform", "dead", engine), fuzzing.Cell("conform", "arena", tmp_path / "none")):
+        result = engines.hunt(cell, 1, out, fuzzing.Processes())
+        assert not result.started and "can't start" in result.errors[0]
+
+
+def test_stacks_are_compared_by_function(tmp_path):
+    report = """==1==ERROR: AddressSanitizer: heap-use-after-free
+    #0 0x5581 in __asan_memcpy asan.c:1
+    #1 0x5582 in split /x/pool.c:12:3
+    #2 0x5583 in hy_pool_alloc /x/pool.c:40
+    #3 0x5584 in hy_interpret /x/interpreter.c:9
+    #4 0x5585 in main
+freed by
+    #0 0x99 in other
+"""
+    assert findings.stack_of(report) == ["split", "hy_pool_alloc"]
+    assert findings.stack_of("    #0 0x7f12  (/usr/lib/x.so+0x12)\n") == ["x.so+0x12"]
+    assert findings.stack_of("nothing") == []
+
+
+def test_time_goes_where_coverage_grows():
+    turns = dict.fromkeys("abc", 0)
+    growth = {"a": 50, "b": 0, "c": 25}
+    chosen = shares.Shares("abc")
+    for _ in range(300):
+        name = chosen.take()
+        turns[name] += 1
+        chosen.give_back(name, 1.0, growth[name])
+    assert turns["a"] > 1.8 * turns["c"] > 3 * turns["b"] > 0
+
+
+def test_every_cell_has_its_turn_and_none_has_two_at_once():
+    chosen = shares.Shares("abc", {"a": 5.0, "b": 7.0, "gone": 1.0})
+    assert sorted(chosen.take() for _ in range(3)) == ["a", "b", "c"]
+    assert chosen.take() is None
+    chosen.give_back("b", 1.0, 0)
+    assert chosen.take() == "b"
+
+
+def test_a_status_line_is_for_terminals_only(capsys):
+    status.StatusLine().show("half done")
+    assert capsys.readouterr().out == ""
+
+
+def test_an_unfinished_run_is_resumed_and_a_finished_one_is_not(out):
+    assert overnight.load_state(8)["used_seconds"] == 0.0
+    state = overnight.fresh_state(8) | {"used_seconds": 100.0}
     overnight.save_state(state)
-    assert overnight.load_state(8)["next"] == 3
+    assert overnight.load_state(8)["used_seconds"] == 100.0
     overnight.save_state(state | {"finished": True})
     assert overnight.load_state(8)["used_seconds"] == 0.0
-    assert json.loads((tmp_path / "state.json").read_text())["finished"]
+    assert json.loads(overnight.state_path().read_text())["finished"]
 
 
-def test_a_repeated_finding_is_kept_once(capsys):
-    total, more = overnight.new_tally(), overnight.new_tally()
-    more["findings"] = [["fuzz/out/findings/x", "finding: overlap"], ["fuzz/out/findings/x", "finding: overlap again"]]
-    more["executions"] = 5
-    overnight.add_tally(total, more)
-    overnight.add_tally(total, more)
-    assert total["executions"] == 10 and len(total["findings"]) == 1
+def test_a_damaged_state_is_kept_aside_and_said(out, capsys):
+    overnight.folder().mkdir()
+    overnight.state_path().write_text('{"hours": 8, "used_sec')
+    assert overnight.load_state(8)["used_seconds"] == 0.0
+    assert "no state of a hunt" in capsys.readouterr().out
+    assert overnight.state_path().with_suffix(".damaged").exists()
+
+
+def test_a_repeated_finding_is_told_once(engine, out, capsys):
+    tally = overnight.new_tally()
+    for _ in range(2):
+        overnight.add_slice(tally, hunt(engine, "broken", out))
+    assert tally["executions"] == 14 and len(tally["findings"]) == 1
     assert capsys.readouterr().out.count("FOUND") == 1
 
 
-def test_findings_of_an_interrupted_slice_are_kept(tmp_path, monkeypatch):
-    tally = overnight.new_tally() | {"executions": 7, "findings": [["folder", "finding: overlap"]]}
+def overnight_run(engine, monkeypatch, row, hours=0.001):
+    monkeypatch.setattr(fuzzing, "assemble_seeds", lambda _: fuzzing.OUT)
+    monkeypatch.setattr(overnight, "SLICE_MIN", 1)
+    return overnight.run([fuzzing.Cell("conform", row, engine)], hours, 2, ["libfuzzer"])
 
-    def interrupted(_):
-        raise KeyboardInterrupt
 
-    monkeypatch.setattr(overnight, "STATE", tmp_path / "state.json")
-    monkeypatch.setattr(overnight, "find_afl", lambda: None)
-    monkeypatch.setattr(overnight, "run_slice", lambda *_: (tally, []))
-    monkeypatch.setattr(overnight, "wait", interrupted)
-    monkeypatch.setattr(fuzzing, "assemble_seeds", lambda _: tmp_path)
-    processes = fuzzing.Processes()
-    overnight.drive([fuzzing.Cell("conform", "arena", tmp_path / "fuzz")], overnight.fresh_state(1), 1, processes)
-    assert processes.stopping
-    kept = overnight.load_state(1)["cells"]["conform arena"]
-    assert kept["executions"] == 7 and kept["findings"] == [["folder", "finding: overlap"]]
+def test_a_long_hunt_ends_with_its_summary_and_its_course(engine, out, monkeypatch, capsys):
+    assert overnight_run(engine, monkeypatch, "good") == common.Exit.GOOD
+    lines = overnight.progress_path().read_text().splitlines()
+    assert lines[0].split(",") == overnight.PROGRESS_FIELDS and len(lines) > 1
+    assert "conform good" in (overnight.folder() / "summary.md").read_text()
+    assert capsys.readouterr().out.splitlines()[-1].startswith("executions ")
+
+
+@pytest.mark.parametrize(("row", "code"), [("broken", common.Exit.CONFIRMED), ("dead", common.Exit.NOTHING_MEASURED)])
+def test_the_status_of_a_long_hunt(engine, out, monkeypatch, row, code):
+    assert overnight_run(engine, monkeypatch, row) == code
+
+
+def test_a_full_disk_ends_a_long_hunt_and_leaves_it_to_be_resumed(engine, out, monkeypatch, capsys):
+    monkeypatch.setattr(overnight, "FREE_BYTES", 1 << 60)
+    assert overnight_run(engine, monkeypatch, "good", hours=1) == common.Exit.HARNESS
+    assert "of the disk are free" in capsys.readouterr().out
+    assert not json.loads(overnight.state_path().read_text())["finished"]
+
+
+def test_a_finding_that_was_kept_before_the_state_was_is_counted(engine, out):
+    cell = fuzzing.Cell("conform", "broken", engine)
+    state = overnight.fresh_state(1)
+    artifact = out / "crash-1"
+    artifact.write_text("bad")
+    findings.keep_finding(cell, artifact, out / "log")
+    overnight.adopt_findings(state, [cell])
+    overnight.adopt_findings(state, [cell])
+    assert overnight.count_findings(state) == 1
+
+
+def test_two_hunts_do_not_share_a_folder(out):
+    with overnight.only_one(), pytest.raises(common.Failure, match="another hunt") as caught, overnight.only_one():
+        pass
+    assert caught.value.code == common.Exit.USAGE
+
+
+def test_without_afl_a_long_hunt_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(overnight.shutil, "which", lambda name: None)
+    with pytest.raises(common.Failure, match="afl-fuzz is not here: install afl") as caught:
+        overnight.require_engines(["afl"])
+    assert caught.value.code == common.Exit.USAGE
+    assert overnight.require_engines(["libfuzzer"]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        ("not a program", common.Exit.USAGE, "is no fuzzer"),
+        ("#!/bin/sh\n", common.Exit.USAGE, "has no property"),
+        ("#!/bin/sh\necho 'a library is missing' >&2; exit 127\n", common.Exit.NOTHING_MEASURED, "can't start.*a library is missing"),
+    ],
+)
+def test_what_is_no_fuzzer_is_said_in_a_line(tmp_path, text, code, message):
+    path = tmp_path / "fuzzer"
+    path.write_text(text)
+    path.chmod(0o755)
+    with pytest.raises(common.Failure, match=message) as caught:
+        fuzzing.choose_cells(binary=path)
+    assert caught.value.code == code and "\n" not in str(caught.value)
+
+
+def test_a_corpus_is_whole_after_a_kill_in_the_middle_of_its_merge(engine, out):
+    cell = fuzzing.Cell("conform", "good", engine)
+    corpus = fuzzing.corpus_of(cell)
+    (corpus / "unit").write_text("one")
+    corpus.rename(corpus.with_name("good.old"))
+    engines.recover_corpus(cell)
+    assert (fuzzing.corpus_of(cell) / "unit").read_text() == "one"
+
+
+def test_a_merge_that_fails_leaves_the_corpus(tmp_path, out):
+    cell = fuzzing.Cell("conform", "good", Path("/bin/false"))
+    (fuzzing.corpus_of(cell) / "unit").write_text("one")
+    engines.work_of(cell).mkdir(parents=True)
+    assert not engines.merge_corpus(cell, fuzzing.Processes())
+    assert (fuzzing.corpus_of(cell) / "unit").read_text() == "one"
