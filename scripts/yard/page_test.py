@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from yard import charts, looks, page, samples, stats, targets, verdicts  # noqa: E402
+from yard import charts, fuzzing, looks, overnight, page, samples, stats, targets, verdicts  # noqa: E402
 from yard.answer import answer  # noqa: E402
 from yard.sections import SECTIONS, answers, table  # noqa: E402
 from yard.testdata import synthetic  # noqa: E402
@@ -265,3 +265,21 @@ def test_colours_stand_out_in_both_themes(theme):
             assert contrast(colour, colours["bg"]) >= 4.5, name
         if re.fullmatch(r"[mp]\d", name):
             assert contrast(colour, colours["fg"]) >= 4.5, name
+
+
+def hunt(folder, monkeypatch):
+    """A long hunt's state and course, the last line of which was cut by a kill."""
+    monkeypatch.setattr(fuzzing, "OUT", folder)
+    tally = overnight.new_tally() | {"executions": 700, "afl_executions": 34, "edges": 90, "findings": [["a/b", "overlap <here>"]]}
+    overnight.save_state(overnight.fresh_state(8) | {"used_seconds": 7200.0, "cells": {"conform arena": tally}})
+    lines = [f"{second},conform arena,10,{100 * i},5,50,10,{30 * i},20,3,0" for i, second in enumerate((10, 20, 30))]
+    overnight.progress_path().write_text("\n".join([",".join(overnight.PROGRESS_FIELDS), *lines, "40,conf"]))
+
+
+def test_a_long_hunt_is_a_section(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(fuzzing, "OUT", tmp_path / "nothing")
+    assert "No long hunt has run here" in plain(section(run, "fuzzing"))
+    hunt(tmp_path, monkeypatch)
+    text = section(run, "fuzzing")
+    assert text.count("<polyline") == 2 and "overlap &lt;here&gt;" in text
+    assert "2.0 of 8 hours so far, 734 executions" in plain(text) and "1 finding" in plain(text)

@@ -25,5 +25,6 @@ SECTIONS = (
     Section("table", "Table", "Every allocator on every workload"),
     Section("workloads", "Workloads", "Workload by workload"),
     Section("allocators", "Allocators", "Allocator by allocator"),
+    Section("fuzzing", "Fuzzing", "What fuzzing found"),
     Section("method", "Method", "How it was measured"),
 )
