@@ -28,6 +28,8 @@ help:
 	@echo 'make coverage         lines and branches of allocators/ that the tests run'
 	@echo 'make fuzz             hunt for FUZZ_SECONDS=60; ALLOCATORS=a,b PROPERTIES=p,q PLUGIN=label=path'
 	@echo 'make fuzz-overnight   both engines on all cores; HOURS=8 ENGINES=libfuzzer,afl'
+	@echo 'make mutants          planted bugs, and who finds them; FULL=1 (hours),'
+	@echo '                      MUTANTS=pool,arena_* FUZZ_SECONDS=60 SEEDS=1 FRESH=1'
 	@echo 'make reproduce        run one input again and print it as C; INPUT=file'
 	@echo "make trace            record a program; CMD='program arguments' OUT=file"
 	@echo 'make trace-stats      sizes, lifetimes and threads of a trace; TRACE=file'
@@ -93,7 +95,11 @@ gate:
 	@scripts/bootstrap gate
 	@scripts/gate --base $(call quoted,$(BASE)) $(tier) $(filters)
 
-mutants gate-proof:
+mutants:
+	@scripts/bootstrap mutants
+	@scripts/mutants $(call switch,FULL,--corpus --tests --fuzz --seeds 10) $(call flag,MUTANTS,--mutants) $(call flag,FUZZ_SECONDS,--seconds) $(call flag,SEEDS,--seeds) $(call switch,FRESH,--fresh)
+
+gate-proof:
 	@echo 'make $@: not built yet' >&2; exit 2
 
 docs:

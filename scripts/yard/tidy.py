@@ -190,7 +190,7 @@ def _row_findings(tree, folders, pattern, table, kind, line):
 
 
 def orphans(tree):
-    """Each allocator, workload, meter, property, oracle and mutant has its row."""
+    """Each allocator, workload, meter, property and oracle has its row."""
     folders = [f"allocators/{layer}" for layer in ("sources", "strategies", "decorators")]
     yield from _row_findings(tree, folders, ROW, ROW_LIST, "allocator", r"\bHY_ROW\({}\)")
     for path in tree.under(*folders, suffixes=(".c",)):
@@ -198,7 +198,7 @@ def orphans(tree):
             yield Finding(path, 1, "a row in a file of the library's", f"put it beside, into {path[:-2]}_row.c")
     kinds = {
         "bench/workloads": "workload", "bench/meters": "meter",
-        "fuzz/properties": "property", "fuzz/oracles": "oracle", "fuzz/mutants": "mutant",
+        "fuzz/properties": "property", "fuzz/oracles": "oracle",
     }  # fmt: skip
     for folder, kind in kinds.items():
         pattern = re.compile(rf"^const hy_{kind} hy_(\w+)_{kind}\s*=", re.MULTILINE)

@@ -1,0 +1,263 @@
+"""Measures who finds a mutant: the committed corpus, fuzzing from an empty corpus, the unit tests.
+
+Each is a process with HEAPYARD_MUTANT set, in the copy that mutants_tree.py builds. What a process says is read
+for the oracle that told.
+"""
+
+import json
+import os
+import re
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from . import common, engines, fuzzing
+
+OUT = fuzzing.OUT / "mutants"
+RESULTS = OUT / "results.jsonl"
+REPLAY_SECONDS = 20  # of one row's corpus, else it hangs
+TEST_SECONDS = 120
+WAYS = ("corpus", "fuzz", "tests")
+# What an empty corpus has: libFuzzer gives up where its own empty input reaches no instrumented code.
+START = b"0\n"
+
+
+@dataclass
+class Outcome:
+    """One measurement of one mutant. way: one of WAYS; limit: the seconds that fuzzing was given."""
+
+    mutant: str
+    digest: str
+    way: str
+    seed: int = 0
+    limit: float = 0
+    killed: bool = False
+    oracle: str = ""
+    where: str = ""  # the cell or the test that told
+    line: str = ""
+    seconds: float = 0
+    executions: int = 0
+
+
+def oracle_of(text):
+    """Which oracle a failing process's words come from, and the line that says so; ("", "") for none."""
+    patterns = (
+        (r"finding: ([\w-]+):.*", None),
+        (r".*ERROR: LeakSanitizer.*", "lsan"),
+        (r".*ERROR: AddressSanitizer.*", "asan"),
+        (r".*WARNING: ThreadSanitizer.*", "race"),
+        (r".*AddressSanitizer: CHECK failed.*", "asan"),
+        (r".*runtime error: .*", "ubsan"),
+        (r"heapyard: .*", "check"),
+        (r".*libFuzzer: timeout.*", "hang"),
+        (r".*libFuzzer: out-of-memory.*", "memory"),
+        (r"FOUND .*\n.*", "crash"),
+        (r".*libFuzzer: deadly signal.*", "crash"),
+    )  # fmt: skip
+    for pattern, name in patterns:
+        found = re.search(rf"^[ ]*{pattern}$", text, re.MULTILINE)
+        if found:
+            return name or found.group(1), found.group(0).strip()[-300:]
+    return "", ""
+
+
+@dataclass
+class Yard:
+    """What measures: the programs of the mutated copy."""
+
+    fuzzer: Path
+    seeds: Path
+    listing: fuzzing.Listing
+    tests: Path = None  # the debug build's folder
+    tree: Path = None
+    words: dict = field(default_factory=dict)  # the first word of a finding -> its oracle
+    processes: fuzzing.Processes = field(default_factory=fuzzing.Processes)
+
+    def cells(self, mutant):
+        """What can find it: each property over its rows, and those without a row that it names."""
+        chosen = [fuzzing.Cell(prop, row, self.fuzzer) for row in mutant.rows for prop, own in self.listing.cells if own == row]
+        once = [fuzzing.Cell(row, "-", self.fuzzer) for row in mutant.rows if self.listing.properties.get(row) == "once"]
+        return chosen + once
+
+
+def environment(mutant, **extra):
+    return fuzzing.environment(HEAPYARD_MUTANT=mutant.number if mutant else 0, **extra)
+
+
+def _process(yard, command, seconds, env):
+    """Runs to its end; (status or None where it hung, what it said, seconds)."""
+    with tempfile.NamedTemporaryFile(dir=OUT, suffix=".log") as log:
+        start = time.monotonic()
+        status = yard.processes.run([str(word) for word in command], seconds, env, log.name)
+        return status, Path(log.name).read_text(errors="replace"), time.monotonic() - start
+
+
+def _told(yard, status, said):
+    """Which oracle ended a process, and its line; ("", "") where none did."""
+    if status == common.Exit.GOOD:
+        return "", ""
+    if status is None:
+        return "hang", "no end in time"
+    told, line = oracle_of(said)
+    if status in (common.Exit.USAGE, common.Exit.NOTHING_MEASURED) or status == common.Exit.HARNESS and not told:
+        last = said.strip().splitlines()[-1:] or ["no output"]
+        raise common.Failure(common.Exit.HARNESS, f"{yard.fuzzer} can't run: {last[0]}")
+    return yard.words.get(told, told) or "crash", line or common.reason(status)
+
+
+def oracle_words(tree):
+    """The first words of findings, by the oracle or property that says them."""
+    words = {}
+    for path in [*(tree / "fuzz").glob("oracles/*.c"), *(tree / "fuzz").glob("properties/*.c")]:
+        for word in re.findall(r'hy_finding\(\s*"([\w-]+)"', path.read_text()):
+            words.setdefault(word, path.stem)
+    return words
+
+
+def replay(yard, mutant, cell):
+    """The committed corpus on one cell."""
+    command = [yard.fuzzer, "run", *cell.arguments(), yard.seeds]
+    status, said, seconds = _process(yard, command, REPLAY_SECONDS, environment(mutant))
+    told, line = _told(yard, status, said)
+    counted = re.search(r"^executions (\d+)", said, re.MULTILINE)
+    return status != common.Exit.GOOD, told, line, seconds, int(counted.group(1)) if counted else 0
+
+
+def by_corpus(yard, mutant):
+    """All its cells until one finds it."""
+    outcome = Outcome(mutant.id, mutant.digest, "corpus")
+    for cell in yard.cells(mutant):
+        killed, told, line, seconds, executions = replay(yard, mutant, cell)
+        outcome.seconds += seconds
+        outcome.executions += executions
+        if killed:
+            outcome.killed, outcome.oracle, outcome.where, outcome.line = True, told, cell.name, line
+            break
+    return outcome
+
+
+def by_fuzzing(yard, mutant, seconds, seed):
+    """Each of its cells from an empty corpus for an equal share of the time, until one finds it."""
+    outcome = Outcome(mutant.id, mutant.digest, "fuzz", seed, seconds)
+    cells = yard.cells(mutant)
+    for cell in cells:
+        with tempfile.TemporaryDirectory(dir=OUT) as folder:
+            corpus, counts = Path(folder) / "corpus", Path(folder) / "counts"
+            corpus.mkdir()
+            (corpus / "start").write_bytes(START)
+            share = max(1, round(seconds / len(cells)))
+            command = engines.libfuzzer_command(cell, share, folder, corpus, corpus, seed)
+            status, said, spent = _process(yard, command, share + 30, environment(mutant, HEAPYARD_COUNTS=counts))
+            outcome.seconds += spent
+            outcome.executions += fuzzing.read_counts(counts)[0]
+        if status != common.Exit.GOOD:
+            outcome.killed, outcome.where = True, cell.name
+            outcome.oracle, outcome.line = _told(yard, status, said)
+            break
+    return outcome
+
+
+def test_programs(mutant, tree):
+    """The unit tests that concern it: the entry's own, else those beside its file whose name begins alike."""
+    noun = Path(mutant.file).stem
+    folder = Path(mutant.file).parent
+    if folder.name == "heapyard":
+        found = [path for path in (tree / "allocators").rglob(f"{noun}_test.c")]
+    else:
+        found = list((tree / folder).glob(f"{noun}_test.c")) or list((tree / folder).glob(f"{noun.split('_')[0]}*_test.c"))
+    return mutant.tests or sorted(path.stem for path in found)
+
+
+def by_tests(yard, mutant):
+    outcome = Outcome(mutant.id, mutant.digest, "tests")
+    for name in test_programs(mutant, yard.tree):
+        found = [path for path in yard.tests.rglob(name) if path.is_file()]
+        if not found:
+            raise common.Failure(common.Exit.HARNESS, f"{mutant.id}: no test program {name} in {yard.tests}")
+        # The tests of the malloc family ask to be told whose it is.
+        status, said, seconds = _process(yard, [found[0]], TEST_SECONDS, environment(mutant, HY_TEST_MALLOC="heapyard"))
+        outcome.seconds += seconds
+        if status != 0:
+            failed = re.search(r"^\[  FAILED  \] \w+.*", said, re.MULTILINE)
+            outcome.killed, outcome.oracle, outcome.where = True, "test", name
+            outcome.line = failed.group(0) if failed else common.reason(status, TEST_SECONDS)
+            break
+    return outcome
+
+
+# ---- what is known already ----
+
+
+def read_results(path=None):
+    """Every measurement made so far; a line that a kill cut off is left out."""
+    outcomes = []
+    path = path or RESULTS
+    if path.exists():
+        for line in path.read_text().splitlines():
+            try:
+                outcomes.append(Outcome(**json.loads(line)))
+            except (ValueError, TypeError):
+                continue
+    return outcomes
+
+
+def append_result(outcome, path=None):
+    path = path or RESULTS
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+b") as out:
+        cut = out.seek(0, os.SEEK_END) and (out.seek(-1, os.SEEK_END), out.read(1))[1] != b"\n"
+        out.write((b"\n" if cut else b"") + json.dumps(asdict(outcome)).encode() + b"\n")
+
+
+def known(outcomes, mutants):
+    """The last measurement by (mutant, way, seed), of mutants as they are now."""
+    digests = {mutant.id: mutant.digest for mutant in mutants}
+    return {(o.mutant, o.way, o.seed): o for o in outcomes if digests.get(o.mutant) == o.digest}
+
+
+def is_done(outcome, limit):
+    """Whether a measurement need not be made again: a survivor of a shorter hunt must."""
+    return outcome is not None and (outcome.killed or outcome.limit >= limit)
+
+
+# ---- many at once ----
+
+
+def run_all(jobs, yard, at_a_time, progress, results=None):
+    """Runs (function, arguments) jobs; each outcome is kept as soon as it is there."""
+    outcomes = []
+    with ThreadPoolExecutor(at_a_time) as pool:
+        waiting = [pool.submit(function, yard, *arguments) for function, *arguments in jobs]
+        try:
+            for future in as_completed(waiting):
+                outcome = future.result()
+                append_result(outcome, results)
+                outcomes.append(outcome)
+                progress(outcome)
+        except BaseException:
+            for future in waiting:
+                future.cancel()
+            yard.processes.stop()
+            raise
+    return outcomes
+
+
+def check_clean(yard, mutants):
+    """Without a mutant nothing may be found, else every kill would mean nothing."""
+    cells = {cell for mutant in mutants for cell in yard.cells(mutant)}
+    for cell in sorted(cells, key=lambda c: c.name):
+        killed, told, line, _, _ = replay(yard, None, cell)
+        if killed:
+            raise common.Failure(common.Exit.HARNESS, f"{cell.name}: the corpus finds something without a mutant: {told}: {line}")
+
+
+def make_yard(tree, build, with_tests):
+    """Builds what measures. build: mutants_tree.build."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    fuzzer = build("fuzz", "heapyard-fuzz") / "fuzz" / "heapyard-fuzz"
+    listing = fuzzing.read_listing(fuzzer)
+    seeds = fuzzing.assemble_seeds(fuzzer)
+    tests = build("debug", *with_tests) if with_tests else None
+    return Yard(fuzzer, seeds, listing, tests, tree, oracle_words(tree))
