@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from yard import charts, fuzzing, looks, overnight, page, samples, stats, targets, verdicts  # noqa: E402
+from yard import charts, fuzzing, looks, mutants, mutants_run, mutants_table, overnight, page, samples, stats, targets, verdicts  # noqa: E402
 from yard.answer import answer  # noqa: E402
 from yard.sections import SECTIONS, answers, table  # noqa: E402
 from yard.testdata import synthetic  # noqa: E402
@@ -283,3 +283,27 @@ def test_a_long_hunt_is_a_section(run, tmp_path, monkeypatch):
     text = section(run, "fuzzing")
     assert text.count("<polyline") == 2 and "overlap &lt;here&gt;" in text
     assert "2.0 of 8 hours so far, 734 executions" in plain(text) and "1 finding" in plain(text)
+
+
+def planted(name, class_, **more):
+    return mutants.Mutant(name, "a.c", "x", "y", "glibc 1", ["arena"], "model", class_=class_, **more)
+
+
+def test_planted_bugs_are_a_section(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(mutants_table, "MATRIX", tmp_path / "none.csv")
+    assert "Nothing was measured here" in plain(section(run, "mutants"))
+    entries = [planted("found", "bounds"), planted("left", "bounds"), planted("same", "leak", equivalent="for a reason"), planted("not_run", "leak")]
+    outcomes = [
+        mutants_run.Outcome("found", entries[0].digest, "corpus", killed=True, oracle="model", seconds=0.5, executions=1234),
+        mutants_run.Outcome("left", entries[1].digest, "corpus"),
+        mutants_run.Outcome("left", entries[1].digest, "fuzz", seed=1),
+        mutants_run.Outcome("same", entries[2].digest, "corpus"),
+    ]
+    monkeypatch.setattr(mutants_table, "MATRIX", tmp_path / "matrix.csv")
+    mutants_table.write_matrix(entries, mutants_run.known(outcomes, entries), mutants_table.MATRIX)
+    with open(mutants_table.MATRIX, "a") as out:
+        out.write("cut,bou")
+    text = plain(section(run, "mutants"))
+    assert "3 bugs" in text and "corpus alone finds 1 of 3" in text and "0 of 1" in text and "1 survives; of 1 nobody" in text
+    assert "model, 0.5 s, 1,234 runs" in text and "not_run" not in text
+    assert text.index("leftbounds") < text.index("foundbounds")

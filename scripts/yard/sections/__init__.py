@@ -26,5 +26,6 @@ SECTIONS = (
     Section("workloads", "Workloads", "Workload by workload"),
     Section("allocators", "Allocators", "Allocator by allocator"),
     Section("fuzzing", "Fuzzing", "What fuzzing found"),
+    Section("mutants", "Planted bugs", "Who finds planted bugs?"),
     Section("method", "Method", "How it was measured"),
 )
