@@ -432,10 +432,24 @@ bool hy_instance_stats(hy_instance *instance, hy_stats *out) {
     return instance->row->stats && instance->row->stats(instance->state, out);
 }
 
+/* The top layer's state. */
+static void *operated(const hy_instance *instance) {
+    return instance->row->operated ? instance->row->operated(instance->state) : instance->state;
+}
+
 bool hy_instance_operate(hy_instance *instance, size_t operation, size_t number, hy_mark *mark) {
-    const hy_row *row = instance->row;
-    void *state = row->operated ? row->operated(instance->state) : instance->state;
-    return row->operations[operation].run(state, number, mark);
+    return instance->row->operations[operation].run(operated(instance), number, mark);
+}
+
+void hy_instance_tell(const hy_instance *instance, hy_told *told) {
+    hy_told_clear(told);
+    if (instance->row->tells) instance->row->tells(operated(instance), told);
+}
+
+bool hy_instance_tell_block(const hy_instance *instance, const void *block, size_t *size, hy_align *align) {
+    if (!instance->row->tells_block) return false;
+    instance->row->tells_block(operated(instance), block, size, align);
+    return true;
 }
 
 const char *hy_group_name(hy_group group) {

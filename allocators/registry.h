@@ -58,6 +58,9 @@ bool hy_instance_check(hy_instance *instance);
 bool hy_instance_stats(hy_instance *instance, hy_stats *out);
 /* One of the row's operations, operation < its operation_count. */
 bool hy_instance_operate(hy_instance *instance, size_t operation, size_t number, hy_mark *mark);
+/* What it tells, all of *told being written; of a block: false where the row tells nothing. */
+void hy_instance_tell(const hy_instance *instance, hy_told *told);
+bool hy_instance_tell_block(const hy_instance *instance, const void *block, size_t *size, hy_align *align);
 
 const char *hy_group_name(hy_group group);
 /* The name of the trait of bit `bit`, 0 … HY_TRAIT_COUNT - 1, as documents print it. */

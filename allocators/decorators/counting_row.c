@@ -16,6 +16,23 @@ static void write_stats(const hy_counts *counts, hy_stats *out) {
     };
 }
 
+_Static_assert(HY_COUNTING_BUCKETS == HY_TOLD_BUCKETS, "a row tells of as many sizes as there are");
+
+static void write_told(const hy_counts *counts, hy_told *out) {
+    out->numbers[HY_TOLD_ALLOCS] = counts->alloc_count;
+    out->numbers[HY_TOLD_RESIZES] = counts->resize_count;
+    out->numbers[HY_TOLD_REMAPS] = counts->remap_count;
+    out->numbers[HY_TOLD_FREES] = counts->free_count;
+    out->numbers[HY_TOLD_REFUSED_ALLOCS] = counts->alloc_refused_count;
+    out->numbers[HY_TOLD_REFUSED_RESIZES] = counts->resize_refused_count;
+    out->numbers[HY_TOLD_REFUSED_REMAPS] = counts->remap_refused_count;
+    out->numbers[HY_TOLD_LIVE_BYTES] = counts->live_bytes;
+    out->numbers[HY_TOLD_PEAK_BYTES] = counts->peak_bytes;
+    out->numbers[HY_TOLD_TOTAL_BYTES] = counts->total_bytes;
+    memcpy(out->sizes, counts->size_histogram, sizeof out->sizes);
+    out->passes_on = true;
+}
+
 static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
     (void)row;
     hy_counting *counting = hy_create(hy_libc(), hy_counting);
@@ -39,6 +56,10 @@ static bool stats(void *instance, hy_stats *out) {
     return true;
 }
 
+static void tells(void *instance, hy_told *out) {
+    write_told(&((hy_counting *)instance)->counts, out);
+}
+
 static void *make_shared(const hy_row *row, const hy_config *config, hy_allocator *out) {
     (void)row;
     hy_counting_shared *counting = hy_create(hy_libc(), hy_counting_shared);
@@ -59,6 +80,13 @@ static bool stats_shared(void *instance, hy_stats *out) {
     return true;
 }
 
+static void tells_shared(void *instance, hy_told *out) {
+    hy_counts counts = hy_counting_shared_counts(instance);
+    write_told(&counts, out);
+    out->peak_slack = HY_COUNTING_BATCH;
+    out->takes_long = true;
+}
+
 const hy_row hy_counting_row = {
     .name = "counting",
     .group = HY_GROUP_DECORATOR,
@@ -71,6 +99,8 @@ const hy_row hy_counting_row = {
     .destroy = destroy,
     .check = check,
     .stats = stats,
+    .tells = tells,
+    .alike = HY_LIKE_CHILD | HY_LIKE_SERVED | HY_LIKE_PLACES,
 };
 
 const hy_row hy_counting_shared_row = {
@@ -84,4 +114,7 @@ const hy_row hy_counting_shared_row = {
     .make = make_shared,
     .destroy = destroy_shared,
     .stats = stats_shared,
+    .tells = tells_shared,
+    .form_of = "counting",
+    .alike = HY_LIKE_CHILD | HY_LIKE_SERVED | HY_LIKE_PLACES | HY_LIKE_STATS,
 };

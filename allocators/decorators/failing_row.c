@@ -2,17 +2,18 @@
 #include <heapyard/failing.h>
 #include <heapyard/libc.h>
 #include <heapyard/plugin.h>
+#include <heapyard/sweep.h>
 #include <heapyard/typed.h>
 
-/* Options of the row: bits 0-7 n: the nth allocation fails, 0 none; bits 8-15 likewise for resizes;
- * bit 16: only that one; bits 24-31: the probability in 256ths. */
+/* Options of the row: bits 0-6 n: the nth allocation fails, 0 none; bits 8-14 likewise for resizes; bit 7:
+ * only that one; bit 15: any, with a probability of a quarter. */
 static hy_failing_options options_of(uint32_t bits) {
-    unsigned alloc = bits & 0xFF, resize = bits >> 8 & 0xFF;
+    unsigned alloc = bits & 0x7F, resize = bits >> 8 & 0x7F;
     return (hy_failing_options){
         .fail_alloc_at = alloc ? alloc - 1 : HY_FAILING_NEVER,
         .fail_resize_at = resize ? resize - 1 : HY_FAILING_NEVER,
-        .once = bits >> 16 & 1,
-        .probability = (double)(bits >> 24) / 256,
+        .once = bits >> 7 & 1,
+        .probability = bits >> 15 & 1 ? 0.25 : 0.0,
         .seed = bits,
     };
 }
@@ -53,6 +54,81 @@ static bool stats(void *instance, hy_stats *out) {
     return true;
 }
 
+static void tells(void *instance, hy_told *out) {
+    const hy_failing *failing = instance;
+    out->numbers[HY_TOLD_ALLOC_CALLS] = failing->alloc_index;
+    out->numbers[HY_TOLD_CHANGE_CALLS] = failing->resize_index;
+    out->numbers[HY_TOLD_FREES] = failing->free_count;
+    out->numbers[HY_TOLD_TOTAL_BYTES] = failing->allocated_bytes;
+    out->numbers[HY_TOLD_BACK_BYTES] = failing->freed_bytes;
+    out->numbers[HY_TOLD_OWN_REFUSALS] = failing->induced_count;
+    const hy_failing_options *options = &failing->options;
+    out->failure = (hy_told_failure){
+        options->fail_alloc_at, options->fail_resize_at, options->once, options->probability > 0.0};
+    out->passes_on = true;
+}
+
+/* ---- a sweep over a function with a known fault ---- */
+
+typedef enum fault { FAULT_NONE, FAULT_LEAKS, FAULT_SWALLOWS, FAULT_COUNT } fault;
+
+#define SWEPT_MAX 4
+
+/* Takes and frees blocks; its fault shows when the one at an index is refused. */
+typedef struct swept {
+    size_t block_count;
+    fault fault;
+    size_t at;
+    void *leaked; /* the block before it */
+} swept;
+
+static size_t size_at(size_t index) {
+    return 8 * (index + 1);
+}
+
+static hy_error run_swept(hy_allocator gpa, void *argument) {
+    swept *program = argument;
+    void *blocks[SWEPT_MAX];
+    size_t count = 0;
+    while (count < program->block_count && (blocks[count] = hy_alloc(gpa, size_at(count), HY_ALIGN_8)))
+        count++;
+    bool shows = count < program->block_count && count == program->at;
+    for (size_t i = 0; i < count; i++) {
+        if (shows && program->fault == FAULT_LEAKS && i + 1 == count)
+            program->leaked = blocks[i];
+        else
+            hy_free(gpa, blocks[i], size_at(i), HY_ALIGN_8);
+    }
+    bool good = count == program->block_count || (shows && program->fault == FAULT_SWALLOWS);
+    return good ? HY_OK : HY_OUT_OF_MEMORY;
+}
+
+/* Whether the report says what the function does wrong, and where. */
+static bool is_true(const hy_sweep_report *report, const swept *program) {
+    size_t leaked_bytes = program->leaked ? size_at(program->at - 1) : 0;
+    if (report->alloc_count != program->block_count || report->leaked_bytes != leaked_bytes) return false;
+    if (report->leaked_blocks != (program->leaked != NULL)) return false;
+    if (program->fault == FAULT_NONE) return report->result == HY_SWEEP_OK;
+    if (report->fail_index != program->at) return false;
+    return report->result == (program->fault == FAULT_LEAKS ? HY_SWEEP_LEAK : HY_SWEEP_SWALLOWED);
+}
+
+/* The number says what is swept. */
+static bool sweep(void *instance, size_t number, hy_mark *mark) {
+    (void)instance, (void)mark;
+    swept program = {
+        .block_count = number % SWEPT_MAX + 1, .fault = (fault)(number / SWEPT_MAX % FAULT_COUNT)};
+    program.at = number / (SWEPT_MAX * FAULT_COUNT) % program.block_count;
+    if (program.fault == FAULT_LEAKS && program.at == 0) program.fault = FAULT_NONE;
+    hy_sweep_report report;
+    (void)hy_check_all_allocation_failures(run_swept, hy_libc(), &program, &report);
+    bool good = is_true(&report, &program);
+    if (program.leaked) hy_free(hy_libc(), program.leaked, size_at(program.at - 1), HY_ALIGN_8);
+    return good;
+}
+
+static const hy_row_operation operations[] = {{"sweep", HY_EFFECT_NONE, true, sweep}};
+
 const hy_row hy_failing_row = {
     .name = "failing",
     .group = HY_GROUP_DECORATOR,
@@ -65,4 +141,8 @@ const hy_row hy_failing_row = {
     .destroy = destroy,
     .check = check,
     .stats = stats,
+    .operations = operations,
+    .operation_count = sizeof operations / sizeof operations[0],
+    .tells = tells,
+    .alike = HY_LIKE_CHILD | HY_LIKE_SERVED | HY_LIKE_PLACES,
 };

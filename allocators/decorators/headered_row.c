@@ -18,6 +18,56 @@ static void destroy(const hy_row *row, void *instance) {
     hy_destroy(hy_libc(), (hy_headered *)instance);
 }
 
+static void tells_block(void *instance, const void *block, size_t *size, hy_align *align) {
+    (void)instance;
+    *size = hy_headered_size(block);
+    *align = hy_headered_align(block);
+}
+
+/* ---- the functions that go without sizes, on a block of their own ---- */
+
+static bool is_all(const unsigned char *bytes, unsigned char value, size_t size) {
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] != value) return false;
+    return true;
+}
+
+/* An array of zeroes, or nothing; one whose size passes SIZE_MAX must be nothing. */
+static bool zeroed(void *instance, size_t number, hy_mark *mark) {
+    (void)mark;
+    size_t count = number % 8 + 1, size = number / 8 % 64 + 2;
+    void *wrapped = hy_headered_calloc(instance, SIZE_MAX / size + 1, size);
+    void *block = hy_headered_calloc(instance, count, size);
+    bool good = !wrapped && (!block || is_all(block, 0, count * size));
+    hy_headered_free(instance, wrapped);
+    hy_headered_free(instance, block);
+    return good;
+}
+
+/* A block that changes its size without its caller knowing more than its address. */
+static bool sizeless(void *instance, size_t number, hy_mark *mark) {
+    (void)mark;
+    hy_align align = hy_align_from_log2((uint8_t)(number % 9));
+    size_t size = number / 9 % 200 + 1, new_size = number / 1800 % 200 + 1;
+    size_t kept = size < new_size ? size : new_size;
+    void *block = hy_headered_aligned_alloc(instance, align, size);
+    if (!block) return true;
+    memset(block, 0x5A, size);
+    void *moved = hy_headered_realloc(instance, block, new_size);
+    if (!moved) {
+        bool same = hy_headered_size(block) == size && is_all(block, 0x5A, size);
+        hy_headered_free(instance, block);
+        return same;
+    }
+    bool good = hy_align_check_pointer(moved, align) && is_all(moved, 0x5A, kept) &&
+                hy_headered_size(moved) == new_size && hy_headered_align(moved).log2 == align.log2;
+    hy_headered_free(instance, moved);
+    return good;
+}
+
+static const hy_row_operation operations[] = {
+    {"zeroed", HY_EFFECT_NONE, true, zeroed}, {"sizeless", HY_EFFECT_NONE, true, sizeless}};
+
 const hy_row hy_headered_row = {
     .name = "headered",
     .group = HY_GROUP_DECORATOR,
@@ -28,4 +78,7 @@ const hy_row hy_headered_row = {
     .default_child = "libc",
     .make = make,
     .destroy = destroy,
+    .operations = operations,
+    .operation_count = sizeof operations / sizeof operations[0],
+    .tells_block = tells_block,
 };

@@ -57,6 +57,18 @@ static bool stats(void *state, hy_stats *out) {
     return true;
 }
 
+static void write_told(size_t limit, size_t used, size_t peak, hy_told *out) {
+    out->numbers[HY_TOLD_LIVE_BYTES] = used;
+    out->numbers[HY_TOLD_PEAK_BYTES] = peak;
+    out->numbers[HY_TOLD_BUDGET_BYTES] = limit > used ? limit - used : 0;
+    out->passes_on = true;
+}
+
+static void tells(void *state, hy_told *out) {
+    const hy_limited *limited = &((const instance *)state)->limited;
+    write_told(hy_limited_limit(limited), hy_limited_used(limited), hy_limited_peak(limited), out);
+}
+
 static bool set_limit(void *state, size_t number, hy_mark *mark) {
     (void)mark;
     instance *made = state;
@@ -93,6 +105,12 @@ static bool stats_shared(void *state, hy_stats *out) {
     return true;
 }
 
+static void tells_shared(void *state, hy_told *out) {
+    const hy_limited_shared *limited = &((const shared_instance *)state)->limited;
+    write_told(hy_limited_shared_limit(limited), hy_limited_shared_used(limited),
+        hy_limited_shared_peak(limited), out);
+}
+
 static bool set_limit_shared(void *state, size_t number, hy_mark *mark) {
     (void)mark;
     shared_instance *made = state;
@@ -121,6 +139,7 @@ const hy_row hy_limited_row = {
     .stats = stats,
     .operations = operations,
     .operation_count = sizeof operations / sizeof operations[0],
+    .tells = tells,
 };
 
 const hy_row hy_limited_shared_row = {
@@ -140,4 +159,7 @@ const hy_row hy_limited_shared_row = {
     .stats = stats_shared,
     .operations = shared_operations,
     .operation_count = sizeof shared_operations / sizeof shared_operations[0],
+    .tells = tells_shared,
+    .form_of = "limited",
+    .alike = HY_LIKE_SERVED | HY_LIKE_PLACES | HY_LIKE_STATS,
 };

@@ -4,23 +4,30 @@
 #include <heapyard/recording.h>
 #include <heapyard/typed.h>
 
-/* The row's sink counts; a program brings its own. */
+/* The row's sink counts, and keeps the last calls of the thread that made the instance; a program brings its
+ * own. */
 typedef struct counted {
     hy_recording recording;
     uint64_t call_count;
+    const char *maker; /* that thread's `here` */
+    uint64_t kept_count;
+    hy_call kept[HY_TOLD_LAST];
 } counted;
 
+static _Thread_local char here; /* its address tells threads apart */
+
 static void count_call(void *context, const hy_call *call) {
-    (void)call;
     counted *instance = context;
     __atomic_fetch_add(&instance->call_count, 1, __ATOMIC_RELAXED);
+    if (instance->maker == &here) instance->kept[instance->kept_count++ % HY_TOLD_LAST] = *call;
 }
 
 static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
     (void)row;
     counted *instance = hy_create(hy_libc(), counted);
     if (!instance) return NULL;
-    instance->call_count = 0;
+    instance->call_count = instance->kept_count = 0;
+    instance->maker = &here;
     hy_recording_init(&instance->recording, config->child, count_call, instance);
     *out = hy_recording_allocator(&instance->recording);
     return instance;
@@ -42,6 +49,13 @@ static bool stats(void *instance, hy_stats *out) {
     return true;
 }
 
+static void tells(void *instance, hy_told *out) {
+    const counted *told = instance;
+    out->numbers[HY_TOLD_CALLS] = told->kept_count;
+    out->calls = told->kept;
+    out->passes_on = true;
+}
+
 const hy_row hy_recording_row = {
     .name = "recording",
     .group = HY_GROUP_DECORATOR,
@@ -53,4 +67,6 @@ const hy_row hy_recording_row = {
     .make = make,
     .destroy = destroy,
     .stats = stats,
+    .tells = tells,
+    .alike = HY_LIKE_CHILD | HY_LIKE_SERVED | HY_LIKE_PLACES,
 };

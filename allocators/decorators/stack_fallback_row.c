@@ -40,6 +40,11 @@ static bool check(void *state) {
     return hy_stack_fallback_check(&((instance *)state)->fallback);
 }
 
+static void tells(void *state, hy_told *out) {
+    const hy_stack_fallback *fallback = &((const instance *)state)->fallback;
+    out->room_bytes = hy_stack_fallback_capacity(fallback) - hy_stack_fallback_used(fallback);
+}
+
 /* A capacity is no longer fixed nor a block's size, with two places to serve from; and the buffer serves
  * where the child refuses all. */
 const hy_row hy_stack_fallback_row = {
@@ -53,4 +58,5 @@ const hy_row hy_stack_fallback_row = {
     .make = make,
     .destroy = destroy,
     .check = check,
+    .tells = tells,
 };

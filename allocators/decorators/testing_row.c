@@ -44,6 +44,10 @@ static bool stats(void *instance, hy_stats *out) {
     return true;
 }
 
+static void tells(void *instance, hy_told *out) {
+    out->numbers[HY_TOLD_FINDINGS] = hy_testing_findings(instance);
+}
+
 /* Whether nothing was found. */
 static bool scan(void *instance, size_t number, hy_mark *mark) {
     (void)number, (void)mark;
@@ -75,6 +79,7 @@ const hy_row hy_testing_row = {
     .owns = owns,
     .check = check,
     .stats = stats,
+    .tells = tells,
     .operations = operations,
     .operation_count = sizeof operations / sizeof operations[0],
 };

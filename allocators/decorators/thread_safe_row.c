@@ -21,6 +21,11 @@ static void destroy(const hy_row *row, void *instance) {
     hy_destroy(hy_libc(), (hy_thread_safe *)instance);
 }
 
+static void tells(void *instance, hy_told *out) {
+    (void)instance;
+    out->passes_on = true;
+}
+
 /* Somebody keeps all others waiting, and lets them go on. */
 static bool lock(void *instance, size_t number, hy_mark *mark) {
     (void)number, (void)mark;
@@ -45,4 +50,6 @@ const hy_row hy_thread_safe_row = {
     .destroy = destroy,
     .operations = operations,
     .operation_count = sizeof operations / sizeof operations[0],
+    .tells = tells,
+    .alike = HY_LIKE_CHILD | HY_LIKE_SERVED | HY_LIKE_PLACES,
 };

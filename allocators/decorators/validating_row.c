@@ -18,6 +18,11 @@ static void destroy(const hy_row *row, void *instance) {
     hy_destroy(hy_libc(), (hy_validating *)instance);
 }
 
+static void tells(void *instance, hy_told *out) {
+    (void)instance;
+    out->passes_on = true;
+}
+
 static void *make_indexed(const hy_row *row, const hy_config *config, hy_allocator *out) {
     (void)row;
     hy_validating_indexed *validating = hy_create(hy_libc(), hy_validating_indexed);
@@ -59,6 +64,8 @@ const hy_row hy_validating_row = {
     .default_child = "libc",
     .make = make,
     .destroy = destroy,
+    .tells = tells,
+    .alike = HY_LIKE_CHILD | HY_LIKE_SERVED | HY_LIKE_PLACES,
 };
 
 const hy_row hy_validating_indexed_row = {
@@ -73,4 +80,6 @@ const hy_row hy_validating_indexed_row = {
     .destroy = destroy_indexed,
     .check = check_indexed,
     .stats = stats_indexed,
+    .form_of = "validating",
+    .alike = HY_LIKE_SERVED,
 };

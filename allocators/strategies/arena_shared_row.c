@@ -90,4 +90,6 @@ const hy_row hy_arena_shared_row = {
     .check = check,
     .stats = stats,
     .direct = &direct,
+    .form_of = "arena",
+    .alike = HY_LIKE_SERVED,
 };

@@ -112,6 +112,8 @@ const hy_row hy_debug_plain_row = {
     .stats = stats,
     .operations = operations,
     .operation_count = sizeof operations / sizeof operations[0],
+    .form_of = "debug",
+    .alike = HY_LIKE_SERVED,
 };
 
 const hy_row hy_debug_unwind_row = {
@@ -130,4 +132,6 @@ const hy_row hy_debug_unwind_row = {
     .stats = stats,
     .operations = operations,
     .operation_count = sizeof operations / sizeof operations[0],
+    .form_of = "debug",
+    .alike = HY_LIKE_SERVED,
 };

@@ -128,4 +128,6 @@ const hy_row hy_fixed_buffer_shared_row = {
     .owns = owns,
     .check = check,
     .stats = stats,
+    .form_of = "bump",
+    .alike = HY_LIKE_SERVED | HY_LIKE_PLACES | HY_LIKE_STATS | HY_LIKE_UNTIL_END,
 };

@@ -89,4 +89,6 @@ const hy_row hy_smp_heap_row = {
     .check = check,
     .operations = operations,
     .operation_count = sizeof operations / sizeof operations[0],
+    .form_of = "smp",
+    .alike = HY_LIKE_SERVED,
 };

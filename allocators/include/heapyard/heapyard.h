@@ -8,6 +8,7 @@
 #include <heapyard/arena_shared.h>
 #include <heapyard/block_index.h>
 #include <heapyard/bump.h>
+#include <heapyard/call.h>
 #include <heapyard/check.h>
 #include <heapyard/counting.h>
 #include <heapyard/debug.h>

@@ -8,6 +8,7 @@
 #define HEAPYARD_PLUGIN_H
 
 #include <heapyard/allocator.h>
+#include <heapyard/told.h>
 
 HY_BEGIN_DECLS
 
@@ -139,6 +140,15 @@ typedef struct hy_row_operation {
     bool (*run)(void *instance, size_t number, hy_mark *mark);
 } hy_row_operation;
 
+/* In what two rows answer the same calls alike, for one thread: what one serves, the other serves; at the
+ * same places, over the same child; and as much is used of as much. CHILD: the other row is the child.
+ * UNTIL_END: only until the first block ends or shrinks, or a reset. */
+#define HY_LIKE_SERVED ((uint32_t)1 << 0)
+#define HY_LIKE_PLACES ((uint32_t)1 << 1)
+#define HY_LIKE_STATS ((uint32_t)1 << 2)
+#define HY_LIKE_CHILD ((uint32_t)1 << 3)
+#define HY_LIKE_UNTIL_END ((uint32_t)1 << 4)
+
 typedef struct hy_row hy_row;
 /* An allocator as data. */
 struct hy_row {
@@ -185,6 +195,15 @@ struct hy_row {
     size_t operation_count;
     /* What operations take of an instance; NULL: the instance itself. Since ABI 2. */
     void *(*operated)(void *instance);
+
+    /* What the instance tells of its calls, and of a live block's size and alignment. Both take what
+     * operations take; NULL: nothing. Since ABI 2. */
+    void (*tells)(void *instance, hy_told *out);
+    void (*tells_block)(void *instance, const void *block, size_t *size, hy_align *align);
+    /* Another row that answers the same calls alike, and in what: HY_LIKE_…. HY_LIKE_CHILD needs no row: it
+     * says the same of any child that is given and this row over it. Since ABI 2. */
+    const char *form_of;
+    uint32_t alike;
 };
 
 /* The rows of a shared library. build_info may be NULL. */
