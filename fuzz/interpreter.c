@@ -24,6 +24,7 @@ static hy_child child = {.place = (void *)(uintptr_t)0x7e9000000000};
 static hy_run run = {.child = &child};
 static bool bounded; /* see is_bounded */
 static hy_config made_with;
+static hy_call_tap tap;
 
 const hy_child *hy_interpreter_child(void) {
     return &child;
@@ -403,6 +404,10 @@ static void begin(const hy_row *row, const hy_bytes_header *header) {
     run.is_made = hy_instance_make(&run.instance, row, &made_with);
     run.counts = run.is_made && hy_instance_stats(&run.instance, &run.now);
     if (!run.counts) run.now = no_stats;
+    if (run.is_made && (row->tells || row->tells_block)) {
+        run.instance.allocator = hy_call_tap_begin(&tap, run.instance.allocator, &child);
+        run.tap = &tap;
+    }
     hy_oracles_see(HY_ON_MADE, &run, NULL);
 }
 

@@ -7,6 +7,7 @@
 
 #include "allocators/conformance/child.h"
 #include "allocators/registry.h"
+#include "fuzz/call_tap.h"
 #include "fuzz/live_blocks.h"
 
 /* What is known of the block that was made last. Serials are those of live_blocks.h; "up to" a serial means
@@ -33,6 +34,7 @@ typedef struct hy_run {
     size_t calls_before;    /* of the child, likewise */
     hy_stats before, now;   /* the row's stats before this step and after its last call; SIZE_MAX: none */
     hy_newest newest;
+    const hy_call_tap *tap; /* on the instance's four functions; NULL: the row tells nothing of calls */
 } hy_run;
 
 /* A call on the instance, and what came of it. */
