@@ -112,17 +112,22 @@ static hy_pool_link *next_free(hy_pool_link *block) {
     return next;
 }
 
-static size_t count_free(const hy_pool *pool) {
+/* How many blocks are free, at most `wanted`. */
+static size_t count_free_up_to(const hy_pool *pool, size_t wanted) {
     size_t count = 0;
-    for (hy_pool_link *block = pool->free_list; block; block = next_free(block))
+    for (hy_pool_link *block = pool->free_list; block && count < wanted; block = next_free(block))
         count++;
     return count;
 }
 
+static size_t count_free(const hy_pool *pool) {
+    return count_free_up_to(pool, SIZE_MAX);
+}
+
 bool hy_pool_preheat(hy_pool *pool, size_t count) {
-    size_t left = blocks_left(pool), bytes;
-    if (count <= left) return true;
-    if (pool->arena.fixed || !find_bytes(pool, count - left, &bytes)) return false;
+    size_t left = blocks_left(pool), ready = left + count_free_up_to(pool, count), bytes;
+    if (count <= ready) return true;
+    if (pool->arena.fixed || !find_bytes(pool, count - ready, &bytes)) return false;
     for (; left > 0; left--) {
         hy_pool_destroy(pool, hy_pool_carve(pool, pool->block_size));
     }

@@ -146,6 +146,23 @@ static void preheat_adds_room(void **state) {
     assert_int_equal(child.counts.live_bytes, 0);
 }
 
+/* Blocks that are free already are no reason to ask the child, in whatever chunk they lie. */
+static void preheat_counts_free_blocks(void **state) {
+    (void)state;
+    hy_pool pool;
+    assert_int_equal(hy_pool_init(&pool, hy_child_plain(&child), 48, HY_ALIGN_16, NULL), HY_OK);
+    assert_true(hy_pool_preheat(&pool, 100));
+    child.call_refusal = hy_child_calls(&child);
+    assert_false(hy_pool_preheat(&pool, 100000));
+    size_t capacity = hy_pool_capacity(&pool);
+    assert_true(hy_pool_preheat(&pool, 100));
+    assert_int_equal(hy_pool_capacity(&pool), capacity);
+    assert_int_equal(exhaust(&pool, 1000), capacity);
+    assert_false(hy_pool_preheat(&pool, 1));
+    hy_pool_deinit(&pool);
+    assert_int_equal(child.counts.live_bytes, 0);
+}
+
 static void resets_in_every_mode(void **state) {
     (void)state;
     hy_pool pool;
@@ -376,6 +393,7 @@ int main(void) {
         cmocka_unit_test(bad_options_are_told),
         cmocka_unit_test(an_alignment_beyond_its_child_is_refused),
         cmocka_unit_test(preheat_adds_room),
+        cmocka_unit_test(preheat_counts_free_blocks),
         cmocka_unit_test(resets_in_every_mode),
         cmocka_unit_test(a_reset_forgets_what_was_free),
         cmocka_unit_test(serves_requests_that_fit),

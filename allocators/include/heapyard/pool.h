@@ -58,7 +58,8 @@ HY_API hy_error hy_pool_init(hy_pool *pool, hy_allocator child, size_t block_siz
 HY_API void hy_pool_deinit(hy_pool *pool);
 
 /* Makes sure that `count` blocks more can be made without asking the child. False: refused (always,
- * where the pool can't grow and has no such room), nothing lost. O(what is left of the newest chunk). */
+ * where the pool can't grow and has no such room), nothing lost. O(count + what is left of the newest chunk).
+ */
 HY_API HY_WARN_UNUSED bool hy_pool_preheat(hy_pool *pool, size_t count);
 
 /* Ends every block. Modes, limit (in bytes) and result as hy_arena_reset. A pool that can't grow makes as
