@@ -12,6 +12,8 @@
 
 typedef struct hy_case {
     const hy_row *row;
+    /* What runs it; NULL: hy_interpret. */
+    size_t (*interpret)(const hy_row *row, const hy_bytes_header *header, const hy_history *history);
     hy_bytes_header header;
     hy_history history; /* owned by whoever made the case */
 } hy_case;

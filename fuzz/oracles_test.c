@@ -239,10 +239,10 @@ static void zero_finds_what_a_broken_front_door_shows(void **state) {
     }
 }
 
-/* That of the last one is in promises_test.c. */
+/* Those of the last two are in promises_test.c. */
 static void every_oracle_has_a_plant(void **state) {
     (void)state;
-    static const char *const elsewhere[] = {"zero", "promise"};
+    static const char *const elsewhere[] = {"zero", "promise", "differential"};
     size_t count;
     const hy_oracle *const *oracles = hy_oracles(&count);
     for (size_t i = 0; i < count; i++) {

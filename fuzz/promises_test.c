@@ -1,9 +1,10 @@
-/* promises_test.c: a row that tells something else than what happened is found by `promise`, alone too, and by
- * nothing else.
+/* promises_test.c: a row that tells something else than what happened is found by `promise`, one that answers
+ * otherwise than the row it is promised to be like by `differential`, each alone too, and by nothing else.
  */
 #include "fuzz/interpreter.h"
 #include "fuzz/minimise.h"
 #include "fuzz/oracles.h"
+#include "fuzz/outcomes.h"
 #include "fuzz/properties.h"
 #include "fuzz/seed.h"
 #include <setjmp.h>
@@ -158,6 +159,16 @@ static void *serves(void *self, size_t size, hy_align align) {
     return planted_child.vtable->alloc(planted_child.self, size, align);
 }
 
+/* Serves as long as it likes. */
+static void *refuses_large(void *self, size_t size, hy_align align) {
+    return size > 1000 ? NULL : serves(self, size, align);
+}
+
+/* One that is aligned by more than it was asked. */
+static void *aligns_more(void *self, size_t size, hy_align align) {
+    return serves(self, size, align.log2 < 5 ? hy_align_from_log2(6) : align);
+}
+
 static void frees(void *self, void *ptr, size_t size, hy_align align) {
     (void)self;
     planted_child.vtable->free(planted_child.self, ptr, size, align);
@@ -166,6 +177,7 @@ static void frees(void *self, void *ptr, size_t size, hy_align align) {
 static const hy_vtable asks_twice_vtable = {asks_twice, resizes, remaps, frees};
 static const hy_vtable refuses_remap_vtable = {serves, resizes, hy_refuse_remap, frees};
 static const hy_vtable plain_vtable = {serves, resizes, remaps, frees};
+static const hy_vtable refuses_large_vtable = {refuses_large, resizes, remaps, frees};
 
 static void *make_planted(const hy_row *row, const hy_config *config, hy_allocator *out) {
     planted_child = config->child;
@@ -268,9 +280,62 @@ static void what_is_told_is_what_happened(void **state) {
     }
 }
 
+/* ---- rows that are promised to be like another ---- */
+
+/* A decorator over each strategy, and a form of a plain one. */
+static void what_is_alike_answers_alike(void **state) {
+    (void)state;
+    static const hy_vtable aligns_more_vtable = {aligns_more, resizes, remaps, frees};
+    const char *small = "alloc 0 8\nalloc 1 8 align 1\n", *large = "alloc 0 8\nalloc 1 1500\n";
+    clean_row = hy_registry_find("thread_safe");
+    hy_row row = planted(&(plant){.tells = passes_on, .vtable = &plain_vtable});
+    expect((attempt){"differ", &row, "", small}, "");
+    expect((attempt){"differ", &row, "", large}, "");
+    row.data = &refuses_large_vtable;
+    expect((attempt){"differ", &row, "differential", large}, "finding: differs");
+    expect((attempt){"differ", &row, "-differential,-liveness", large}, "");
+    row.data = &aligns_more_vtable;
+    expect((attempt){"differ", &row, "differential", small}, "finding: differs");
+    expect((attempt){"differ", &row, "-differential,-accounting", small}, "");
+    row.alike = HY_LIKE_CHILD;
+    expect((attempt){"differ", &row, "differential", large}, "finding: differs"); /* more is used */
+    row.form_of = "counting";
+    row.alike = HY_LIKE_SERVED;
+    row.data = &refuses_large_vtable;
+    expect((attempt){"differ", &row, "differential", large}, "finding: differs");
+    row.alike = 0;
+    expect((attempt){"differ", &row, "differential", large}, "");
+    row.data = &aligns_more_vtable;
+    row.alike = HY_LIKE_PLACES;
+    expect((attempt){"differ", &row, "differential", small}, "finding: differs");
+    expect((attempt){"differ", &row, "differential", "alloc 0 8 align 64\nfree 0\n"}, "");
+}
+
+static void runs_that_are_not_compared_find_nothing(void **state) {
+    (void)state;
+    clean_row = hy_registry_find("thread_safe");
+    hy_row row = planted(&(plant){.tells = passes_on, .vtable = &refuses_large_vtable});
+    expect((attempt){"conform", &row, "differential", "alloc 0 1500\n"}, "");
+}
+
+/* Rows name rows that there are, and nothing else. */
+static void forms_are_of_known_rows(void **state) {
+    (void)state;
+    size_t count;
+    const hy_row *const *rows = hy_registry_rows(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i]->form_of) assert_non_null(hy_registry_near(rows[i], rows[i]->form_of));
+        bool promises = rows[i]->form_of || rows[i]->alike & HY_LIKE_CHILD;
+        if (!promises && rows[i]->alike != 0) fail_msg("%s is like nothing", rows[i]->name);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_told_is_what_happened),
+        cmocka_unit_test(what_is_alike_answers_alike),
+        cmocka_unit_test(runs_that_are_not_compared_find_nothing),
+        cmocka_unit_test(forms_are_of_known_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

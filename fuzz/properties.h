@@ -6,6 +6,7 @@
 #ifndef HEAPYARD_FUZZ_PROPERTIES_H
 #define HEAPYARD_FUZZ_PROPERTIES_H
 
+#include "allocators/history/bytes.h"
 #include <heapyard/plugin.h>
 
 typedef struct hy_property {
@@ -20,6 +21,8 @@ typedef struct hy_property {
     size_t (*run)(const hy_row *row, const uint8_t *bytes, size_t size);
     /* For the minimiser: the row whose history the bytes are; NULL: the bytes are no history. */
     const hy_row *(*history_row)(const hy_row *row);
+    /* Runs a decoded history; NULL: hy_interpret does. */
+    size_t (*interpret)(const hy_row *row, const hy_bytes_header *header, const hy_history *history);
     /* Likewise: the bytes are records of so many bytes, the first a header, and each can be left out; the
      * property tells its run where hy_fuzz_is_told (finding.h). 0: they are not. */
     size_t record_bytes;

@@ -131,6 +131,8 @@ static void run_refusals(const session *state, const hy_input *input) {
     hy_bytes_header header;
     const hy_row *row = state->target.property->history_row(state->target.row);
     const hy_history *history = hy_history_of(row, input->bytes, input->size, &header);
+    size_t (*interpret)(const hy_row *, const hy_bytes_header *, const hy_history *) =
+        state->target.property->interpret ? state->target.property->interpret : hy_interpret;
     size_t calls = hy_interpreter_child()->counts.alloc_calls;
     for (size_t n = 0; n < calls && n < REFUSALS_MAX; n++) {
         state->shared->refusal = n + 1;
@@ -138,7 +140,7 @@ static void run_refusals(const session *state, const hy_input *input) {
         for (int once = 0; once < 2; once++) {
             header.faults.once = once;
             state->shared->counts.executions++;
-            state->shared->counts.operations += hy_interpret(row, &header, history);
+            state->shared->counts.operations += interpret(row, &header, history);
         }
     }
     state->shared->refusal = 0;
@@ -267,7 +269,8 @@ static bool write_seed(const char *path, const hy_case *failing, const hy_verdic
 }
 
 static int minimise_case(const arguments *given, const hy_target *target, const hy_input *input) {
-    hy_case failing = {.row = target->property->history_row(target->row)};
+    hy_case failing = {
+        .row = target->property->history_row(target->row), .interpret = target->property->interpret};
     hy_history_init(&failing.history, hy_libc());
     const hy_history *decoded = hy_history_of(failing.row, input->bytes, input->size, &failing.header);
     for (size_t i = 0; i < decoded->count; i++) {
@@ -283,7 +286,8 @@ static int minimise_case(const arguments *given, const hy_target *target, const 
     size_t before = failing.history.count;
     hy_case_minimise(&failing, &verdict, MINIMISE_ATTEMPTS);
     fprintf(stderr, "%s\n%zu operations of %zu show it\n", verdict.line, failing.history.count, before);
-    bool written = write_c(given->c, &failing, target->property->row_source, &verdict);
+    /* What two rows do differently is no program of one. */
+    bool written = failing.interpret || write_c(given->c, &failing, target->property->row_source, &verdict);
     if (given->seed) written = write_seed(given->seed, &failing, &verdict) && written;
     hy_history_deinit(&failing.history);
     if (!written) fprintf(stderr, "heapyard-replay: can't write the reproducer\n");
