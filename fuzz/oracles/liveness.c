@@ -193,8 +193,23 @@ static void reserve_kept(const hy_run *run, const hy_run_call *call) {
         reserve(1, bytes / grain * grain, hy_align_from_log2((uint8_t)__builtin_ctzl(grain)));
 }
 
+/* What was made ready and not taken since is ready still. */
+static void expect_still_ready(const hy_run *run, const hy_run_call *call) {
+    hy_effect effect = call->operation->effect;
+    bool ready = effect == HY_EFFECT_BLOCKS ? call->size <= state.reserved.count
+                                            : effect == HY_EFFECT_ROOM && is_reserved(call->size, HY_ALIGN_8);
+    if (!ready || call->size == 0) return;
+    if (!call->kept && !hy_run_child_refused(run))
+        hy_finding("liveness", "%s of %ju was refused although as much was ready", call->operation->name,
+            (uintmax_t)call->size);
+    if (hy_run_child_calls(run) != 0)
+        hy_finding("asked", "%s of %ju took %zu calls of the child although as much was ready",
+            call->operation->name, (uintmax_t)call->size, hy_run_child_calls(run));
+}
+
 static void special(const hy_run *run, const hy_run_call *call) {
     if (!call->operation) return;
+    expect_still_ready(run, call);
     if (!call->kept) {
         if (call->operation->certain)
             hy_finding("liveness", "%s was refused, which never is", call->operation->name);
