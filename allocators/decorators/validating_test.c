@@ -312,6 +312,26 @@ static void childs_forgetful_move(void **state) {
     }
 }
 
+/* An arena above poisons what it has not handed out of its chunks. */
+static void ends_that_the_user_has_poisoned_are_compared(void **state) {
+    (void)state;
+    for (int f = 0; f < FORMS; f++) {
+        bench b;
+        set_up(&b);
+        char *ptr = live(&b, 64, 8, 0);
+        memcpy(ptr, "abcdefgh", 8);
+        b.child.answer = memory + 1024;
+        memcpy(memory + 1024, "abcdefgh", 8);
+        hy_poison(ptr, 8);
+        hy_poison(memory + 1024, 8);
+        assert_ptr_equal(call_remap(b.forms[f], ptr, 8, 100, 0), memory + 1024);
+        expect_none(&b);
+        hy_unpoison(ptr, 8);
+        hy_unpoison(memory + 1024, 8);
+        tear_down(&b);
+    }
+}
+
 static void childs_overlap(void **state) {
     (void)state;
     bench b;
@@ -540,6 +560,7 @@ int main(void) {
         cmocka_unit_test(childs_size_changes),
         cmocka_unit_test(childs_damage),
         cmocka_unit_test(childs_forgetful_move),
+        cmocka_unit_test(ends_that_the_user_has_poisoned_are_compared),
         cmocka_unit_test(childs_overlap),
         cmocka_unit_test(the_walker_sees_damage),
         cmocka_unit_test(an_index_without_memory_refuses),
