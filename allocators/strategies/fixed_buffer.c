@@ -227,7 +227,9 @@ void *hy_fixed_buffer_slot_remap(void *self, void *ptr, size_t old_size, size_t 
 }
 
 HY_SLOT void hy_fixed_buffer_slot_free(void *self, void *ptr, size_t size, hy_align align) {
-    HY_ASSUME(size <= PTRDIFF_MAX);
+#if HY_CHECK == 0
+    HY_ASSUME(size <= PTRDIFF_MAX); /* where it is checked, it may be anything */
+#endif
     if (HY_LIKELY(align.log2 == 4)) {
         hy_fixed_buffer_free(self, ptr, size, HY_ALIGN_16);
     } else if (HY_LIKELY(align.log2 == 3)) {
