@@ -217,7 +217,8 @@ static bool fits_in_place(const hy_child *child, const block *at, size_t new_siz
 static void take_size(hy_child *child, block *at, size_t new_size) {
     size_t old_size = at->size;
     if (new_size < old_size) hy_poison((void *)(at->address + new_size), old_size - new_size);
-    hy_unpoison((void *)at->address, new_size);
+    /* What its user has poisoned of its own stays so. */
+    if (new_size > old_size) hy_unpoison((void *)(at->address + old_size), new_size - old_size);
     at->size = new_size;
     if (new_size > at->extent) {
         at->extent = new_size;
