@@ -67,6 +67,22 @@ static bool sizeless(void *instance, size_t number, hy_mark *mark) {
 
 static const hy_row_operation operations[] = {
     {"zeroed", HY_EFFECT_NONE, true, zeroed}, {"sizeless", HY_EFFECT_NONE, true, sizeless}};
+#if HY_CHECK >= 1
+#define NOT_LIVE "must be a live block of a headered allocator"
+static const hy_row_reports reports = {
+    .says = {[HY_MISUSE_WRONG_SIZE] = "must be the size that the block lives with",
+        [HY_MISUSE_HUGE_SIZE] = "must be the size that the block lives with",
+        [HY_MISUSE_WRONG_ALIGN] = "must be the alignment that the block lives with",
+        [HY_MISUSE_DOUBLE_FREE] = NOT_LIVE,
+        [HY_MISUSE_INTERIOR] = NOT_LIVE,
+        [HY_MISUSE_FOREIGN] = NOT_LIVE,
+        [HY_MISUSE_RESIZE_FREED] = NOT_LIVE},
+    .poisoned = HY_MISUSE_BIT(HY_MISUSE_WRITE_BEFORE),
+};
+#define REPORTS &reports
+#else
+#define REPORTS NULL
+#endif
 
 const hy_row hy_headered_row = {
     .name = "headered",
@@ -81,4 +97,5 @@ const hy_row hy_headered_row = {
     .operations = operations,
     .operation_count = sizeof operations / sizeof operations[0],
     .tells_block = tells_block,
+    .reports = REPORTS,
 };

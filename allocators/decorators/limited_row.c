@@ -122,6 +122,15 @@ static bool set_limit_shared(void *state, size_t number, hy_mark *mark) {
 static const hy_row_operation shared_operations[] = {
     {"set_limit", HY_EFFECT_CAPACITY, true, set_limit_shared}};
 
+#if HY_CHECK >= 1
+static const hy_row_reports reports = {
+    .says = {[HY_MISUSE_HUGE_SIZE] = "must be at most the bytes that a limited allocator has handed out"},
+};
+#define REPORTS &reports
+#else
+#define REPORTS NULL
+#endif
+
 const hy_row hy_limited_row = {
     .name = "limited",
     .group = HY_GROUP_DECORATOR,
@@ -140,6 +149,7 @@ const hy_row hy_limited_row = {
     .operations = operations,
     .operation_count = sizeof operations / sizeof operations[0],
     .tells = tells,
+    .reports = REPORTS,
 };
 
 const hy_row hy_limited_shared_row = {
@@ -162,4 +172,5 @@ const hy_row hy_limited_shared_row = {
     .tells = tells_shared,
     .form_of = "limited",
     .alike = HY_LIKE_SERVED | HY_LIKE_PLACES | HY_LIKE_STATS,
+    .reports = REPORTS,
 };

@@ -45,6 +45,28 @@ static void tells(void *state, hy_told *out) {
     out->room_bytes = hy_stack_fallback_capacity(fallback) - hy_stack_fallback_used(fallback);
 }
 
+#if HY_CHECK >= 1
+/* The buffer's newest block, as all above it is free once that is. */
+static bool covers(void *state, hy_misuse_kind misuse, const void *ptr, size_t size, hy_align align) {
+    const hy_stack_fallback *fallback = &((instance *)state)->fallback;
+    (void)misuse;
+    if (!hy_fixed_buffer_rounds(align)) align = HY_ALIGN_1;
+    uintptr_t stop = hy_fixed_buffer_stop(&fallback->fixed, (uintptr_t)ptr, size, align);
+    return hy_stack_fallback_owns(fallback, ptr) && stop == fallback->fixed.next;
+}
+
+#define NOT_LIVE "must be a live block of the buffer, with its size"
+static const hy_row_reports reports = {
+    .says = {[HY_MISUSE_DOUBLE_FREE] = NOT_LIVE,
+        [HY_MISUSE_RESIZE_FREED] = NOT_LIVE,
+        [HY_MISUSE_HUGE_SIZE] = NOT_LIVE},
+    .covers = covers,
+};
+#define REPORTS &reports
+#else
+#define REPORTS NULL
+#endif
+
 /* A capacity is no longer fixed nor a block's size, with two places to serve from; and the buffer serves
  * where the child refuses all. */
 const hy_row hy_stack_fallback_row = {
@@ -59,4 +81,5 @@ const hy_row hy_stack_fallback_row = {
     .destroy = destroy,
     .check = check,
     .tells = tells,
+    .reports = REPORTS,
 };

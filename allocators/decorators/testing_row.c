@@ -1,39 +1,76 @@
 /* testing_row.c: how the yards know testing. */
+#include "allocators/strategies/debug_row.h"
 #include <heapyard/libc.h>
-#include <heapyard/plugin.h>
 #include <heapyard/testing.h>
 #include <heapyard/typed.h>
 
+/* The row's instance: a test that fails by a call, made and ended as a fixture is. */
+typedef struct instance {
+    hy_testing *testing;  /* NULL: there is none any more */
+    hy_misuse_sink *sink; /* of whoever watches */
+    hy_misuses heard;     /* what was reported can mean: told once the test has failed for it */
+    bool has_failed;
+} instance;
+
+static void failed(void *context, const char *verdict) {
+    instance *made = context;
+    (void)verdict;
+    made->has_failed = true;
+}
+
+/* False: out of memory. */
+static bool begin(instance *made, hy_allocator child) {
+    hy_testing_options options = hy_testing_defaults();
+    options.child = child;
+    options.on_failure = HY_TESTING_CALL;
+    options.failed = failed;
+    options.context = made;
+    made->sink = NULL;
+    made->heard = 0;
+    made->has_failed = false;
+    made->testing = hy_create(hy_libc(), hy_testing);
+    if (made->testing) (void)hy_testing_init(made->testing, &options);
+    return made->testing != NULL;
+}
+
 static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
     (void)row;
-    hy_testing *testing = hy_create(hy_libc(), hy_testing);
-    if (!testing) return NULL;
-    hy_testing_options options = hy_testing_defaults();
-    options.child = config->child;
-    (void)hy_testing_init(testing, &options);
-    *out = hy_testing_allocator(testing);
-    return testing;
+    instance *made = hy_create(hy_libc(), instance);
+    if (!made) return NULL;
+    if (!begin(made, config->child)) {
+        hy_destroy(hy_libc(), made);
+        return NULL;
+    }
+    *out = hy_testing_allocator(made->testing);
+    return made;
+}
+
+static hy_testing *testing_of(void *state) {
+    return ((instance *)state)->testing;
 }
 
 /* Yards end instances with blocks that live; what is written into memory is told all the same. */
-static void destroy(const hy_row *row, void *instance) {
+static void destroy(const hy_row *row, void *state) {
     (void)row;
-    hy_testing *testing = instance;
-    (void)hy_debug_scan(&testing->debug);
-    (void)hy_debug_deinit_quietly(&testing->debug, NULL);
-    hy_destroy(hy_libc(), testing);
+    instance *made = state;
+    if (made->testing) {
+        (void)hy_debug_scan(&made->testing->debug);
+        (void)hy_debug_deinit_quietly(&made->testing->debug, NULL);
+        hy_destroy(hy_libc(), made->testing);
+    }
+    hy_destroy(hy_libc(), made);
 }
 
-static bool owns(void *instance, const void *ptr) {
-    return hy_debug_owns(&((hy_testing *)instance)->debug, ptr);
+static bool owns(void *state, const void *ptr) {
+    return hy_debug_owns(&testing_of(state)->debug, ptr);
 }
 
-static bool check(void *instance) {
-    return hy_debug_check(&((hy_testing *)instance)->debug);
+static bool check(void *state) {
+    return hy_debug_check(&testing_of(state)->debug);
 }
 
-static bool stats(void *instance, hy_stats *out) {
-    hy_debug_counts counts = hy_debug_counted(&((hy_testing *)instance)->debug);
+static bool stats(void *state, hy_stats *out) {
+    hy_debug_counts counts = hy_debug_counted(&testing_of(state)->debug);
     *out = (hy_stats){
         .capacity_bytes = counts.child_bytes,
         .used_bytes = counts.live_bytes,
@@ -44,26 +81,60 @@ static bool stats(void *instance, hy_stats *out) {
     return true;
 }
 
-static void tells(void *instance, hy_told *out) {
-    out->numbers[HY_TOLD_FINDINGS] = hy_testing_findings(instance);
+static void tells(void *state, hy_told *out) {
+    if (testing_of(state)) out->numbers[HY_TOLD_FINDINGS] = hy_testing_findings(testing_of(state));
 }
 
 /* Whether nothing was found. */
-static bool scan(void *instance, size_t number, hy_mark *mark) {
+static bool scan(void *state, size_t number, hy_mark *mark) {
     (void)number, (void)mark;
-    hy_testing *testing = instance;
+    hy_testing *testing = testing_of(state);
     return hy_debug_scan(&testing->debug) == 0 && hy_testing_findings(testing) == 0;
 }
 
-static bool flush(void *instance, size_t number, hy_mark *mark) {
+static bool flush(void *state, size_t number, hy_mark *mark) {
     (void)number, (void)mark;
-    hy_debug_flush_retained(&((hy_testing *)instance)->debug);
+    hy_debug_flush_retained(&testing_of(state)->debug);
     return true;
 }
 
 static const hy_row_operation operations[] = {
     {"scan", HY_EFFECT_NONE, true, scan},
     {"flush", HY_EFFECT_NONE, true, flush},
+};
+
+static void count_report(void *context, const hy_debug_report *report) {
+    instance *made = context;
+    made->sink->count++;
+    made->heard |= hy_debug_meaning(report->class_of_finding);
+}
+
+static void watch(void *state, hy_misuse_sink *sink) {
+    instance *made = state;
+    made->sink = sink;
+    made->testing->debug.config.hook = count_report;
+    made->testing->debug.config.hook_context = made;
+}
+
+/* The test ends; where it failed, its reports count. */
+static void finish(void *state) {
+    instance *made = state;
+    void *fixture = made->testing;
+    made->testing = NULL;
+    if (hy_testing_teardown(&fixture) != 0 && made->has_failed) made->sink->told |= made->heard;
+}
+
+static bool covers(void *state, hy_misuse_kind misuse, const void *ptr, size_t size, hy_align align) {
+    return hy_debug_covers(&testing_of(state)->debug, misuse, ptr, size, align);
+}
+
+static const hy_row_reports reports = {
+    .counted = HY_DEBUG_REPORTS,
+    .covers = covers,
+    .watch = watch,
+    .finish = finish,
+    .rest_count = HY_DEBUG_REST_COUNT,
+    .rest_bytes = HY_DEBUG_REST_BYTES,
 };
 
 const hy_row hy_testing_row = {
@@ -82,4 +153,5 @@ const hy_row hy_testing_row = {
     .tells = tells,
     .operations = operations,
     .operation_count = sizeof operations / sizeof operations[0],
+    .reports = &reports,
 };

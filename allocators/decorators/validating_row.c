@@ -54,6 +54,46 @@ static bool stats_indexed(void *instance, hy_stats *out) {
     return true;
 }
 
+/* What a fault may be about. Of a pointer that is wrong without an index, no more is known than that. */
+static const hy_misuses meanings[HY_VALIDATING_FAULT_COUNT] = {
+    [HY_VALIDATING_SIZE] = HY_MISUSE_BIT(HY_MISUSE_HUGE_SIZE),
+    [HY_VALIDATING_UNALIGNED] = HY_MISUSE_BIT(HY_MISUSE_UNALIGNED),
+    [HY_VALIDATING_UNKNOWN] = HY_MISUSE_BIT(HY_MISUSE_DOUBLE_FREE) | HY_MISUSE_BIT(HY_MISUSE_INTERIOR) |
+                              HY_MISUSE_BIT(HY_MISUSE_FOREIGN) | HY_MISUSE_BIT(HY_MISUSE_WRONG_INSTANCE) |
+                              HY_MISUSE_BIT(HY_MISUSE_RESIZE_FREED),
+    [HY_VALIDATING_OTHER_SIZE] = HY_MISUSE_BIT(HY_MISUSE_WRONG_SIZE),
+    [HY_VALIDATING_OTHER_ALIGN] = HY_MISUSE_BIT(HY_MISUSE_WRONG_ALIGN),
+    [HY_VALIDATING_CHILD_UNALIGNED] = HY_MISUSE_BIT(HY_MISUSE_CHILD_UNALIGNED),
+    [HY_VALIDATING_CHILD_CONTENTS] = HY_MISUSE_BIT(HY_MISUSE_CHILD_CONTENTS),
+    [HY_VALIDATING_CHILD_OVERLAP] = HY_MISUSE_BIT(HY_MISUSE_CHILD_OVERLAP),
+};
+
+#define REPORTS                                                                                              \
+    (HY_MISUSE_BIT(HY_MISUSE_HUGE_SIZE) | HY_MISUSE_BIT(HY_MISUSE_UNALIGNED) |                               \
+        HY_MISUSE_BIT(HY_MISUSE_CHILD_UNALIGNED) | HY_MISUSE_BIT(HY_MISUSE_CHILD_CONTENTS))
+#define REPORTS_INDEXED                                                                                      \
+    (REPORTS | HY_MISUSE_BIT(HY_MISUSE_DOUBLE_FREE) | HY_MISUSE_BIT(HY_MISUSE_INTERIOR) |                    \
+        HY_MISUSE_BIT(HY_MISUSE_FOREIGN) | HY_MISUSE_BIT(HY_MISUSE_WRONG_INSTANCE) |                         \
+        HY_MISUSE_BIT(HY_MISUSE_RESIZE_FREED) | HY_MISUSE_BIT(HY_MISUSE_WRONG_SIZE) |                        \
+        HY_MISUSE_BIT(HY_MISUSE_WRONG_ALIGN) | HY_MISUSE_BIT(HY_MISUSE_CHILD_OVERLAP))
+
+static void count_fault(void *context, const hy_validating_report *report) {
+    hy_misuse_sink *sink = context;
+    sink->count++;
+    sink->told |= meanings[report->fault];
+}
+
+static void watch(void *instance, hy_misuse_sink *sink) {
+    hy_validating *validating = instance;
+    validating->report = count_fault;
+    validating->context = sink;
+}
+
+_Static_assert(offsetof(hy_validating_indexed, base) == 0, "one function watches both");
+
+static const hy_row_reports reports = {.counted = REPORTS, .watch = watch};
+static const hy_row_reports reports_indexed = {.counted = REPORTS_INDEXED, .watch = watch};
+
 const hy_row hy_validating_row = {
     .name = "validating",
     .group = HY_GROUP_DECORATOR,
@@ -66,6 +106,7 @@ const hy_row hy_validating_row = {
     .destroy = destroy,
     .tells = tells,
     .alike = HY_LIKE_CHILD | HY_LIKE_SERVED | HY_LIKE_PLACES,
+    .reports = &reports,
 };
 
 const hy_row hy_validating_indexed_row = {
@@ -82,4 +123,5 @@ const hy_row hy_validating_indexed_row = {
     .stats = stats_indexed,
     .form_of = "validating",
     .alike = HY_LIKE_SERVED,
+    .reports = &reports_indexed,
 };

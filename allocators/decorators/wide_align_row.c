@@ -25,6 +25,29 @@ static void destroy(const hy_row *row, void *instance) {
     hy_destroy(hy_libc(), (hy_wide_align *)instance);
 }
 
+#if HY_CHECK >= 1
+#define NOT_LIVE "must be a live block, with the size and alignment that it lives with"
+
+/* Blocks that the child aligns are its own. */
+static bool covers(void *instance, hy_misuse_kind misuse, const void *ptr, size_t size, hy_align align) {
+    (void)misuse, (void)ptr, (void)size;
+    return hy_align_compare(align, ((const hy_wide_align *)instance)->greatest) > 0;
+}
+
+static const hy_row_reports reports = {
+    .says = {[HY_MISUSE_WRONG_SIZE] = NOT_LIVE,
+        [HY_MISUSE_HUGE_SIZE] = NOT_LIVE,
+        [HY_MISUSE_DOUBLE_FREE] = NOT_LIVE,
+        [HY_MISUSE_RESIZE_FREED] = NOT_LIVE,
+        [HY_MISUSE_FOREIGN] = NOT_LIVE},
+    .poisoned = HY_MISUSE_BIT(HY_MISUSE_WRITE_BEFORE) | HY_MISUSE_BIT(HY_MISUSE_WRITE_PAST),
+    .covers = covers,
+};
+#define REPORTS &reports
+#else
+#define REPORTS NULL
+#endif
+
 /* What a fixed capacity still has room for can't be told from sizes alone, and a fixed block has no room
  * for the overhead. */
 const hy_row hy_wide_align_row = {
@@ -37,4 +60,5 @@ const hy_row hy_wide_align_row = {
     .default_child = "raw_libc",
     .make = make,
     .destroy = destroy,
+    .reports = REPORTS,
 };

@@ -121,6 +121,17 @@ static uint64_t direct_request(void *arena, const uint32_t *sizes, size_t window
 
 static const hy_direct_bench direct = {direct_pair, direct_request};
 
+#if HY_CHECK >= 2
+#define NO_BLOCK "must be a block of this arena"
+static const hy_row_reports reports = {
+    .says = {[HY_MISUSE_FOREIGN] = NO_BLOCK, [HY_MISUSE_WRONG_INSTANCE] = NO_BLOCK},
+    .poisoned = HY_MISUSE_BIT(HY_MISUSE_WRITE_FREED) | HY_MISUSE_BIT(HY_MISUSE_WRITE_RESET),
+};
+#define REPORTS &reports
+#else
+#define REPORTS NULL
+#endif
+
 const hy_row hy_arena_row = {
     .name = "arena",
     .group = HY_GROUP_STRATEGY,
@@ -142,4 +153,5 @@ const hy_row hy_arena_row = {
     .direct = &direct,
     .operations = operations,
     .operation_count = sizeof operations / sizeof operations[0],
+    .reports = REPORTS,
 };

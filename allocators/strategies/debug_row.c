@@ -1,5 +1,5 @@
 /* debug_row.c: how the yards know debug. */
-#include <heapyard/debug.h>
+#include "allocators/strategies/debug_row.h"
 #include <heapyard/libc.h>
 #include <heapyard/plugin.h>
 #include <heapyard/typed.h>
@@ -8,6 +8,7 @@
 #define OPTION_RETAIN_METADATA 1u
 #define OPTION_FAULT_ON_USE 2u
 #define OPTION_NO_QUARANTINE 4u
+#define OPTION_WITHOUT_SAFETY 8u
 
 /* How a row takes stacks where not by the defaults: the rows' data. */
 typedef struct stacks {
@@ -24,6 +25,7 @@ static void *make(const hy_row *row, const hy_config *config, hy_allocator *out)
     }
     row_config.retain_metadata = config->options & OPTION_RETAIN_METADATA;
     row_config.fault_on_use = config->options & OPTION_FAULT_ON_USE;
+    row_config.safety = !(config->options & OPTION_WITHOUT_SAFETY);
     if (config->options & OPTION_NO_QUARANTINE) row_config.quarantine_blocks = 0;
     hy_debug *debug = hy_create(hy_libc(), hy_debug);
     if (!debug) return NULL;
@@ -77,6 +79,33 @@ static const hy_row_operation operations[] = {
     {"flush", HY_EFFECT_NONE, true, flush},
 };
 
+static void count_report(void *context, const hy_debug_report *report) {
+    hy_misuse_sink *sink = context;
+    sink->count++;
+    sink->told |= hy_debug_meaning(report->class_of_finding);
+}
+
+static void watch(void *instance, hy_misuse_sink *sink) {
+    hy_debug *debug = instance;
+    debug->config.hook = count_report;
+    debug->config.hook_context = sink;
+}
+
+static void finish(void *instance) {
+    (void)hy_debug_scan(instance);
+    (void)hy_debug_detect_leaks(instance);
+}
+
+static const hy_row_reports reports = {
+    .counted = HY_DEBUG_REPORTS,
+    .options = OPTION_RETAIN_METADATA | OPTION_NO_QUARANTINE | OPTION_WITHOUT_SAFETY,
+    .covers = hy_debug_covers,
+    .watch = watch,
+    .finish = finish,
+    .rest_count = HY_DEBUG_REST_COUNT,
+    .rest_bytes = HY_DEBUG_REST_BYTES,
+};
+
 #define TRAITS (HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE | HY_TRAIT_QUARANTINES)
 
 const hy_row hy_debug_row = {
@@ -94,6 +123,7 @@ const hy_row hy_debug_row = {
     .stats = stats,
     .operations = operations,
     .operation_count = sizeof operations / sizeof operations[0],
+    .reports = &reports,
 };
 
 const hy_row hy_debug_plain_row = {
@@ -114,6 +144,7 @@ const hy_row hy_debug_plain_row = {
     .operation_count = sizeof operations / sizeof operations[0],
     .form_of = "debug",
     .alike = HY_LIKE_SERVED,
+    .reports = &reports,
 };
 
 const hy_row hy_debug_unwind_row = {
@@ -134,4 +165,5 @@ const hy_row hy_debug_unwind_row = {
     .operation_count = sizeof operations / sizeof operations[0],
     .form_of = "debug",
     .alike = HY_LIKE_SERVED,
+    .reports = &reports,
 };

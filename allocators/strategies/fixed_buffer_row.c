@@ -94,6 +94,19 @@ static const hy_direct_bench direct = {direct_pair, direct_request};
 
 _Static_assert(offsetof(instance, fixed) == 0, "the rows' functions take the instance for its buffer");
 
+#if HY_CHECK >= 1
+#define NO_BLOCK "must be a block of this buffer"
+static const hy_row_reports reports = {
+    .says = {[HY_MISUSE_HUGE_SIZE] = NO_BLOCK,
+        [HY_MISUSE_FOREIGN] = NO_BLOCK,
+        [HY_MISUSE_WRONG_INSTANCE] = NO_BLOCK},
+    .poisoned = HY_MISUSE_BIT(HY_MISUSE_WRITE_FREED) | HY_MISUSE_BIT(HY_MISUSE_WRITE_RESET),
+};
+#define REPORTS &reports
+#else
+#define REPORTS NULL
+#endif
+
 const hy_row hy_fixed_buffer_row = {
     .name = "fixed_buffer",
     .group = HY_GROUP_STRATEGY,
@@ -110,6 +123,7 @@ const hy_row hy_fixed_buffer_row = {
     .check = check,
     .stats = stats,
     .direct = &direct,
+    .reports = REPORTS,
 };
 
 const hy_row hy_fixed_buffer_shared_row = {
@@ -130,4 +144,5 @@ const hy_row hy_fixed_buffer_shared_row = {
     .stats = stats,
     .form_of = "bump",
     .alike = HY_LIKE_SERVED | HY_LIKE_PLACES | HY_LIKE_STATS | HY_LIKE_UNTIL_END,
+    .reports = REPORTS,
 };

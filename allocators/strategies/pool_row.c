@@ -90,6 +90,29 @@ static uint64_t direct_request(void *pool, const uint32_t *sizes, size_t window,
 
 static const hy_direct_bench direct = {direct_pair, direct_request};
 
+#if HY_CHECK >= 2
+#define NO_BLOCK "must be a block of this pool"
+
+/* What was asked for of a block, and not the rest of it, is open. */
+static bool covers(void *state, hy_misuse_kind misuse, const void *ptr, size_t size, hy_align align) {
+    (void)ptr, (void)align;
+    return misuse != HY_MISUSE_WRITE_PAST || size < ((const hy_pool *)state)->block_size;
+}
+
+static const hy_row_reports reports = {
+    .says = {[HY_MISUSE_DOUBLE_FREE] = "must be a block that lives",
+        [HY_MISUSE_INTERIOR] = NO_BLOCK,
+        [HY_MISUSE_FOREIGN] = NO_BLOCK,
+        [HY_MISUSE_WRONG_INSTANCE] = NO_BLOCK},
+    .poisoned = HY_MISUSE_BIT(HY_MISUSE_WRITE_PAST) | HY_MISUSE_BIT(HY_MISUSE_WRITE_FREED) |
+                HY_MISUSE_BIT(HY_MISUSE_WRITE_RESET),
+    .covers = covers,
+};
+#define REPORTS &reports
+#else
+#define REPORTS NULL
+#endif
+
 const hy_row hy_pool_row = {
     .name = "pool",
     .group = HY_GROUP_STRATEGY,
@@ -109,4 +132,5 @@ const hy_row hy_pool_row = {
     .direct = &direct,
     .operations = operations,
     .operation_count = sizeof operations / sizeof operations[0],
+    .reports = REPORTS,
 };

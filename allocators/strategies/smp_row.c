@@ -61,6 +61,38 @@ static const hy_row_operation operations[] = {
 
 #define TRAITS (HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE)
 
+#if HY_CHECK >= 2
+#define NO_BLOCK "must be a block of this heap, of this size and alignment"
+#define TWICE                                                                                                \
+    "heapyard: hy_smp" /* that it was freed twice, or is no block, where its slab has gone meanwhile */
+
+/* A large block that was freed is no block any more. */
+static bool covers(void *state, hy_misuse_kind misuse, const void *ptr, size_t size, hy_align align) {
+    (void)state, (void)ptr;
+    return misuse != HY_MISUSE_DOUBLE_FREE || hy_smp_is_small(size, align);
+}
+
+static const hy_row_reports reports = {
+    .says =
+        {[HY_MISUSE_DOUBLE_FREE] = TWICE, [HY_MISUSE_HUGE_SIZE] = NO_BLOCK, [HY_MISUSE_FOREIGN] = NO_BLOCK},
+    .forks = true,
+    .covers = covers,
+};
+static const hy_row_reports heap_reports = {
+    .says = {[HY_MISUSE_DOUBLE_FREE] = TWICE,
+        [HY_MISUSE_HUGE_SIZE] = NO_BLOCK,
+        [HY_MISUSE_FOREIGN] = NO_BLOCK,
+        [HY_MISUSE_WRONG_INSTANCE] = NO_BLOCK},
+    .forks = true,
+    .covers = covers,
+};
+#define REPORTS &reports
+#define HEAP_REPORTS &heap_reports
+#else
+#define REPORTS NULL
+#define HEAP_REPORTS NULL
+#endif
+
 const hy_row hy_smp_row = {
     .name = "smp",
     .group = HY_GROUP_STRATEGY,
@@ -74,6 +106,7 @@ const hy_row hy_smp_row = {
     .check = check,
     .operations = operations,
     .operation_count = 1, /* its options would outlive the history */
+    .reports = REPORTS,
 };
 
 const hy_row hy_smp_heap_row = {
@@ -91,4 +124,5 @@ const hy_row hy_smp_heap_row = {
     .operation_count = sizeof operations / sizeof operations[0],
     .form_of = "smp",
     .alike = HY_LIKE_SERVED,
+    .reports = HEAP_REPORTS,
 };

@@ -148,6 +148,58 @@ typedef struct hy_row_operation {
 #define HY_LIKE_STATS ((uint32_t)1 << 2)
 #define HY_LIKE_CHILD ((uint32_t)1 << 3)
 #define HY_LIKE_UNTIL_END ((uint32_t)1 << 4)
+/* Ways to use an allocator wrongly, as fuzzers do on purpose. */
+typedef enum hy_misuse_kind {
+    HY_MISUSE_WRONG_SIZE,      /* a block is freed with another size than it lives with */
+    HY_MISUSE_HUGE_SIZE,       /* likewise, with one that no block has */
+    HY_MISUSE_WRONG_ALIGN,     /* a block is freed with another alignment than it lives with */
+    HY_MISUSE_UNALIGNED,       /* a pointer is freed that is not aligned as the call says */
+    HY_MISUSE_DOUBLE_FREE,     /* a block is freed again, before anything else is allocated */
+    HY_MISUSE_INTERIOR,        /* a pointer into a live block is freed */
+    HY_MISUSE_FOREIGN,         /* a pointer is freed that no allocator gave */
+    HY_MISUSE_WRONG_INSTANCE,  /* a block is freed that another instance of the row gave */
+    HY_MISUSE_RESIZE_FREED,    /* a freed block is resized */
+    HY_MISUSE_WRITE_PAST,      /* a byte right behind a block is written */
+    HY_MISUSE_WRITE_BEFORE,    /* a byte right before a block is written */
+    HY_MISUSE_WRITE_FREED,     /* a freed block is written */
+    HY_MISUSE_WRITE_RESET,     /* a block is written that a reset has ended */
+    HY_MISUSE_LEAK,            /* a block lives when the instance ends */
+    HY_MISUSE_CHILD_UNALIGNED, /* the child gives a block that is not aligned as asked */
+    HY_MISUSE_CHILD_OVERLAP,   /* the child gives a block that lives already */
+    HY_MISUSE_CHILD_CONTENTS,  /* the child changes a byte of a block that it was to resize */
+    HY_MISUSE_COUNT
+} hy_misuse_kind;
+
+/* A set of them: bit i is the misuse of that number. */
+typedef uint32_t hy_misuses;
+#define HY_MISUSE_BIT(misuse) ((hy_misuses)1 << (misuse))
+
+/* What an instance has reported: how often, and all that the reports can mean. */
+typedef struct hy_misuse_sink {
+    size_t count;
+    hy_misuses told;
+} hy_misuse_sink;
+
+/* Which misuse a row promises to report, and how; each in one of three ways. */
+typedef struct hy_row_reports {
+    hy_misuses counted;                /* `watch` and `finish` make it known */
+    const char *says[HY_MISUSE_COUNT]; /* not NULL: the process ends by abort, with this on standard error */
+    hy_misuses
+        poisoned;     /* writes that AddressSanitizer reports, in builds that have it: the byte is poisoned */
+    bool forks;       /* an instance that wanted to end its process can't be ended otherwise */
+    uint32_t options; /* those that it may be made with for that; with others it may report less */
+    /* Whether that misuse of that block is covered; NULL: it is, of every block. The block lives. */
+    bool (*covers)(void *instance, hy_misuse_kind misuse, const void *ptr, size_t size, hy_align align);
+    /* From now on reports are written to *sink, and nowhere else. NULL: none are counted. */
+    void (*watch)(void *instance, hy_misuse_sink *sink);
+    /* Looks for what is found at the end only; the instance can do nothing but end after that. NULL: there is
+     * nothing. */
+    void (*finish)(void *instance);
+    /* Not 0: a freed block of up to rest_bytes serves again only after so many more frees of its size, or of
+     * rest_bytes in all, unless the child refuses. */
+    size_t rest_count;
+    size_t rest_bytes;
+} hy_row_reports;
 
 typedef struct hy_row hy_row;
 /* An allocator as data. */
@@ -204,6 +256,7 @@ struct hy_row {
      * says the same of any child that is given and this row over it. Since ABI 2. */
     const char *form_of;
     uint32_t alike;
+    const hy_row_reports *reports; /* of what `operated` gives; NULL: of nothing. Since ABI 2 */
 };
 
 /* The rows of a shared library. build_info may be NULL. */
