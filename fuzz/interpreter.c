@@ -3,6 +3,7 @@
 
 #include "fuzz/finding.h"
 #include "fuzz/marks.h"
+#include "fuzz/misuse.h"
 #include "fuzz/oracles.h"
 #include <heapyard/typed.h>
 
@@ -263,14 +264,25 @@ static void note_operated(const hy_run_call *call) {
     run.newest.changed = run.newest.last;
 }
 
+/* The last step of the run. */
+static void run_misuse(const hy_run_call *call) {
+    look_at_all();
+    run.is_over = hy_misuse_commit(&run, call, &run.misdeed);
+    if (run.misdeed.is_done) hy_oracles_see(HY_ON_MISUSED, &run, call);
+}
+
 static void run_special(uint32_t operation, uint64_t number) {
     if (operation >= run.row->operation_count) return;
     hy_run_call call = {.kind = HY_OP_SPECIAL,
         .size = number,
         .operation = &run.row->operations[operation],
         .mark = hy_mark_index(number)};
-    if (!may_operate(&call)) return;
     hy_fuzz_place_now.operation = call.operation->name;
+    if (!call.operation->run) {
+        run_misuse(&call);
+        return;
+    }
+    if (!may_operate(&call)) return;
     bool marks = call.operation->effect == HY_EFFECT_MARK || call.operation->effect == HY_EFFECT_RESTORE;
     hy_oracles_see(HY_ON_BEFORE, &run, &call);
     call.kept = hy_instance_operate(&run.instance, operation, number, marks ? hy_mark_at(call.mark) : NULL);
@@ -356,7 +368,7 @@ static void run_operation(hy_op op) {
     case HY_OP_KIND_COUNT:
         break;
     }
-    hy_oracles_see(HY_ON_STEP, &run, NULL);
+    if (!run.is_over) hy_oracles_see(HY_ON_STEP, &run, NULL);
 }
 
 /* What the row must give back by itself stays live; the rest is freed here. */
@@ -417,6 +429,10 @@ size_t hy_interpret(const hy_row *row, const hy_bytes_header *header, const hy_h
     for (size_t i = 0; i < count; i++) {
         hy_fuzz_place_now.index = i;
         run_operation(history->ops[i]);
+        if (run.is_over) {
+            hy_instance_destroy(&run.instance);
+            return i + 1;
+        }
     }
     hy_fuzz_place_now.index = count;
     if (run.is_made) finish();

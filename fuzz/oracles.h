@@ -22,6 +22,7 @@ typedef enum hy_event {
                     */
     HY_ON_RESET,   /* all blocks ended at once */
     HY_ON_SPECIAL, /* an operation of the row's own was called: the record has what lives on */
+    HY_ON_MISUSED, /* something was done wrong on purpose (run->misdeed); nothing follows */
     HY_ON_STEP,    /* an operation of the history is over, whether or not it led to a call: NULL */
     HY_ON_END,     /* the instance was destroyed, or was never made: NULL */
     HY_EVENT_COUNT

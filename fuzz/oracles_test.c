@@ -26,6 +26,8 @@ typedef enum fault {
     FAULT_KEEPS_FREED,
     FAULT_CHECK_FAILS,
     FAULT_LOSES_A_BLOCK,
+    FAULT_CRIES_WOLF,
+    FAULT_REUSES_AT_ONCE,
 } fault;
 
 #define KEPT_MAX 256
@@ -34,6 +36,7 @@ typedef enum fault {
 static struct {
     hy_allocator child;
     fault fault;
+    hy_misuse_sink *sink; /* of whoever watches */
     size_t kept_count;
     struct {
         void *ptr;
@@ -46,6 +49,10 @@ static void *alloc(void *self, size_t size, hy_align align) {
     (void)self;
     if (planted.fault == FAULT_REFUSES_LARGE && size > 100) return NULL;
     if (planted.fault != FAULT_SERVES_ANY_ALIGNMENT && align.log2 > 4) return NULL;
+    if (planted.fault == FAULT_CRIES_WOLF && planted.sink) planted.sink->count++;
+    if (planted.fault == FAULT_REUSES_AT_ONCE && planted.kept_count > 0 &&
+        planted.kept[planted.kept_count - 1].size == size)
+        return planted.kept[--planted.kept_count].ptr;
     return hy_alloc(planted.child, size, align);
 }
 
@@ -57,7 +64,8 @@ static bool resize(void *self, void *ptr, size_t old_size, size_t new_size, hy_a
 
 static void give_back(void *self, void *ptr, size_t size, hy_align align) {
     (void)self;
-    if (planted.fault == FAULT_KEEPS_FREED && planted.kept_count < KEPT_MAX) {
+    bool keeps = planted.fault == FAULT_KEEPS_FREED || planted.fault == FAULT_REUSES_AT_ONCE;
+    if (keeps && planted.kept_count < KEPT_MAX) {
         planted.kept[planted.kept_count].ptr = ptr;
         planted.kept[planted.kept_count].size = size;
         planted.kept[planted.kept_count++].align = align;
@@ -73,6 +81,7 @@ static void *make(const hy_row *row, const hy_config *config, hy_allocator *out)
     planted.child = config->child;
     planted.fault = *(const fault *)row->data;
     planted.kept_count = 0;
+    planted.sink = NULL;
     if (planted.fault == FAULT_LOSES_A_BLOCK && !hy_alloc(planted.child, 32, HY_ALIGN_8)) return NULL;
     *out = (hy_allocator){&planted, &vtable};
     return &planted;
@@ -103,6 +112,18 @@ static bool stats(void *instance, hy_stats *out) {
     return true;
 }
 
+static void watch(void *instance, hy_misuse_sink *sink) {
+    (void)instance;
+    planted.sink = sink;
+}
+
+static const hy_row_reports watched = {.watch = watch}, rests = {.rest_count = 64, .rest_bytes = 1 << 20};
+
+/* What the row says of its reports: nothing, but where the fault is about them. */
+static const hy_row_reports *reports_of(fault which) {
+    return which == FAULT_CRIES_WOLF ? &watched : which == FAULT_REUSES_AT_ONCE ? &rests : NULL;
+}
+
 typedef struct plant {
     const char *oracle;  /* that must find it */
     const char *finding; /* its kind */
@@ -119,6 +140,8 @@ static const plant plants[] = {
     {"footprint", "footprint", FAULT_KEEPS_FREED},
     {"structure", "structure", FAULT_CHECK_FAILS},
     {"drain", "leak", FAULT_LOSES_A_BLOCK},
+    {"misuse", "false_alarm", FAULT_CRIES_WOLF},
+    {"quarantine", "reused", FAULT_REUSES_AT_ONCE},
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -171,6 +194,7 @@ static void run_attempt(const void *argument) {
         .stats = stats,
         .data = &tried->fault,
         .promises = tried->promises,
+        .reports = reports_of(tried->fault),
     };
     if (!hy_oracles_choose(tried->oracles, error, sizeof error)) abort();
     run_history(&row);

@@ -19,6 +19,15 @@ typedef struct hy_newest {
     uint64_t changed; /* blocks up to here have seen another one change, or a reset */
 } hy_newest;
 
+/* What came of a misuse on purpose (misuse.h). */
+typedef struct hy_misdeed {
+    bool is_done; /* false: no block lent itself to it */
+    hy_misuse_kind misuse;
+    bool is_poisoned;  /* of a write: AddressSanitizer sees it */
+    bool has_ended;    /* the process wanted to end by abort */
+    const char *words; /* what it said on standard error then */
+} hy_misdeed;
+
 typedef struct hy_run {
     const hy_row *row;
     hy_config config;
@@ -35,6 +44,8 @@ typedef struct hy_run {
     hy_stats before, now;   /* the row's stats before this step and after its last call; SIZE_MAX: none */
     hy_newest newest;
     const hy_call_tap *tap; /* on the instance's four functions; NULL: the row tells nothing of calls */
+    bool is_over;           /* by misuse: nothing more is known of the instance */
+    hy_misdeed misdeed;
 } hy_run;
 
 /* A call on the instance, and what came of it. */

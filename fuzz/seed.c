@@ -3,6 +3,7 @@
 
 #include "allocators/plugins.h"
 #include "allocators/registry.h"
+#include "fuzz/misuse.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -140,9 +141,12 @@ static bool has_operation(const hy_row *row, const char *name) {
     return false;
 }
 
-/* Whether any row has an operation of that name. */
+/* Whether any row has an operation of that name, or it is a way of misuse. */
 static bool is_operation(const char *name) {
     size_t count;
+    for (unsigned i = 0; i < HY_MISUSE_COUNT; i++) {
+        if (strcmp(hy_misuse_name((hy_misuse_kind)i), name) == 0) return true;
+    }
     const hy_row *const *rows = hy_registry_rows(&count), *row;
     for (size_t i = 0; i < count; i++) {
         if (has_operation(rows[i], name)) return true;

@@ -14,6 +14,7 @@
  *   check
  *   save 0                       an operation of the row's own (hy_row.operations) and its number; rows that
  *                                have none of that name check instead
+ *   free_again 35                something done wrong on purpose (misuse.h), the last that happens; likewise
  *   twin 100                     another instance has blocks of up to so many bytes, and ends
  *
  * An input of a property that takes no histories is lines of "bytes 0011aaff" and nothing else (inputs.h).
