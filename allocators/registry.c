@@ -276,13 +276,13 @@ static void *composed_operated(void *instance) {
     return top_of(instance)->state;
 }
 
-static hy_row composed_row(const composition *entry) {
-    hy_row row = over_stack(entry->stack);
-    row.name = entry->name;
+static hy_row composed_row(const char *name, const char *summary, const char *const *stack) {
+    hy_row row = over_stack(stack);
+    row.name = name;
     row.group = HY_GROUP_COMPOSITION;
-    row.summary = entry->summary;
+    row.summary = summary;
     row.header = NULL;
-    row.stack = entry->stack;
+    row.stack = stack;
     row.make = composed_make;
     row.destroy = composed_destroy;
     row.reset = row.reset ? composed_reset : NULL;
@@ -292,6 +292,10 @@ static hy_row composed_row(const composition *entry) {
     row.direct = NULL;
     row.operated = composed_operated;
     return row;
+}
+
+void hy_registry_compose(const char *const *stack, const char *name, hy_row *out) {
+    *out = composed_row(name, "a stack of layers", stack);
 }
 
 static void add(const hy_row *row) {
@@ -306,7 +310,7 @@ static void fill_registry(void) {
         add(&row);
     }
     for (size_t c = 0; c < COUNT_OF(compositions); c++) {
-        hy_row row = composed_row(&compositions[c]);
+        hy_row row = composed_row(compositions[c].name, compositions[c].summary, compositions[c].stack);
         add(&row);
     }
     hy_row peers[HY_PEER_MAX];

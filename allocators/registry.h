@@ -24,6 +24,10 @@ const hy_row *hy_registry_find(const char *name);
 /* The same among the rows that `row` came with: a plugin's row stands on that plugin's own. */
 const hy_row *hy_registry_near(const hy_row *row, const char *name);
 
+/* A composition of rows by their names, from the top, NULL-terminated: what it can do and promises follows
+ * from its layers. `stack` and `name` must outlive *out. */
+void hy_registry_compose(const char *const *stack, const char *name, hy_row *out);
+
 /* What the row promises beyond its traits: defaults are filled in, and all layers of a composition count. */
 hy_promises hy_registry_promises(const hy_row *row);
 

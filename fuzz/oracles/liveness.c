@@ -162,6 +162,8 @@ static void refused(const hy_run *run, const hy_run_call *call) {
 
 /* Whether a block that ends makes room: the last one only where nothing of it was lost before. */
 static bool gives_back(const hy_run *run, const hy_run_call *call) {
+    /* What rests takes part of a capacity that a layer below bounds. */
+    if (hy_run_has(run, HY_TRAIT_QUARANTINES) && hy_run_is_inside_capacity(run)) return false;
     if (hy_run_has(run, HY_TRAIT_REAL_FREE)) return true;
     if (!call->of_top || !hy_run_has(run, HY_TRAIT_FREE_LAST)) return false;
     /* Where a layer below has refused chunks, the one before the last block may lie in an older chunk. */
