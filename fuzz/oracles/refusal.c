@@ -32,8 +32,25 @@ static void special(const hy_run *run, const hy_run_call *call) {
         hy_finding("refusal", "%s was refused and changed what is used or there", call->operation->name);
 }
 
+static size_t held_before; /* of the child */
+
+static void before(const hy_run *run, const hy_run_call *call) {
+    (void)call;
+    held_before = run->child->counts.live_bytes;
+}
+
+/* A row's own records may grow for a call that is refused in the end; of layers below no more is known. */
+static void check_held(const hy_run *run) {
+    size_t grown = run->child->counts.live_bytes - held_before;
+    size_t own = run->now.overhead_bytes - run->before.overhead_bytes;
+    if (grown == 0 || grown == own || run->row->stack) return;
+    hy_finding("refusal", "a refusal changed the bytes held of the child from %zu to %zu", held_before,
+        run->child->counts.live_bytes);
+}
+
 static void refused(const hy_run *run, const hy_run_call *call) {
     check_overflow(call);
+    check_held(run);
     if (run->now.used_bytes == run->before.used_bytes) return;
     hy_finding("refusal", "a refusal changed the bytes used from %zu to %zu", run->before.used_bytes,
         run->now.used_bytes);
@@ -42,5 +59,8 @@ static void refused(const hy_run *run, const hy_run_call *call) {
 const hy_oracle hy_refusal_oracle = {
     .name = "refusal",
     .summary = "what must be refused is, and a refusal changes nothing",
-    .on = {[HY_ON_SERVED] = served, [HY_ON_REFUSED] = refused, [HY_ON_SPECIAL] = special},
+    .on = {[HY_ON_BEFORE] = before,
+        [HY_ON_SERVED] = served,
+        [HY_ON_REFUSED] = refused,
+        [HY_ON_SPECIAL] = special},
 };
