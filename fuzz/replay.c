@@ -8,6 +8,7 @@
 #include "fuzz/minimise.h"
 #include "fuzz/minimise_records.h"
 #include "fuzz/oracles.h"
+#include "fuzz/print_run.h"
 #include "fuzz/properties/history_run.h"
 #include "fuzz/seed.h"
 #include "fuzz/target.h"
@@ -259,6 +260,17 @@ static bool write_c(
     return good;
 }
 
+/* A program of the yard's own, where more is done than to call the row. */
+static bool write_run(
+    const char *path, const hy_case *failing, const hy_target *target, const hy_verdict *verdict) {
+    const hy_run_program program = {
+        target->property, target->row, &failing->header, &failing->history, verdict->line};
+    FILE *out = path ? fopen(path, "we") : stdout;
+    bool good = out && hy_run_program_print(out, &program);
+    if (path && out) good = fclose(out) == 0 && good;
+    return good;
+}
+
 static bool write_seed(const char *path, const hy_case *failing, const hy_verdict *verdict) {
     FILE *out = fopen(path, "we");
     if (!out) return false;
@@ -286,8 +298,9 @@ static int minimise_case(const arguments *given, const hy_target *target, const 
     size_t before = failing.history.count;
     hy_case_minimise(&failing, &verdict, MINIMISE_ATTEMPTS);
     fprintf(stderr, "%s\n%zu operations of %zu show it\n", verdict.line, failing.history.count, before);
-    /* What two rows do differently is no program of one. */
-    bool written = failing.interpret || write_c(given->c, &failing, target->property->row_source, &verdict);
+    bool written = hy_run_program_is_for(target->property, target->row)
+                       ? write_run(given->c, &failing, target, &verdict)
+                       : write_c(given->c, &failing, target->property->row_source, &verdict);
     if (given->seed) written = write_seed(given->seed, &failing, &verdict) && written;
     hy_history_deinit(&failing.history);
     if (!written) fprintf(stderr, "heapyard-replay: can't write the reproducer\n");

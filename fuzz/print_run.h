@@ -1,0 +1,26 @@
+/* print_run.h: prints a property's run of a history as a C program, which the yard's own files judge.
+ *
+ * For histories that print_c.h can't print, as what is done with them is more than to call the allocator. gcc
+ * alone builds it from the project's sources; its first comment has the call.
+ */
+#ifndef HEAPYARD_FUZZ_PRINT_RUN_H
+#define HEAPYARD_FUZZ_PRINT_RUN_H
+
+#include "fuzz/properties.h"
+#include <stdio.h>
+
+typedef struct hy_run_program {
+    const hy_property *property; /* one with history_row */
+    const hy_row *row;           /* the registry's, that the property is asked about */
+    const hy_bytes_header *header;
+    const hy_history *history;
+    const char *finding; /* one line */
+} hy_run_program;
+
+/* Whether a property's histories are printed so. */
+bool hy_run_program_is_for(const hy_property *property, const hy_row *row);
+
+/* False: writing to the stream failed. O(operations). */
+bool hy_run_program_print(FILE *out, const hy_run_program *program);
+
+#endif
