@@ -27,6 +27,7 @@ help:
 	@echo 'make test             build with and without sanitizers, run every test; TESTS=regex'
 	@echo 'make coverage         lines and branches of allocators/ that the tests run'
 	@echo 'make fuzz             hunt for FUZZ_SECONDS=60; ALLOCATORS=a,b PROPERTIES=p,q PLUGIN=label=path'
+	@echo "                      PRELOAD='name=/path/lib.so …' any malloc library: what it breaks, by kind"
 	@echo 'make fuzz-overnight   both engines on all cores; HOURS=8 ENGINES=libfuzzer,afl'
 	@echo 'make mutants          planted bugs, and who finds them; FULL=1 (hours),'
 	@echo '                      MUTANTS=pool,arena_* FUZZ_SECONDS=60 SEEDS=1 FRESH=1'
@@ -60,16 +61,16 @@ coverage:
 
 fuzz:
 	@scripts/bootstrap fuzz
-	@scripts/fuzz $(call flag,FUZZ_SECONDS,--seconds) $(call flag,ALLOCATORS,--allocators) $(call flag,PROPERTIES,--properties) $(call flag,PLUGIN,--plugin)
+	@scripts/fuzz $(call flag,FUZZ_SECONDS,--seconds) $(call flag,ALLOCATORS,--allocators) $(call flag,PROPERTIES,--properties) $(call flag,PLUGIN,--plugin) $(call each,PRELOAD,--preload)
 
 fuzz-overnight:
 	@scripts/bootstrap fuzz-overnight
-	@scripts/fuzz --overnight $(call flag,HOURS,--hours) $(call flag,ALLOCATORS,--allocators) $(call flag,PROPERTIES,--properties) $(call flag,ENGINES,--engines)
+	@scripts/fuzz --overnight $(call flag,HOURS,--hours) $(call flag,ALLOCATORS,--allocators) $(call flag,PROPERTIES,--properties) $(call flag,ENGINES,--engines) $(call each,PRELOAD,--preload)
 
 reproduce:
 	$(call need,INPUT,INPUT=corpus/regressions/arena/name)
 	@scripts/bootstrap reproduce
-	@scripts/fuzz --reproduce $(call quoted,$(INPUT)) $(call flag,ALLOCATORS,--allocators)
+	@scripts/fuzz --reproduce $(call quoted,$(INPUT)) $(call flag,ALLOCATORS,--allocators) $(call each,PRELOAD,--preload)
 
 trace:
 	$(call need,CMD,CMD='ls -l' OUT=ls.hyt)

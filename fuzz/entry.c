@@ -3,11 +3,13 @@
  * What is fuzzed is said by --row=NAME --property=NAME, which libFuzzer must not see, or by HEAPYARD_ROW and
  * HEAPYARD_PROPERTY, or by the program's name, PROPERTY or PROPERTY-ROW, for engines that own the command
  * line; a row that comes from elsewhere by
- * --plugin=LABEL=PATH or HEAPYARD_PLUGIN; which oracles look (oracles.h), by --oracles=A,B or
- * HEAPYARD_ORACLES. HEAPYARD_COUNTS names a file that executions and operations are counted in. A first word
- * that is one of the replayer's commands makes the fuzzer's binary a replayer, so that a finding is
- * reproduced by the very build that found it.
+ * --plugin=LABEL=PATH or HEAPYARD_PLUGIN; the malloc library that the process runs on by --preload=NAME=PATH
+ * or HEAPYARD_PRELOAD; findings that are known (finding.h) by HEAPYARD_KNOWN, a file; which oracles look
+ * (oracles.h), by --oracles=A,B or HEAPYARD_ORACLES. HEAPYARD_COUNTS names a file that executions and
+ * operations are counted in. A first word that is one of the replayer's commands makes the fuzzer's binary a
+ * replayer, so that a finding is reproduced by the very build that found it.
  */
+#include "allocators/peers/preloaded.h"
 #include "fuzz/replay.h"
 #include "fuzz/target.h"
 #include <stdio.h>
@@ -44,10 +46,23 @@ static void read_name(const char *path, const char **property, const char **row)
     *row = dash ? dash + 1 : NULL;
 }
 
+/* Whether what HEAPYARD_VARIABLE names, if it is set, could be loaded. */
+static bool load_by(const char *variable, bool (*load)(const char *)) {
+    const char *value = getenv(variable);
+    return !value || load(value);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    (void)hy_preloaded_reexec(*argv);
+    (void)hy_preloaded_reexec_with(getenv("HEAPYARD_PRELOAD"), *argv);
     if (*argc > 1 && hy_replay_is_command((*argv)[1])) exit(hy_replay(*argc, *argv));
-    const char *plugin = getenv("HEAPYARD_PLUGIN");
-    if (plugin && !hy_target_load_plugin(plugin)) exit(2);
+    if (!load_by("HEAPYARD_KNOWN", hy_target_read_known) ||
+        !load_by("HEAPYARD_PLUGIN", hy_target_load_plugin))
+        exit(2);
+    const char *preload = take_argument(argc, *argv, "--preload=");
+    if (preload ? !hy_target_load_preload(preload) : !load_by("HEAPYARD_PRELOAD", hy_target_load_preload))
+        exit(2);
+    const char *plugin;
     while ((plugin = take_argument(argc, *argv, "--plugin=")) != NULL) {
         if (!hy_target_load_plugin(plugin)) exit(2);
     }

@@ -24,6 +24,22 @@ extern hy_fuzz_place hy_fuzz_place_now;
  * with a finding. Lines begin with two slashes, so that they are comments of a C file. */
 extern bool hy_fuzz_is_told;
 
+/* How often a property that can do so runs its input in a row, for what fails seldom: a reproducer has a loop
+ * then. */
+extern unsigned hy_fuzz_rounds;
+extern bool hy_fuzz_keeps_blocks; /* of a round, when the next one begins */
+
+/* Whether two findings' lines are of one kind: whether they differ in numbers alone. */
+bool hy_finding_is_same_kind(const char *line, const char *other);
+
+/* Reads kinds of findings that are known from a file, a finding's line each: numbers in it and what stands
+ * before and behind its message tell nothing. False: it can't be read. */
+bool hy_finding_read_known(const char *path);
+
+/* Whether a finding is of a kind that is known. A property that can go on behind it asks before it tells.
+ * Allocates nothing. */
+bool hy_finding_is_known(const char *oracle, const char *message);
+
 /* Prints the finding and aborts. oracle: one word. Allocates nothing. */
 HY_NORETURN HY_COLD void hy_finding(const char *oracle, const char *format, ...) HY_PRINTF(2, 3);
 

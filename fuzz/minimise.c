@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define OUTPUT_MAX 65536
+#define OUTPUT_MAX ((size_t)1 << 18)
 #define TRY_SECONDS 10
 
 /* What tells a bug, and how many more words and colons belong to its kind. */
@@ -19,8 +19,8 @@ static const struct {
     const char *mark;
     char until; /* the kind ends before the next of these behind the mark; 0: at the mark itself */
 } marks[] = {{"finding: ", ':'}, {"ERROR: AddressSanitizer: ", ' '},
-    {"AddressSanitizer: CHECK failed: ", ' '}, {"runtime error: ", 0}, {"heapyard: ", ':'},
-    {"fatal: ", '\n'}};
+    {"ERROR: UndefinedBehaviorSanitizer: ", ' '}, {"AddressSanitizer: CHECK failed: ", ' '},
+    {"runtime error: ", 0}, {"heapyard: ", ':'}, {"fatal: ", '\n'}};
 
 static void copy_text(char *target, size_t target_bytes, const char *from, size_t length) {
     size_t kept = length < target_bytes - 1 ? length : target_bytes - 1;
@@ -91,7 +91,10 @@ void hy_verdict_of(
     close(ends[0]);
     output[filled] = '\0';
     waitpid(process, &status, 0);
-    if (status != 0 && !read_output(output, verdict)) read_status(status, verdict);
+    if (status == 0 || read_output(output, verdict)) return;
+    read_status(status, verdict);
+    verdict->before = output;
+    verdict->before_size = filled;
 }
 
 static void run_case(const void *argument) {

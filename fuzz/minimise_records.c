@@ -39,33 +39,57 @@ static bool takes(search *state, size_t size) {
     hy_verdict verdict;
     hy_record_case_try(&candidate, false, &verdict);
     if (strcmp(verdict.key, state->verdict->key) != 0) return false;
+    if (state->best->target->property->skips_known &&
+        !hy_finding_is_same_kind(verdict.line, state->verdict->line))
+        return false;
     *state->verdict = verdict;
     memcpy(state->best->bytes, state->spare, size);
     state->best->size = size;
     return true;
 }
 
-/* Without `length` bytes, everywhere behind the header. True where something went. */
-static bool drop_runs(search *state, size_t length) {
+/* Where the record at `at` ends. */
+static size_t record_end(const hy_record_case *tried, size_t at) {
+    const hy_property *property = tried->target->property;
+    size_t length =
+        property->record ? property->record(tried->bytes, tried->size, at) : property->record_bytes;
+    return length < tried->size - at ? at + length : tried->size;
+}
+
+static size_t header_bytes(const hy_record_case *tried) {
+    size_t header = tried->target->property->record_bytes;
+    return header < tried->size ? header : tried->size;
+}
+
+size_t hy_record_case_count(const hy_record_case *tried) {
+    size_t count = 0;
+    for (size_t at = header_bytes(tried); at < tried->size; at = record_end(tried, at))
+        count++;
+    return count;
+}
+
+/* Without `count` records, everywhere behind the header. True where something went. */
+static bool drop_runs(search *state, size_t count) {
     hy_record_case *best = state->best;
-    size_t record = best->target->property->record_bytes;
     bool dropped = false;
-    for (size_t start = record; start + length <= best->size;) {
+    for (size_t start = header_bytes(best); start < best->size;) {
+        size_t end = start;
+        for (size_t i = 0; i < count && end < best->size; i++)
+            end = record_end(best, end);
         memcpy(state->spare, best->bytes, start);
-        memcpy(state->spare + start, best->bytes + start + length, best->size - start - length);
-        if (takes(state, best->size - length))
+        memcpy(state->spare + start, best->bytes + end, best->size - end);
+        if (takes(state, best->size - (end - start)))
             dropped = true;
         else
-            start += length;
+            start = end;
     }
     return dropped;
 }
 
 static void drop(search *state) {
-    size_t record = state->best->target->property->record_bytes;
-    for (size_t count = state->best->size / record / 2; count > 1; count /= 2)
-        drop_runs(state, count * record);
-    while (drop_runs(state, record) && state->attempts > 0)
+    for (size_t count = hy_record_case_count(state->best) / 2; count > 1; count /= 2)
+        drop_runs(state, count);
+    while (drop_runs(state, 1) && state->attempts > 0)
         continue;
 }
 
@@ -73,6 +97,14 @@ static bool try_byte(search *state, size_t at, uint8_t byte) {
     memcpy(state->spare, state->best->bytes, state->best->size);
     state->spare[at] = byte;
     return takes(state, state->best->size);
+}
+
+/* Of a language that is read as text, what means the least there. */
+static void simplify_bytes(search *state) {
+    for (size_t at = 0; at < state->best->size && state->attempts > 0; at++) {
+        uint8_t byte = state->best->bytes[at];
+        if (byte != '0' && byte != '.' && !try_byte(state, at, '0')) (void)try_byte(state, at, '.');
+    }
 }
 
 static void shrink_bytes(search *state) {
@@ -85,21 +117,27 @@ static void shrink_bytes(search *state) {
 
 void hy_record_case_minimise(hy_record_case *failing, hy_verdict *verdict, size_t attempts) {
     size_t record = failing->target->property->record_bytes;
-    failing->size -= failing->size > record ? failing->size % record : 0;
+    if (record) failing->size -= failing->size > record ? failing->size % record : 0;
     search state = {failing, verdict, malloc(failing->size + 1), attempts};
     if (!state.spare) abort();
     drop(&state);
-    shrink_bytes(&state);
+    if (record)
+        shrink_bytes(&state);
+    else
+        simplify_bytes(&state);
     drop(&state);
     free(state.spare);
 }
 
 bool hy_record_case_print(FILE *out, const hy_record_case *failing, const hy_verdict *verdict) {
-    size_t record = failing->target->property->record_bytes;
+    size_t at = 0, end = header_bytes(failing);
     fprintf(out, "# %s\n", verdict->line);
-    for (size_t at = 0; at < failing->size; at++) {
-        if (at % record == 0) fputs(at ? "\nbytes " : "bytes ", out);
-        fprintf(out, "%02x", failing->bytes[at]);
+    while (at < failing->size) {
+        if (end == at) end = record_end(failing, at);
+        fputs("bytes ", out);
+        while (at < end)
+            fprintf(out, "%02x", failing->bytes[at++]);
+        fputc('\n', out);
     }
-    return fputc('\n', out) != EOF;
+    return !ferror(out);
 }

@@ -12,6 +12,9 @@ typedef struct hy_record_case {
     size_t size;
 } hy_record_case;
 
+/* How many records it has, its header aside. */
+size_t hy_record_case_count(const hy_record_case *tried);
+
 /* Runs a case in a process of its own; told: it says in words what it does (finding.h). */
 void hy_record_case_try(const hy_record_case *tried, bool told, hy_verdict *verdict);
 

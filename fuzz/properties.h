@@ -14,6 +14,7 @@ typedef struct hy_property {
     const char *summary; /* one line, no full stop */
     bool over_rows;      /* false: it needs no row, and runs once */
     bool must_fail;      /* the canary: hunts pass it over, tests demand that it is found */
+    bool skips_known;    /* it goes on behind findings of kinds that are known (finding.h) */
     bool (*applies)(const hy_row *row);
     /* Further rows, which only a command that names one takes; NULL: none. */
     bool (*applies_when_named)(const hy_row *row);
@@ -26,6 +27,11 @@ typedef struct hy_property {
     /* Likewise: the bytes are records of so many bytes, the first a header, and each can be left out; the
      * property tells its run where hy_fuzz_is_told (finding.h). 0: they are not. */
     size_t record_bytes;
+    /* Likewise, of bytes whose records differ in length and have no header: the bytes of the one at
+     * bytes[at], 1 at least; NULL: record_bytes says it. */
+    size_t (*record)(const uint8_t *bytes, size_t size, size_t at);
+    /* What ends an input, so that others may follow it in the same bytes; NULL: nothing does. */
+    const char *mark;
     const char *row_source; /* the file of that row, where the registry has no such row; NULL: it has */
 } hy_property;
 

@@ -2,7 +2,8 @@
 #include "fuzz/replay.h"
 
 #include "allocators/history/print_c.h"
-#include "allocators/plugins.h"
+#include "allocators/peers/preloaded.h"
+#include "fuzz/finding.h"
 #include "fuzz/inputs.h"
 #include "fuzz/interpreter.h"
 #include "fuzz/minimise.h"
@@ -24,6 +25,8 @@ enum { GOOD = 0, HARNESS = 1, USAGE = 2, FOUND = 3, NOTHING = 5 };
 #define RUN_SECONDS 300
 #define MINIMISE_ATTEMPTS 6000
 #define REFUSALS_MAX 120
+#define SELDOM_ROUNDS 10000 /* of what fails by chance */
+#define KEEPING_ROUNDS 1000 /* of what fails when much is live */
 
 /* The command line: options, and what is no option. */
 typedef struct arguments {
@@ -53,11 +56,15 @@ static int parse(int argc, char **argv, arguments *out) {
     *out = (arguments){.property = "conform", .seconds = 5, .paths = argv};
     if (!hy_target_choose_oracles(NULL)) return USAGE;
     for (int i = 2; i < argc; i++) {
-        const char *seconds = NULL, *plugin = NULL, *oracles = NULL;
+        const char *seconds = NULL, *plugin = NULL, *oracles = NULL, *preload = NULL, *known = NULL;
         if (take(argv[i], "--row=", &out->row) || take(argv[i], "--property=", &out->property)) continue;
         if (take(argv[i], "--c=", &out->c) || take(argv[i], "--seed=", &out->seed)) continue;
         if (take(argv[i], "--plugin=", &plugin)) {
             if (!hy_target_load_plugin(plugin)) return USAGE;
+        } else if (take(argv[i], "--preload=", &preload)) {
+            if (!hy_target_load_preload(preload)) return USAGE;
+        } else if (take(argv[i], "--known=", &known)) {
+            if (!hy_target_read_known(known)) return USAGE;
         } else if (take(argv[i], "--oracles=", &oracles)) {
             if (!hy_target_choose_oracles(oracles)) return USAGE;
         } else if (take(argv[i], "--seconds=", &seconds))
@@ -90,7 +97,7 @@ static int choose(const arguments *given, hy_target *target) {
 /* With plugins, what they bring and nothing else. */
 static int list(void) {
     const hy_row *row;
-    for (size_t i = 0; (row = hy_plugins_chosen(i)) != NULL; i++) {
+    for (size_t i = 0; (row = hy_target_chosen(i)) != NULL; i++) {
         printf("row\t%s\t%s\t%s\n", row->name, hy_group_name(row->group), row->missing ? row->missing : "");
     }
     size_t count;
@@ -102,8 +109,9 @@ static int list(void) {
             : property->over_rows ? "rows"
                                   : "once",
             property->summary);
+        if (property->skips_known) printf("skips_known\t%s\n", property->name);
         if (!property->over_rows) continue;
-        for (size_t r = 0; (row = hy_plugins_chosen(r)) != NULL; r++) {
+        for (size_t r = 0; (row = hy_target_chosen(r)) != NULL; r++) {
             if (property->applies(row)) printf("cell\t%s\t%s\n", property->name, row->name);
         }
     }
@@ -179,7 +187,7 @@ static bool run_row(session *state) {
 static size_t run_all_rows(session *state, const hy_property *property) {
     size_t found = 0;
     state->target = (hy_target){.property = property};
-    for (size_t i = 0; (state->target.row = hy_plugins_chosen(i)) != NULL; i++) {
+    for (size_t i = 0; (state->target.row = hy_target_chosen(i)) != NULL; i++) {
         if (property->applies(state->target.row)) found += !run_row(state);
     }
     return found;
@@ -307,11 +315,20 @@ static int minimise_case(const arguments *given, const hy_target *target, const 
     return written ? FOUND : HARNESS;
 }
 
-/* A property whose inputs are no histories prints the program itself, before its finding. */
+/* A property whose inputs are no histories prints the program itself, before its finding; where it prints
+ * several, between form feeds, it is the last. */
 static bool write_own_c(const char *path, const hy_verdict *verdict) {
-    if (!verdict->before_size) return true;
+    const char *start = verdict->before;
+    size_t size = verdict->before_size;
+    if (!size) return true;
+    const char *end = memrchr(start, '\f', size);
+    if (end) {
+        const char *before = memrchr(start, '\f', (size_t)(end - start));
+        start = before ? before + 1 : start;
+        size = (size_t)(end - start);
+    }
     FILE *out = path ? fopen(path, "we") : stdout;
-    bool written = out && fwrite(verdict->before, 1, verdict->before_size, out) == verdict->before_size;
+    bool written = out && fwrite(start, 1, size, out) == size;
     if (path && out) written = fclose(out) == 0 && written;
     return written;
 }
@@ -323,11 +340,20 @@ static bool write_records(const char *path, const hy_record_case *failing, const
     return written;
 }
 
+static bool can_be_repeated(const hy_record_case *failing) {
+    return failing->target->property->skips_known && failing->size <= HY_FUZZ_INPUT_MAX;
+}
+
 static int minimise_records(const arguments *given, const hy_target *target, const hy_input *input) {
     hy_record_case failing = {target, input->bytes, input->size};
-    size_t record = target->property->record_bytes, before = failing.size / record;
+    size_t before = hy_record_case_count(&failing);
     hy_verdict verdict;
     hy_record_case_try(&failing, false, &verdict);
+    for (int keeps = 0; keeps < 2 && !verdict.key[0] && can_be_repeated(&failing); keeps++) {
+        hy_fuzz_rounds = keeps ? KEEPING_ROUNDS : SELDOM_ROUNDS;
+        hy_fuzz_keeps_blocks = keeps;
+        hy_record_case_try(&failing, false, &verdict);
+    }
     if (!verdict.key[0]) {
         fprintf(stderr, "heapyard-replay: %s: no finding on %s\n", input->path,
             target->row ? target->row->name : "-");
@@ -335,7 +361,7 @@ static int minimise_records(const arguments *given, const hy_target *target, con
     }
     hy_record_case_minimise(&failing, &verdict, MINIMISE_ATTEMPTS);
     hy_record_case_try(&failing, true, &verdict);
-    fprintf(stderr, "%s\n%zu records of %zu show it\n", verdict.line, failing.size / record, before);
+    fprintf(stderr, "%s\n%zu records of %zu show it\n", verdict.line, hy_record_case_count(&failing), before);
     bool written = write_own_c(given->c, &verdict);
     if (given->seed) written = write_records(given->seed, &failing, &verdict) && written;
     if (!written) fprintf(stderr, "heapyard-replay: can't write the reproducer\n");
@@ -357,7 +383,7 @@ static int minimise(const arguments *given) {
         status = usage("one input is minimised, not a folder:", given->paths[0]);
     if (status == GOOD && state.target.property->history_row) {
         status = minimise_case(given, &state.target, &inputs.items[0]);
-    } else if (status == GOOD && state.target.property->record_bytes) {
+    } else if (status == GOOD && (state.target.property->record_bytes || state.target.property->record)) {
         status = minimise_records(given, &state.target, &inputs.items[0]);
     } else if (status == GOOD) {
         hy_verdict verdict;
@@ -392,7 +418,7 @@ static int assemble(const arguments *given) {
 static int disassemble(const arguments *given) {
     hy_inputs inputs = {0};
     int status = read_inputs(given, &inputs);
-    const hy_row *row = hy_plugins_find(given->row ? given->row : "libc");
+    const hy_row *row = hy_target_row(given->row ? given->row : "libc");
     if (status == GOOD && !row) status = usage("no allocator", given->row);
     for (size_t i = 0; status == GOOD && i < inputs.count; i++) {
         hy_bytes_header header;
@@ -406,17 +432,20 @@ static int disassemble(const arguments *given) {
 }
 
 static int help(void) {
-    puts("heapyard-replay list\n"
-         "heapyard-replay run [--row=R] [--property=P] [--refusals] INPUT...\n"
-         "heapyard-replay minimise [--row=R] [--property=P] [--c=FILE] [--seed=FILE] INPUT\n"
-         "heapyard-replay assemble SEED.txt OUTPUT [SEED.txt OUTPUT]...\n"
-         "heapyard-replay disassemble [--row=R] INPUT\n"
-         "heapyard-replay speed [--row=R] [--property=P] [--seconds=N] INPUT...\n"
-         "heapyard-fuzz takes all these words too; without a command it fuzzes --row=R --property=P\n"
-         "\n"
-         "  --plugin=LABEL=PATH   rows of this library, as NAME@LABEL\n"
-         "  --oracles=A,B         only these look; --oracles=-A: all but this one (HEAPYARD_ORACLES "
-         "likewise):");
+    puts(
+        "heapyard-replay list\n"
+        "heapyard-replay run [--row=R] [--property=P] [--refusals] INPUT...\n"
+        "heapyard-replay minimise [--row=R] [--property=P] [--c=FILE] [--seed=FILE] INPUT\n"
+        "heapyard-replay assemble SEED.txt OUTPUT [SEED.txt OUTPUT]...\n"
+        "heapyard-replay disassemble [--row=R] INPUT\n"
+        "heapyard-replay speed [--row=R] [--property=P] [--seconds=N] INPUT...\n"
+        "heapyard-fuzz takes all these words too; without a command it fuzzes --row=R --property=P\n"
+        "\n"
+        "  --plugin=LABEL=PATH   rows of this library, as NAME@LABEL\n"
+        "  --preload=NAME=PATH   any malloc library: the program runs on it, and its rows are the only ones\n"
+        "  --known=FILE          findings, a line each; of these kinds none is told again (posix_library)\n"
+        "  --oracles=A,B         only these look; --oracles=-A: all but this one (HEAPYARD_ORACLES "
+        "likewise):");
     size_t count;
     const hy_oracle *const *oracles = hy_oracles(&count);
     for (size_t i = 0; i < count; i++)
@@ -437,6 +466,7 @@ bool hy_replay_is_command(const char *word) {
 
 int hy_replay(int argc, char **argv) {
     arguments given;
+    (void)hy_preloaded_reexec(argv);
     if (argc < 2 || !hy_replay_is_command(argv[1])) {
         return usage("a command is one of list, run, minimise, assemble, disassemble, speed, not",
             argc < 2 ? "nothing" : argv[1]);

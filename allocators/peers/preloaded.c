@@ -87,7 +87,11 @@ static bool is_first_preload(const char *path) {
 }
 
 bool hy_preloaded_reexec(char **argv) {
-    const char *value = HY_ASAN || HY_TSAN ? NULL : option_value(argv);
+    return hy_preloaded_reexec_with(option_value(argv), argv);
+}
+
+bool hy_preloaded_reexec_with(const char *name_equals_path, char **argv) {
+    const char *value = HY_ASAN || HY_TSAN ? NULL : name_equals_path;
     const char *path = value ? strchr(value, '=') : NULL;
     if (!path || !can_be_preloaded(++path) || is_first_preload(path)) return true;
     const char *before = getenv("LD_PRELOAD");
@@ -330,6 +334,14 @@ const hy_preloaded_library *hy_preloaded(void) {
 const hy_row *const *hy_preloaded_rows(size_t *count) {
     *count = hy_preloaded() ? state.row_count : 0;
     return *count ? state.rows : NULL;
+}
+
+bool hy_preloaded_is_plain(const hy_row *row) {
+    return hy_preloaded() && row == &state.plain.row;
+}
+
+void *hy_preloaded_function(const char *name) {
+    return hy_preloaded() ? find_in_library(NULL, name) : NULL;
 }
 
 bool hy_preloaded_has(const hy_row *row) {

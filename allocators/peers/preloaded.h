@@ -16,6 +16,9 @@
  * again, and hy_preloaded_load will say that the library is not there. */
 bool hy_preloaded_reexec(char **argv);
 
+/* The same, with name=path from elsewhere; NULL: none. */
+bool hy_preloaded_reexec_with(const char *name_equals_path, char **argv);
+
 /* Makes the rows of "name=path", the library that the process was started with: `name`, and `name_sized`
  * where the library can be told sizes. name: [a-z0-9_]+, no row's yet. False: one line about why in `error`
  * (of error_size bytes). Not thread-safe: before other threads begin, once. */
@@ -35,5 +38,10 @@ const hy_preloaded_library *hy_preloaded(void);
 const hy_row *const *hy_preloaded_rows(size_t *count);
 /* Whether the row is one of the library's. */
 bool hy_preloaded_has(const hy_row *row);
+/* Whether it is the one by malloc and free. */
+bool hy_preloaded_is_plain(const hy_row *row);
+
+/* A function of the library by its name; NULL: it has none such, or none was loaded. */
+void *hy_preloaded_function(const char *name);
 
 #endif

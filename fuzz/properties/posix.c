@@ -19,7 +19,10 @@ static const hy_posix_family *load(void) {
     static hy_posix_family family;
     if (family.malloc) return &family;
     void *handle = dlopen(HY_POSIX_LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (handle && hy_posix_family_fill(&family, "-", find_symbol, handle)) return &family;
+    if (handle && hy_posix_family_fill(&family, "-", find_symbol, handle)) {
+        family.file = HY_POSIX_LIBRARY;
+        return &family;
+    }
     fprintf(stderr, "heapyard-fuzz: posix: %s can't be loaded: build the target heapyard_malloc_small\n",
         HY_POSIX_LIBRARY);
     exit(1);
@@ -35,4 +38,7 @@ const hy_property hy_posix_property = {
     .summary = "the malloc family answers any calls as POSIX, C and glibc's manual say: ours, scaled down",
     .over_rows = false,
     .run = run,
+    .skips_known = true,
+    .record = hy_posix_record,
+    .mark = "\n!\n",
 };

@@ -4,10 +4,11 @@
 
 #include <heapyard/config.h>
 
-/* The functions of a malloc library. NULL: it has none such, and calls of it are passed over; where there are
- * no sized frees, free is called. */
+/* The functions of a malloc library. malloc and free must be there; NULL: it has none such, and calls of it
+ * are passed over; where there are no sized frees, free is called. */
 typedef struct hy_posix_family {
     const char *name; /* for findings */
+    const char *file; /* that its malloc lies in, for reproducers; NULL: the process's own */
     void *(*malloc)(size_t size);
     void *(*calloc)(size_t count, size_t size);
     void *(*realloc)(void *ptr, size_t size);
@@ -22,15 +23,30 @@ typedef struct hy_posix_family {
     void (*free_sized)(void *ptr, size_t size);
     void (*free_aligned_sized)(void *ptr, size_t align, size_t size);
     int (*trim)(size_t keep);
+    void *(*mallocx)(size_t size, int flags);
+    void *(*rallocx)(void *ptr, size_t size, int flags);
+    void (*sdallocx)(void *ptr, size_t size, int flags);
+    void *(*mi_malloc_aligned)(size_t size, size_t align);
+    void *(*mi_zalloc_aligned)(size_t size, size_t align);
+    void *(*mi_realloc_aligned)(void *ptr, size_t size, size_t align);
+    void (*mi_free_size)(void *ptr, size_t size);
+    void (*mi_free_size_aligned)(void *ptr, size_t size, size_t align);
+    void (*tc_free_sized)(void *ptr, size_t size);
+    void *(*new_aligned)(size_t size, size_t align, const void *nothrow);
+    void (*delete_aligned)(void *ptr, size_t size, size_t align);
 } hy_posix_family;
 
-/* Fills the table by find(context, name). False: malloc, calloc, realloc, free or malloc_usable_size is not
- * there. */
+/* Fills the table by find(context, name). False: malloc or free is not there. */
 bool hy_posix_family_fill(
     hy_posix_family *family, const char *name, void *(*find)(void *context, const char *name), void *context);
 
 /* Runs the calls that the bytes are (posix_calls.h). What is not as it must be is told by hy_finding, with
- * the calls before it as a C program. All blocks are freed at the end. Returns how many calls were made. */
+ * the calls before it as a C program; of a kind that is known (finding.h) it is passed over. All blocks are
+ * freed at the end. Returns how many calls were made. */
 size_t hy_posix_run(const hy_posix_family *family, const uint8_t *bytes, size_t size);
+
+/* The number of bytes of the call that begins at bytes[at], with what is passed over before it; for
+ * minimisers and mutators. */
+size_t hy_posix_record(const uint8_t *bytes, size_t size, size_t at);
 
 #endif

@@ -3,8 +3,9 @@
  */
 #include "fuzz/properties/posix_run.h"
 
+#include "fuzz/finding.h"
 #include "fuzz/minimise.h"
-#include "fuzz/properties/posix_calls.h"
+#include "fuzz/properties/posix_program.h"
 #include <errno.h>
 #include <heapyard/align.h>
 #include <setjmp.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -189,15 +191,17 @@ static void test_each_planted_fault_is_found(void **unused) {
 
 static void test_letters_are_calls(void **unused) {
     (void)unused;
-    static const char text[] = "c3 x+k9 # a comment m0 k.\n a b mS- R1 =.U-f";
+    static const char text[] = "c3 x+k9 # a comment m0 k.\n a b mS- R1 =.U- p2 iA. M3 A+i f";
     static const hy_posix_call expected[] = {
         {HY_POSIX_CALLOC, 3, 17, 1024 + 9 * 16, 0},
         {HY_POSIX_ALIGNED_ALLOC, 11, 1, SIZE_MAX - 1, 4096},
         {HY_POSIX_REALLOCARRAY, 1, 100, 127, 0},
+        {HY_POSIX_MEMALIGN_OUT, 2, 1, 256, 256},
+        {HY_POSIX_MI_MALLOC_ALIGNED, 3, 1, 257, 256},
         {HY_POSIX_FREE, 0, 1, 0, 0},
     };
     static const hy_posix_sizes sizes = {.asked = {0, 100}, .usable = {0, 128}};
-    hy_posix_reader reader = {(const uint8_t *)text, (const uint8_t *)text + sizeof text - 1};
+    hy_posix_reader reader = {(const uint8_t *)text, (const uint8_t *)text + sizeof text - 1, 0};
     hy_posix_call call;
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         assert_true(hy_posix_read(&reader, &sizes, &call));
@@ -217,30 +221,84 @@ static void test_calls_print_as_c(void **unused) {
         {HY_POSIX_REALLOC, 3, 1, 100, 0},
         {HY_POSIX_REALLOCARRAY, 3, 0, 8, 0},
         {HY_POSIX_MEMALIGN_OUT, 1, 1, 5, 64},
+        {HY_POSIX_MI_MALLOC_ALIGNED, 2, 1, 6, 32},
+        {HY_POSIX_SDALLOCX, 2, 1, 6, 32},
         {HY_POSIX_FREE, 1, 1, 0, 0},
         {HY_POSIX_FREE_ALIGNED_SIZED, 2, 1, 6, 32},
         {HY_POSIX_TRIM, 0, 1, 0, 0},
     };
     static const char *const lines[] = {
         "b[3] = calloc(17u, 4u);\n",
-        "q = realloc(b[3], 100u); if (q) b[3] = q;\n",
-        "q = reallocarray(b[3], 0u, 8u); b[3] = q;\n",
+        "q = realloc(b[3], 100u); moved(3, q, 100u);\n",
+        "q = reallocarray(b[3], 0u, 8u); moved(3, q, 0u);\n",
         "e = posix_memalign(&b[1], 64u, 5u);\n",
+        "b[2] = lib_mi_malloc_aligned(6u, 32u);\n",
+        "lib_sdallocx(b[2], 6u, 5), b[2] = NULL;\n",
         "free(b[1]), b[1] = NULL;\n",
-        "free_aligned_sized(b[2], 32u, 6u), b[2] = NULL;\n",
-        "malloc_trim(0);\n",
-        "/* it is wrong */\n}\n",
+        "lib_free_aligned_sized(b[2], 32u, 6u), b[2] = NULL;\n",
+        "malloc_trim(0);\n    if (1) return puts(\"wrong: it is wrong\"), 1;\n",
+        "static void *(*lib_mi_malloc_aligned)(size_t, size_t);\n",
+        "static void (*lib_sdallocx)(void *, size_t, int);\n",
     };
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
-    hy_posix_print(out, calls, sizeof calls / sizeof calls[0], "it is wrong");
+    hy_posix_print(out,
+        &(hy_posix_program){
+            .calls = calls, .count = sizeof calls / sizeof calls[0], .finding = "it is wrong", .wrong = "1"});
     fclose(out);
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         if (!strstr(text, lines[i])) fail_msg("%s is not in %s", lines[i], text);
     }
     free(text);
+}
+
+/* ---- what is known ---- */
+
+static void read_known(const char *text) {
+    char path[] = "/tmp/posix_run_test_XXXXXX";
+    int file = mkstemp(path);
+    assert_true(file >= 0 && write(file, text, strlen(text)) == (ssize_t)strlen(text));
+    close(file);
+    assert_true(hy_finding_read_known(path));
+    unlink(path);
+}
+
+/* Past what is known, the next fault is found. */
+static void test_a_known_kind_is_passed_over(void **unused) {
+    (void)unused;
+    hy_verdict verdict;
+    planted.fault = FAULT_NO_ERRNO;
+    read_known(
+        "posix: finding: errno: malloc refused with error 1 instead of ENOMEM (row x, operation 3 malloc)\n"
+        "finding: errno: calloc refused with error 1 instead of ENOMEM (row x, operation 3 calloc)\n"
+        "finding: errno: realloc refused with error 1 instead of ENOMEM (row x, operation 3 realloc)\n");
+    hy_verdict_of(run_many, NULL, 60, &verdict);
+    if (verdict.key[0]) fail_msg("%s", verdict.line);
+    planted.fault = FAULT_MISALIGNS;
+    hy_verdict_of(run_many, NULL, 60, &verdict);
+    assert_string_equal(verdict.key, "finding: align");
+    read_known("finding: align: posix_memalign gave 7 bytes at 0xff, not aligned to 8\n"
+               "finding: align: a block of no bytes (0xab) is not aligned to 1 (row x, operation 1 "
+               "posix_memalign)\n");
+    hy_verdict_of(run_many, NULL, 60, &verdict);
+    if (verdict.key[0]) fail_msg("%s", verdict.line);
+    planted.fault = FAULT_NONE;
+    read_known("");
+    assert_true(
+        hy_finding_is_same_kind("x: finding: align: 7 at 0xab (row x)", "finding: align: 12 at 0x1 (row y)"));
+    assert_false(
+        hy_finding_is_same_kind("finding: align: 7 at 0xab (row x)", "finding: usable: 7 at 0xab (row x)"));
+    assert_false(hy_finding_read_known("/no/such/file"));
+}
+
+static void test_records_are_calls(void **unused) {
+    (void)unused;
+    static const char text[] = "m0x. # one\nf0 t";
+    assert_int_equal(hy_posix_record((const uint8_t *)text, sizeof text - 1, 0), 4);
+    assert_int_equal(hy_posix_record((const uint8_t *)text, sizeof text - 1, 4), 9);
+    assert_int_equal(hy_posix_record((const uint8_t *)text, sizeof text - 1, 13), 2);
 }
 
 int main(void) {
@@ -251,6 +309,8 @@ int main(void) {
         cmocka_unit_test(test_each_planted_fault_is_found),
         cmocka_unit_test(test_letters_are_calls),
         cmocka_unit_test(test_calls_print_as_c),
+        cmocka_unit_test(test_records_are_calls),
+        cmocka_unit_test(test_a_known_kind_is_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -333,7 +333,7 @@ static void a_finding_is_minimised_and_told(void **state) {
     uint8_t bytes[INPUT_MAX];
     size_t size = kept_input()[0];
     memcpy(bytes, kept_input() + 1, size);
-    hy_target target = {&property, &row, &(hy_fuzz_counts){0, 0}};
+    hy_target target = {&property, &row, &(hy_fuzz_counts){0}};
     hy_record_case failing = {&target, bytes, size};
     hy_record_case_try(&failing, false, &again);
     assert_string_equal(again.line, verdict.line);

@@ -11,6 +11,7 @@ import hashlib
 import re
 import shutil
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +43,15 @@ class Slice:
     findings: list = field(default_factory=list)
     errors: list = field(default_factory=list)
     started: bool = True
+
+    def add(self, other):
+        """What came of another hunt on the same cell, right behind this one."""
+        self.executions += other.executions
+        self.operations += other.operations
+        self.edges, self.features = max(self.edges, other.edges), max(self.features, other.features)
+        known = {finding.folder for finding in self.findings}
+        self.findings += [finding for finding in other.findings if finding.folder not in known]
+        self.errors += other.errors
 
 
 def read_coverage(log):
@@ -138,29 +148,62 @@ def libfuzzer_command(cell, seconds, artifacts, seeds, corpus, chance=0, fork=0)
     ]  # fmt: skip
 
 
-def hunt(cell, seconds, seeds, processes, chance=0, fork=0, while_running=lambda: None):
+def hunt(cell, seconds, seeds, processes, chance=0, fork=0, while_running=lambda: None, known=()):
     """Runs libFuzzer on a cell; without `fork` a crash ends it early. while_running: called before it starts,
-    when the folders are there."""
+    when the folders are there. known: lines of findings, whose kinds a property that can is to pass over."""
     work = work_of(cell)
     left = collect_findings(cell)
     collect_inputs(cell)
-    shutil.rmtree(work, ignore_errors=True)
+    shutil.rmtree(work, ignore_errors=True)  # with what an earlier hunt knew
     for name in ("artifacts", "tmp"):
         (work / name).mkdir(parents=True)
-    log, counts = work / "log.txt", work / "counts"
+    log, counts, told = work / "log.txt", fuzzing.counts_of(cell), fuzzing.known_of(cell)
+    told.write_text("".join(f"{line}\n" for line in known))
     # In fork mode the arguments that are not libFuzzer's do not reach its jobs.
-    env = fuzzing.environment(HEAPYARD_COUNTS=counts, TMPDIR=work / "tmp", **cell.variables())
+    env = fuzzing.environment(HEAPYARD_COUNTS=counts, HEAPYARD_KNOWN=told, TMPDIR=work / "tmp", **cell.variables())
     command = libfuzzer_command(cell, seconds, work / "artifacts", seeds, fuzzing.corpus_of(cell), chance, fork)
     while_running()
     status = processes.run(command, seconds + 60, env, log)
     result = Slice(cell, *fuzzing.read_counts(counts))
     result.features_before, result.edges, result.features = read_coverage(log)
     result.findings = left + collect_findings(cell, log)
-    if status != 0 and not result.findings and not processes.stopping:
+    ended = status != 0 and not processes.stopping
+    if ended and not result.findings and not fork and save_last_input(cell, counts):
+        result.findings = collect_findings(cell, log)
+    if ended and not result.findings:
         result.started = result.executions > 0
         what = "ended with" if result.started else "can't start:"
         result.errors.append(f"{cell.name}: the fuzzer {what} {common.reason(status, seconds + 60)}: {last_line(log)}")
     return result
+
+
+def save_last_input(cell, counts):
+    """Where a process ended without leaving what it ended of (a malloc library that fails may take the engine's report
+    with it): the input that it ran, if that fails by itself. Returns whether there is one."""
+    data = fuzzing.read_input(counts)
+    if data is None:
+        return False
+    artifact = work_of(cell) / "artifacts" / "crash-last"
+    artifact.write_bytes(data)
+    if findings.run_once(cell, artifact):
+        return True
+    artifact.unlink()
+    return False
+
+
+def hunt_on(cell, seconds, seeds, processes, chance=0, known=()):
+    """Runs libFuzzer for the whole time, past each finding that the property can pass over."""
+    end, told = time.monotonic() + seconds, list(known)
+    whole = hunt(cell, seconds, seeds, processes, chance, known=told)
+    latest = whole
+    while cell.skips_known and latest.findings and not latest.errors and not processes.stopping:
+        told += [finding.line for finding in latest.findings]
+        left = end - time.monotonic()
+        if left < 1:
+            break
+        latest = hunt(cell, left, seeds, processes, chance and chance + len(told), known=told)
+        whole.add(latest)
+    return whole
 
 
 def read_afl_stats(folder):

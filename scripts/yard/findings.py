@@ -22,7 +22,7 @@ FRAMES = 3  # of the stack, that tell two crashes of one kind apart
 RUN_SECONDS = 60
 MINIMISE_SECONDS = 900
 ERROR = re.compile(
-    r"finding: |ERROR: AddressSanitizer|AddressSanitizer: CHECK failed|runtime error: |heapyard: .*must be|ERROR: libFuzzer: (timeout|out-of-memory|deadly signal)"
+    r"finding: |ERROR: (Address|UndefinedBehavior)Sanitizer|AddressSanitizer: CHECK failed|runtime error: |heapyard: .*must be|ERROR: libFuzzer: (timeout|out-of-memory|deadly signal)"
 )
 FRAME = re.compile(r"^\s*#\d+ 0x[0-9a-f]+ +(?:in (\S+)|\((\S+\+0x[0-9a-f]+)\))", re.MULTILINE)
 # Frames of the run-time libraries, of how a program ends, and of all runs alike.
@@ -82,7 +82,8 @@ def error_in_log(log):
 
 def run_once(cell, path, symbolize=0):
     """What the fuzzer prints about one input; "" where the input is good."""
-    env = fuzzing.environment()
+    known = fuzzing.known_of(cell)
+    env = fuzzing.environment(**({"HEAPYARD_KNOWN": known} if known.exists() else {}))
     env["ASAN_OPTIONS"] = env["ASAN_OPTIONS"].replace("symbolize=0", f"symbolize={symbolize}")
     env["UBSAN_OPTIONS"] = f"print_stacktrace={symbolize}:symbolize={symbolize}"
     command = [cell.binary, *cell.arguments(), f"-timeout={fuzzing.HANG_SECONDS}", "-detect_leaks=0", path]
@@ -107,9 +108,11 @@ def signature(cell, path, log):
     return line, "-".join(part for part in (kind, stack) if part)
 
 
-def minimise(cell, path, folder):
-    """Minimises an input into folder/seed.txt and folder/reproducer.c. Returns (status, standard error)."""
-    command = [cell.binary, "minimise", *cell.arguments(), f"--c={folder}/reproducer.c", f"--seed={folder}/seed.txt", path]
+def minimise(cell, path, folder, known=None):
+    """Minimises an input into folder/seed.txt and folder/reproducer.c. known: a file of findings to pass over.
+    Returns (status, standard error)."""
+    passed = [f"--known={known}"] if known and known.exists() else []
+    command = [cell.binary, "minimise", *cell.arguments(), *passed, f"--c={folder}/reproducer.c", f"--seed={folder}/seed.txt", path]
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=fuzzing.environment(), timeout=MINIMISE_SECONDS)
     except subprocess.TimeoutExpired:
@@ -151,7 +154,17 @@ def _new_folder(cell, artifact, line, folder):
         new = Path(scratch) / "finding"
         new.mkdir()
         shutil.copyfile(artifact, new / "input")
-        status, output = minimise(cell, artifact, new)
+        known = fuzzing.known_of(cell)
+        if cell.skips_known and known.exists():
+            shutil.copyfile(known, new / "known.txt")
+        if cell.preload:
+            (new / "preload.txt").write_text(f"{cell.preload}\n")
+        status, output = minimise(cell, artifact, new, new / "known.txt")
+        past = b"" if status == common.Exit.CONFIRMED else fuzzing.read_past(fuzzing.counts_of(cell))
+        if past:  # it may fail after what was run before it
+            (new / "past").write_bytes(past)
+            status, output = minimise(cell, new / "past", new, new / "known.txt")
+            (new / "past").rename(new / "input") if status == common.Exit.CONFIRMED else (new / "past").unlink()
         if status == common.Exit.CONFIRMED and output:
             line = output.splitlines()[0]
         (new / "finding.txt").write_text(f"{cell.prop}\t{cell.row}\t{line}\n")
@@ -188,8 +201,40 @@ def print_reproducer(finding, say=print):
         text.append("\nas a C program (its calls; the whole file compiles alone):\n" if is_program else "\nstep by step:\n")
         text.append(source[source.index("int main(void)") :].rstrip() if is_program else source.rstrip())
         text.append(f"\n  {fuzzing.shown(program)}")
-    plugin = f" --plugin {finding.cell.plugin}" if finding.cell.plugin else ""
+    cell = finding.cell
+    plugin = f" --plugin {cell.plugin}" if cell.plugin else f" --preload {cell.preload}" if cell.preload else ""
     where = fuzzing.shown(finding.folder / "input")
     text.append(f"  scripts/fuzz --reproduce {where}{plugin}")
-    text.append(f"  scripts/fuzz --keep {where} --name WHAT_WAS_WRONG   # once it is fixed: a regression test")
+    if not cell.preload:
+        text.append(f"  scripts/fuzz --keep {where} --name WHAT_WAS_WRONG   # once it is fixed: a regression test")
     say("\n".join(text))
+
+
+# Words of findings that are answers of a malloc library's choice, where the C standard leaves it one or programs seldom
+# look; all others break what a program relies on.
+CHOICES = (
+    (r"finding: errno: ", "errno is set otherwise"),
+    (r"finding: align: a small block", "small blocks are aligned less"),
+    (r"finding: align: a block of no bytes", "blocks of no bytes are aligned less"),
+    (r"of no bytes at an alignment gave no block", "a block of 0 bytes is none"),
+    (r"finding: answer: .* of a block to 0 bytes gave a block", "realloc to 0 keeps a block"),
+    (r"finding: answer: (aligned_alloc|memalign|posix_memalign) served .* at (no power of two|0)", "a strange alignment is served"),
+    (r"finding: usable: .* of pvalloc's", "pvalloc does not round up"),
+)  # fmt: skip
+
+
+def choice_of(line):
+    """What a library's finding is a choice about; "" where it is none."""
+    return next((what for pattern, what in CHOICES if re.search(pattern, line)), "")
+
+
+def table(found):
+    """A line for each kind that was found: what is broken first, then what is chosen otherwise."""
+    order = sorted(found, key=lambda finding: (bool(choice_of(finding.line)), finding.cell.name, finding.line))
+    lines = []
+    for finding in order:
+        program = finding.folder / "reproducer.c"
+        shown = fuzzing.shown(program if program.exists() else finding.folder / "input")
+        said = re.sub(r" \(row .*", "", finding.line).replace("finding: ", "")
+        lines.append(f"  {choice_of(finding.line) or 'BROKEN':<36} {finding.cell.row:<16} {said}\n  {'':<36} {shown}")
+    return "\n".join(lines)

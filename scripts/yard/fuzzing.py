@@ -12,24 +12,27 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import common
+from . import common, preloads
 
 OUT = common.ROOT / "fuzz" / "out"
 CORPORA = [common.ROOT / "corpus" / "seeds", common.ROOT / "corpus" / "regressions"]
 MAX_LENGTH = 512  # bytes of an input: a few hundred operations
 HANG_SECONDS = 10
+LIST_SECONDS = 60
 SANITIZER_OPTIONS = "quarantine_size_mb=1:malloc_context_size=4:allocator_may_return_null=1:detect_stack_use_after_return=0"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A property over a row ("-" where it needs none), the fuzzer that can run it, and the plugin that has the
-    row, as LABEL=PATH."""
+    """A property over a row ("-" where it needs none), the fuzzer that can run it, and where the row is from: a
+    plugin, as LABEL=PATH, or a malloc library, as NAME=PATH."""
 
     prop: str
     row: str
     binary: Path
     plugin: str = ""
+    preload: str = ""
+    skips_known: bool = False  # the property goes on behind findings of kinds that are known
 
     @property
     def name(self):
@@ -41,13 +44,16 @@ class Cell:
 
     def arguments(self):
         plugin = [f"--plugin={self.plugin}"] if self.plugin else []
-        return [*plugin, f"--property={self.prop}", *([f"--row={self.row}"] if self.row != "-" else [])]
+        preload = [f"--preload={self.preload}"] if self.preload else []
+        return [*plugin, *preload, f"--property={self.prop}", *([f"--row={self.row}"] if self.row != "-" else [])]
 
     def variables(self):
         """The same in the environment, for engines that own the command line."""
         given = {"HEAPYARD_PROPERTY": self.prop}
         if self.plugin:
             given["HEAPYARD_PLUGIN"] = self.plugin
+        if self.preload:
+            given["HEAPYARD_PRELOAD"] = self.preload
         if self.row != "-":
             given["HEAPYARD_ROW"] = self.row
         return given
@@ -60,6 +66,7 @@ class Listing:
     rows: dict = field(default_factory=dict)  # name -> what to install, or ""
     properties: dict = field(default_factory=dict)  # name -> rows, once or must_fail
     cells: list = field(default_factory=list)  # (property, row)
+    skips_known: set = field(default_factory=set)  # properties
 
 
 def environment(**extra):
@@ -72,18 +79,22 @@ def environment(**extra):
     } | {name: str(value) for name, value in extra.items()}
 
 
-def read_listing(binary, plugin=None):
-    """The listing of a build; with a plugin, only the plugin's rows."""
+def read_listing(binary, plugin=None, preload=None):
+    """The listing of a build; with a plugin or a malloc library, only its rows."""
     listing = Listing()
-    command = [binary, "list", *([f"--plugin={plugin}"] if plugin else [])]
+    command = [binary, "list", *([f"--plugin={plugin}"] if plugin else []), *([f"--preload={preload}"] if preload else [])]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment())
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment(), timeout=LIST_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise common.Failure(common.Exit.NOTHING_MEASURED, f"{preload or plugin or binary}: hung: could not be listed within {LIST_SECONDS} s") from error
     except OSError as error:
         raise common.usage_error(f"{binary} is no fuzzer: {error.strerror}; make fuzz builds one") from error
     if done.returncode == common.Exit.USAGE:
         raise common.usage_error(done.stderr.strip())
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        if preload:
+            raise common.Failure(common.Exit.NOTHING_MEASURED, f"--preload {preload}: no process can run on it ({common.reason(done.returncode)}): {said}")
         raise common.Failure(common.Exit.NOTHING_MEASURED, f"{binary} can't start ({common.reason(done.returncode)}): {said}")
     for line in done.stdout.splitlines():
         kind, *fields = line.split("\t")
@@ -91,6 +102,8 @@ def read_listing(binary, plugin=None):
             listing.rows[fields[0]] = fields[2]
         elif kind == "property":
             listing.properties[fields[0]] = fields[1]
+        elif kind == "skips_known":
+            listing.skips_known.add(fields[0])
         elif kind == "cell":
             listing.cells.append(tuple(fields))
     if not listing.properties:
@@ -146,19 +159,41 @@ def choose_cells(allocators=None, properties=None, sanitized=False, plugin=None,
     for prop, kind in listing.properties.items():
         if wanted and prop not in wanted or not wanted and kind == "must_fail":
             continue
+        skips = prop in listing.skips_known
         if kind == "once" or kind == "must_fail":
-            cells.append(Cell(prop, "-", binary))
-        cells += [Cell(prop, row, binary, plugin or "") for p, row in listing.cells if p == prop and (not rows or row in rows)]
+            cells.append(Cell(prop, "-", binary, skips_known=skips))
+        cells += [
+            Cell(prop, row, binary, plugin or "", skips_known=skips)
+            for p, row in listing.cells
+            if p == prop and (not rows or row in rows)
+        ]
         if plain:
             ours = {row for p, row in listing.cells if p == prop}
             cells += [
-                Cell(prop, row, plain_binary)
+                Cell(prop, row, plain_binary, skips_known=skips)
                 for p, row in plain.cells
                 if p == prop and row not in ours and (not rows or row in rows)
             ]
     if rows:
         cells = [cell for cell in cells if cell.row != "-" or wanted]
     return cells
+
+
+def choose_preloaded_cells(libraries, allocators=None, properties=None, binary=None, build=None):
+    """The cells of malloc libraries (preloads.Preload) and of nothing else, by the build without sanitizers, whose
+    malloc would be another. A name may be no row's of ours, whose corpora and findings have names alike."""
+    binary = binary or (build or fuzzer)("fuzz-plain")
+    preloads.check_names(libraries, read_listing(binary).rows)
+    listings = {library: read_listing(binary, preload=library.argument) for library in libraries}
+    rows, wanted = _names(allocators), _names(properties)
+    _known(rows, [row for listing in listings.values() for row in listing.rows], "allocator")
+    _known(wanted, next(iter(listings.values())).properties, "property")
+    return [
+        Cell(prop, row, binary, preload=library.argument, skips_known=prop in listing.skips_known)
+        for library, listing in listings.items()
+        for prop, row in listing.cells
+        if (not rows or row in rows) and (not wanted or prop in wanted)
+    ]
 
 
 def assemble_seeds(binary):
@@ -179,6 +214,15 @@ def assemble_seeds(binary):
     return folder
 
 
+def empty_seeds():
+    """A folder for hunts that begin with nothing: libFuzzer wants one input, which may be a blank."""
+    folder = OUT / "seeds"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "blank").write_bytes(b"\n")
+    return folder
+
+
 def shown(path):
     """A path as it is said: from the project's folder where it is inside."""
     return str(path.relative_to(common.ROOT)) if path.is_relative_to(common.ROOT) else str(path)
@@ -190,12 +234,49 @@ def corpus_of(cell):
     return folder
 
 
+def counts_of(cell):
+    """What libFuzzer's process counts in."""
+    return OUT / "work" / cell.folder / "counts"
+
+
+def known_of(cell):
+    """The findings that a hunt on the cell passes over, a line each."""
+    return OUT / "work" / cell.folder / "known.txt"
+
+
 def read_counts(path):
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
         return 0, 0
     return struct.unpack("QQ", data[:16]) if len(data) >= 16 else (0, 0)
+
+
+def read_input(path):
+    """The input that a process ran last, out of its file of counts; None: it ran none."""
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        return None
+    if len(data) < 24 or not any(data[:8]):
+        return None
+    return data[24 : 24 + struct.unpack("Q", data[16:24])[0]]
+
+
+INPUT_BYTES, PAST_BYTES = 512, 1 << 20  # of the file of counts (fuzz/target.h)
+
+
+def read_past(path):
+    """All inputs that a process ran, as one, out of its file of counts; b"" where the property has no such thing."""
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        return b""
+    start = 24 + INPUT_BYTES + 8
+    if len(data) < start + PAST_BYTES:
+        return b""
+    size, past = struct.unpack("Q", data[start - 8 : start])[0], data[start : start + PAST_BYTES]
+    return past[:size] if size <= PAST_BYTES else past[size % PAST_BYTES :] + past[: size % PAST_BYTES]
 
 
 def bound_to_parent(command):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from yard import common, engines, findings, fuzzing, overnight, shares, status
+from yard import common, engines, findings, fuzzing, overnight, preloads, shares, status
 
 FUZZER = """#!/bin/sh
 printf 'row\\tlibc\\tsource\\t\\n'
@@ -386,3 +386,100 @@ def test_a_merge_that_fails_leaves_the_corpus(tmp_path, out):
     engines.work_of(cell).mkdir(parents=True)
     assert not engines.merge_corpus(cell, fuzzing.Processes())
     assert (fuzzing.corpus_of(cell) / "unit").read_text() == "one"
+
+
+# ---- any malloc library ----
+
+PRELOAD_FUZZER = """#!/bin/sh
+case "$2" in
+--preload=mine=*) name=mine;;
+--preload=dead=*) echo "it dies at once" >&2; exit 127;;
+*) printf 'row\\tarena\\tstrategy\\t\\nproperty\\tconform\\trows\\tit conforms\\n'; exit 0;;
+esac
+printf 'row\\tmine\\tpeer\\t\\nrow\\tmine_sized\\tpeer\\t\\n'
+printf 'property\\tconform\\trows\\tit conforms\\ncell\\tconform\\tmine\\ncell\\tconform\\tmine_sized\\n'
+printf 'property\\tposix_library\\trows\\tlikewise\\nskips_known\\tposix_library\\ncell\\tposix_library\\tmine\\n'
+printf 'property\\ttrace_file\\tonce\\tany bytes\\n'
+"""
+
+
+@pytest.fixture
+def library_fuzzer(tmp_path):
+    path = tmp_path / "fuzzer"
+    path.write_text(PRELOAD_FUZZER)
+    path.chmod(0o755)
+    return path
+
+
+def test_a_library_has_its_cells_and_no_others(library_fuzzer):
+    mine = preloads.Preload("mine", "/x.so")
+    cells = fuzzing.choose_preloaded_cells([mine], binary=library_fuzzer)
+    assert [cell.name for cell in cells] == ["conform mine", "conform mine_sized", "posix_library mine"]
+    assert [cell.skips_known for cell in cells] == [False, False, True]
+    assert cells[2].arguments() == ["--preload=mine=/x.so", "--property=posix_library", "--row=mine"]
+    assert cells[2].variables()["HEAPYARD_PRELOAD"] == "mine=/x.so"
+    (cell,) = fuzzing.choose_preloaded_cells([mine], "mine", "posix_library", library_fuzzer)
+    assert cell.name == "posix_library mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "allocators", "properties", "code", "message"),
+    [
+        ("arena", None, None, common.Exit.USAGE, "'arena' already"),
+        ("mine", "mnie", None, common.Exit.USAGE, "did you mean mine"),
+        ("mine", None, "conforms", common.Exit.USAGE, "did you mean conform"),
+        ("dead", None, None, common.Exit.NOTHING_MEASURED, "no process can run on it.*dies at once"),
+    ],
+)
+def test_what_is_no_library_is_said_in_a_line(library_fuzzer, name, allocators, properties, code, message):
+    with pytest.raises(common.Failure, match=message) as failure:
+        fuzzing.choose_preloaded_cells([preloads.Preload(name, "/x.so")], allocators, properties, library_fuzzer)
+    assert failure.value.code == code
+
+
+# Finds two kinds, each as long as it is not known, and then none.
+SKIPPING_ENGINE = """#!/bin/sh
+for last; do :; done
+case "$*" in
+*-max_total_time*)
+    for word; do case "$word" in -artifact_prefix=*) prefix="${word#*=}";; esac; done
+    head -c 24 /dev/zero >"$HEAPYARD_COUNTS"
+    for kind in one two; do
+        grep -q "kind $kind" "$HEAPYARD_KNOWN" || { echo "bad $kind" >"${prefix}crash-$kind"; exit 77; }
+    done;;
+*minimise*)
+    echo "finding: errno: kind $(cut -d' ' -f2 "$last") (row mine, operation 1 malloc)" >&2; exit 3;;
+*) read -r _ kind <"$last"; echo "finding: errno: kind $kind (row mine, operation 1 malloc)" >&2; exit 77;;
+esac
+"""
+
+
+def test_a_hunt_goes_on_behind_what_is_known(tmp_path, out):
+    engine = tmp_path / "engine"
+    engine.write_text(SKIPPING_ENGINE)
+    engine.chmod(0o755)
+    cell = fuzzing.Cell("posix_library", "mine", engine, preload="mine=/x.so", skips_known=True)
+    result = engines.hunt_on(cell, 20, out, fuzzing.Processes())
+    assert [finding.line.split(" (")[0] for finding in result.findings] == ["finding: errno: kind one", "finding: errno: kind two"]
+    assert (result.findings[1].folder / "known.txt").read_text().count("kind one") == 1
+    assert (result.findings[0].folder / "preload.txt").read_text() == "mine=/x.so\n"
+    only = engines.hunt_on(fuzzing.Cell("posix_library", "mine", engine), 20, out, fuzzing.Processes())
+    assert len(only.findings) == 1
+
+
+def test_what_is_broken_stands_before_what_is_chosen(tmp_path):
+    cell = fuzzing.Cell("posix_library", "mine", tmp_path)
+    lines = ["finding: errno: malloc refused with error 5 instead of ENOMEM (row mine, operation 1 malloc)",
+             "finding: align: memalign gave 256 bytes at 0x10, not aligned to 256 (row mine, operation 1 memalign)"]  # fmt: skip
+    said = findings.table([findings.Finding(cell, line, tmp_path) for line in lines]).splitlines()
+    assert said[0].split()[0] == "BROKEN" and "memalign gave" in said[0] and "errno is set otherwise" in said[2]
+
+
+def test_what_a_process_ran_is_read_from_its_counts(tmp_path):
+    path = tmp_path / "counts"
+    ring = b"b" * 10 + b"a" * (fuzzing.PAST_BYTES - 10)
+    path.write_bytes(struct.pack("QQQ", 3, 30, 4) + b"last".ljust(fuzzing.INPUT_BYTES) + struct.pack("Q", fuzzing.PAST_BYTES + 10) + ring)
+    assert fuzzing.read_counts(path) == (3, 30) and fuzzing.read_input(path) == b"last"
+    past = fuzzing.read_past(path)
+    assert len(past) == fuzzing.PAST_BYTES and past.startswith(b"a") and past.endswith(b"b" * 10)
+    assert fuzzing.read_input(tmp_path / "none") is None and fuzzing.read_past(tmp_path / "none") == b""
