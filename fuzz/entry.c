@@ -10,6 +10,7 @@
  * replayer, so that a finding is reproduced by the very build that found it.
  */
 #include "allocators/peers/preloaded.h"
+#include "fuzz/mutate.h"
 #include "fuzz/replay.h"
 #include "fuzz/target.h"
 #include <stdio.h>
@@ -18,6 +19,9 @@
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t capacity, unsigned seed);
+/* The engine's own; NULL: it has none that can be called, and calls no mutator either. */
+__attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *bytes, size_t size, size_t capacity);
 
 static hy_target target;
 
@@ -88,4 +92,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     hy_target_run(&target, bytes, size);
     return 0;
+}
+
+/* A quarter of all changes know operations; the others are the engine's, which has its dictionary and what
+ * comparisons told it. So most bugs are found with fewer executions than by the engine's alone. */
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t capacity, unsigned seed) {
+    size_t changed = seed & 0x300 ? 0 : hy_mutate(&target, bytes, size, capacity, seed);
+    if (changed || !LLVMFuzzerMutate) return changed ? changed : size;
+    return LLVMFuzzerMutate(bytes, size, capacity);
 }

@@ -380,24 +380,46 @@ static void decode_operation(decoder *state) {
     }
 }
 
-bool hy_bytes_decode(const uint8_t *bytes, size_t size, const hy_bytes_header *header, hy_bytes_bounds bounds,
-    hy_history *history) {
-    decoder state;
-    state.from = (reader){bytes, bytes + size};
-    state.bounds = bounds;
-    state.mask = header->mask;
-    state.history = history;
-    state.whole = true;
-    state.of_room = false;
-    state.last_size = 16;
-    state.last_align_log2 = 3;
-    state.fresh = state.empty_count = state.live_count = 0;
+static void start(decoder *state, const uint8_t *bytes, size_t size, const hy_bytes_header *header,
+    hy_bytes_bounds bounds, hy_history *history) {
+    state->from = (reader){bytes, bytes + size};
+    state->bounds = bounds;
+    state->mask = header->mask;
+    state->history = history;
+    state->whole = true;
+    state->of_room = false;
+    state->last_size = 16;
+    state->last_align_log2 = 3;
+    state->fresh = state->empty_count = state->live_count = 0;
     history->count = 0;
     history->slot_count = 0;
     history->thread_count = 0;
-    while (state.from.at < state.from.end && history->count < HY_BYTES_OPERATION_MAX && state.whole)
+}
+
+static bool goes_on(const decoder *state) {
+    return state->from.at < state->from.end && state->history->count < HY_BYTES_OPERATION_MAX && state->whole;
+}
+
+bool hy_bytes_decode(const uint8_t *bytes, size_t size, const hy_bytes_header *header, hy_bytes_bounds bounds,
+    hy_history *history) {
+    decoder state;
+    start(&state, bytes, size, header, bounds, history);
+    while (goes_on(&state))
         decode_operation(&state);
     return state.whole;
+}
+
+size_t hy_bytes_split(const uint8_t *bytes, size_t size, const hy_bytes_header *header,
+    hy_bytes_bounds bounds, hy_history *history, uint16_t *at, size_t max) {
+    decoder state;
+    size_t count = 0;
+    start(&state, bytes, size < UINT16_MAX ? size : UINT16_MAX, header, bounds, history);
+    while (goes_on(&state) && count < max) {
+        at[count++] = (uint16_t)(state.from.at - bytes);
+        decode_operation(&state);
+    }
+    at[count] = (uint16_t)(state.from.at - bytes);
+    return count;
 }
 
 static bool put(hy_bytes_writer *writer, unsigned byte) {

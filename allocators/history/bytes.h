@@ -70,6 +70,12 @@ size_t hy_bytes_decode_header(const uint8_t *bytes, size_t size, hy_bytes_header
 bool hy_bytes_decode(const uint8_t *bytes, size_t size, const hy_bytes_header *header, hy_bytes_bounds bounds,
     hy_history *history);
 
+/* Decodes likewise, and writes where each operation begins, counted from `bytes`, and behind the last one
+ * where it ends; at has room for max + 1. Returns how many operations there are, max at most; of bytes, at
+ * most 65535 count. */
+size_t hy_bytes_split(const uint8_t *bytes, size_t size, const hy_bytes_header *header,
+    hy_bytes_bounds bounds, hy_history *history, uint16_t *at, size_t max);
+
 /* How a size is encoded: op.size itself (of HY_OP_OF_ROOM it must be -128 … 127), or such a distance from a
  * bound. */
 typedef enum hy_bytes_base {

@@ -27,3 +27,14 @@ size_t hy_history_run(const hy_row *row, const uint8_t *bytes, size_t size) {
     const hy_history *decoded = hy_history_of(row, bytes, size, &header);
     return hy_interpret(row, &header, decoded);
 }
+
+size_t hy_history_split(const hy_row *row, const uint8_t *bytes, size_t size, uint16_t *at, size_t max) {
+    hy_bytes_header header;
+    (void)hy_history_of(row, bytes, 0, &header); /* room for the operations */
+    size_t taken = hy_bytes_decode_header(bytes, size, &header);
+    hy_bytes_bounds bounds = hy_interpreter_bounds(row, &header);
+    size_t count = hy_bytes_split(bytes + taken, size - taken, &header, bounds, &history, at, max);
+    for (size_t i = 0; i <= count; i++)
+        at[i] = (uint16_t)(at[i] + taken);
+    return count;
+}

@@ -13,4 +13,8 @@ const hy_history *hy_history_of(
 /* Decodes and interprets. Returns the operations that were run. */
 size_t hy_history_run(const hy_row *row, const uint8_t *bytes, size_t size);
 
+/* Writes where each operation of the input begins, and behind the last one where it ends; at has room for max
+ * + 1. Returns how many there are, max at most. */
+size_t hy_history_split(const hy_row *row, const uint8_t *bytes, size_t size, uint16_t *at, size_t max);
+
 #endif
