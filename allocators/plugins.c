@@ -164,6 +164,18 @@ static bool check_abi(const hy_plugin *plugin, const char *path, char *error, si
     return true;
 }
 
+/* How far rows know their operations; earlier ones have none. */
+#define OPERATIONS_END (offsetof(hy_row, operation_count) + sizeof(size_t))
+
+static bool are_operations_whole(const hy_row *row) {
+    if (row->operation_count > 0 && !row->operations) return false;
+    for (size_t i = 0; i < row->operation_count; i++) {
+        const hy_row_operation *operation = &row->operations[i];
+        if (!operation->name || !operation->name[0] || !operation->run) return false;
+    }
+    return true;
+}
+
 /* What is wrong with a row by itself, as a phrase; NULL where nothing is. */
 static const char *fault_of(const hy_row *row) {
     if (row->name[strspn(row->name, "abcdefghijklmnopqrstuvwxyz0123456789_")]) {
@@ -176,28 +188,65 @@ static const char *fault_of(const hy_row *row) {
         return "its traits promise a reset, and it has none";
     if (row->traits & HY_TRAIT_FIXED_CAPACITY && !row->default_capacity) return "it has no default_capacity";
     if (row->traits & HY_TRAIT_FIXED_BLOCK && !row->default_block_size) return "it has no default_block_size";
+    if (row->greatest_align.log2 > HY_ALIGN_LOG2_MAX) return "its greatest_align is no alignment";
+    if (row->stack && !row->stack[0]) return "its stack has no rows";
     return NULL;
 }
 
-/* Rows are believed from here on, so what they would be asked in vain is told now. */
-static bool check_rows(const hy_plugin *plugin, const char *path, char *error, size_t error_size) {
+/* A row that its default child, or one of those below, or its stack needs, and that is not there; NULL: all
+ * are. *stands_on_itself: the children do not end. */
+static const char *missing_below(const hy_row *row, bool *stands_on_itself) {
+    const hy_row *below = row;
+    *stands_on_itself = false;
+    for (size_t i = 0; row->stack && row->stack[i]; i++) {
+        if (!hy_registry_near(row, row->stack[i])) return row->stack[i];
+    }
+    for (size_t depth = 0; below->default_child; depth++) {
+        const char *child = below->default_child;
+        below = hy_registry_near(below, child);
+        *stands_on_itself = depth == HY_INSTANCE_BELOW_MAX;
+        if (!below || *stands_on_itself) return child;
+    }
+    return NULL;
+}
+
+static bool check_names(const hy_plugin *plugin, const char *path, char *error, size_t error_size) {
     for (size_t i = 0; i < plugin->row_count; i++) {
         const hy_row *row = plugin->rows ? plugin->rows[i] : NULL;
         if (!row || !row->name || !row->name[0]) {
             return refuse(error, error_size, "plugin '%s': its row %zu has no name", path, i + 1);
         }
-        const char *fault = fault_of(row);
-        if (fault) return refuse(error, error_size, "plugin '%s': row '%s': %s", path, row->name, fault);
         for (size_t j = 0; j < i; j++) {
             if (strcmp(plugin->rows[j]->name, row->name) != 0) continue;
             return refuse(error, error_size, "plugin '%s' has two rows called '%s'", path, row->name);
         }
-        const char *child = row->default_child;
-        if (!child || hy_registry_near(row, child)) continue;
-        return refuse(error, error_size, "plugin '%s': row '%s': no row '%s' to be its default child", path,
-            row->name, child);
     }
     return true;
+}
+
+/* Rows are believed from here on, so what they would be asked in vain is told now. */
+static bool check_rows(const hy_plugin *plugin, const char *path, char *error, size_t error_size) {
+    for (size_t i = 0; i < plugin->row_count; i++) {
+        const hy_row *row = plugin->rows[i];
+        bool has_operations = given_bytes(plugin) >= OPERATIONS_END, stands_on_itself;
+        const char *fault = fault_of(row);
+        if (!fault && has_operations && !are_operations_whole(row))
+            fault = "an operation has no name or no run";
+        if (fault) return refuse(error, error_size, "plugin '%s': row '%s': %s", path, row->name, fault);
+        const char *missing = missing_below(row, &stands_on_itself);
+        if (!missing) continue;
+        return refuse(error, error_size,
+            stands_on_itself
+                ? "plugin '%s': row '%s' has more than 8 default children below it: '%s' is one too many"
+                : "plugin '%s': row '%s': no row '%s' to be its default child or of its stack",
+            path, row->name, missing);
+    }
+    return true;
+}
+
+bool hy_plugins_check(const hy_plugin *plugin, const char *path, char *error, size_t error_size) {
+    return check_abi(plugin, path, error, error_size) && check_names(plugin, path, error, error_size) &&
+           check_rows(plugin, path, error, error_size);
 }
 
 static bool open_library(loaded_plugin *plugin, const char *path, char *error, size_t error_size) {
@@ -214,8 +263,7 @@ static bool open_library(loaded_plugin *plugin, const char *path, char *error, s
     if (!symbol) return refuse(error, error_size, "'%s' is no plugin: it exports no heapyard_plugin", path);
     memcpy(&function, &symbol, sizeof function);
     plugin->given = function();
-    return check_abi(plugin->given, path, error, error_size) &&
-           check_rows(plugin->given, path, error, error_size);
+    return hy_plugins_check(plugin->given, path, error, error_size);
 }
 
 bool hy_plugins_load(const char *label_equals_path, char *error, size_t error_size) {

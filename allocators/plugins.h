@@ -18,6 +18,9 @@
  * so copy it to another path first. */
 bool hy_plugins_load(const char *label_equals_path, char *error, size_t error_size);
 
+/* Whether a table can be loaded: false, with one line about why in `error`. path: what it is called there. */
+bool hy_plugins_check(const hy_plugin *plugin, const char *path, char *error, size_t error_size);
+
 /* The row of that name: "arena@head" among the plugins loaded, a name without @ in the registry; NULL
  * where there is none. Lives for the whole process. */
 const hy_row *hy_plugins_find(const char *name);

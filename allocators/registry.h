@@ -38,6 +38,8 @@ size_t hy_name_distance(const char *left, const char *right);
 /* The name closest to what somebody typed, for "did you mean"; never NULL. */
 const char *hy_registry_suggest(const char *name);
 
+#define HY_INSTANCE_BELOW_MAX 8 /* children that are made for an instance, each below the one before it */
+
 /* An instance of a row and, below it, of the rows it needs as children. */
 typedef struct hy_instance {
     const hy_row *row;
@@ -46,7 +48,7 @@ typedef struct hy_instance {
     struct {
         const hy_row *row;
         void *state;
-    } below[8]; /* children that were made for it, from the top down */
+    } below[HY_INSTANCE_BELOW_MAX]; /* children that were made for it, from the top down */
     size_t below_count;
 } hy_instance;
 
