@@ -63,7 +63,7 @@ def load(path=PATH):
     try:
         with open(path, "rb") as file:
             document = tomllib.load(file)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # no TOML, or no text
         raise common.usage_error(f"{path}: {error}") from error
     for key in document:
         if key != "accepted":

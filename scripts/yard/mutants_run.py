@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from . import common, engines, fuzzing
+from . import common, engines, fuzzing, shape
 
 OUT = fuzzing.OUT / "mutants"
 RESULTS = OUT / "results.jsonl"
@@ -190,16 +190,25 @@ def by_tests(yard, mutant):
 # ---- what is known already ----
 
 
+_LINE = shape.fields(
+    **dict.fromkeys(("mutant", "digest", "way", "oracle", "where", "line"), shape.is_text),
+    killed=lambda value: isinstance(value, bool), seed=shape.is_count, limit=shape.is_number, seconds=shape.is_number,
+    executions=shape.is_count,
+)  # fmt: skip
+
+
 def read_results(path=None):
     """Every measurement made so far; a line that a kill cut off is left out."""
     outcomes = []
     path = path or RESULTS
     if path.exists():
-        for line in path.read_text().splitlines():
+        for line in path.read_text(errors="replace").splitlines():
             try:
-                outcomes.append(Outcome(**json.loads(line)))
-            except (ValueError, TypeError):
+                read = json.loads(line)
+            except (ValueError, RecursionError):
                 continue
+            if _LINE(read) and set(read) <= set(Outcome.__dataclass_fields__):
+                outcomes.append(Outcome(**read))
     return outcomes
 
 

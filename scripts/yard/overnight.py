@@ -19,7 +19,7 @@ import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
-from . import common, engines, findings, fuzzing
+from . import common, engines, findings, fuzzing, shape
 from .shares import Shares
 from .status import StatusLine
 
@@ -48,13 +48,26 @@ def fresh_state(hours):
     return {"began": time.time(), "hours": hours, "used_seconds": 0.0, "finished": False, "cells": {}, "errors": {}, "not_started": []}
 
 
+_TALLY = shape.fields(
+    **dict.fromkeys(("executions", "operations", "afl_executions", "corpus", "edges", "features"), shape.is_count),
+    seconds=shape.is_number, clock=shape.is_number, stability=shape.is_text,
+    findings=shape.each(lambda value: shape.each(shape.is_text)(value) and len(value) == 2),
+)  # fmt: skip
+_STATE = shape.fields(
+    began=shape.is_number, hours=shape.is_number, used_seconds=shape.is_number, cells=shape.by_name(_TALLY),
+    errors=lambda value: isinstance(value, dict), not_started=lambda value: isinstance(value, list),
+)  # fmt: skip
+
+
 def load_state(hours):
     """The state of an unfinished run, or a new one. Findings of earlier runs stay in fuzz/out/findings."""
     try:
         state = fresh_state(hours) | json.loads(state_path().read_text())
+        if not _STATE(state):
+            raise ValueError("another state's shape")
     except FileNotFoundError:
         return fresh_state(hours)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         kept = state_path().with_suffix(".damaged")
         state_path().rename(kept)
         print(f"{kept}: no state of a hunt, kept aside; beginning anew with the corpora and findings that exist", flush=True)

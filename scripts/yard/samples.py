@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy
 
-from yard import common, stats, traces
+from yard import common, shape, stats, traces
 
 OK, FAILED, NOT_MEASURED = "ok", "failed", "not measured"
 NOT_APPLICABLE, NOT_IN_BUILD = "not applicable", "not in this build"
@@ -354,24 +354,67 @@ class Run:
         return stats.control([ratio for ratio in ratios if ratio is not None])
 
 
+_ROW = shape.fields(
+    name=shape.is_text, group=shape.TEXT_OR_NONE, summary=shape.TEXT_OR_NONE, missing=shape.TEXT_OR_NONE, preload=shape.TEXT_OR_NONE,
+    traits=shape.of(shape.is_none, shape.each(shape.is_text)),
+)  # fmt: skip
+_CELL = shape.fields(params=shape.TEXT_OR_NONE, threads=shape.COUNT_OR_NONE, rows=shape.of(shape.is_none, shape.each(shape.is_text)))
+_WORKLOAD = shape.fields(name=shape.is_text, cells=shape.of(shape.is_none, shape.each(_CELL)))
+# What is relied on; all else in run.json is only shown.
+_PARTS = {
+    "rows": shape.of(shape.is_none, shape.each(_ROW)),
+    "workloads": shape.of(shape.is_none, shape.each(_WORKLOAD)),
+    "preloads": shape.of(shape.is_none, shape.each(shape.fields(name=shape.is_text, path=shape.is_text))),
+    "tier": shape.TEXT_OR_NONE,
+}
+_MEASURED = shape.fields(ns_per_op=shape.of(shape.is_none, shape.each(shape.NUMBER_OR_NONE)))
+_WHERE = {"workload": shape.is_text, "params": shape.TEXT_OR_NONE, "threads": shape.COUNT_OR_NONE, "process": shape.COUNT_OR_NONE}
+_MEMORY = dict.fromkeys(("peak_rss", "start_rss", "live_peak", *(field for field in MEMORY_METRICS if field != "fragmentation")), shape.NUMBER_OR_NONE)
+_LINES = {
+    "harness": shape.fields(),
+    "samples": shape.fields(**_WHERE, rows=shape.by_name(_MEASURED), epoch_operations=shape.of(shape.is_none, shape.by_name(shape.NUMBER_OR_NONE))),
+    "memory": shape.fields(**_WHERE, row=shape.is_text, **_MEMORY),
+    "failed": shape.fields(**_WHERE, row=shape.is_text, why=shape.TEXT_OR_NONE, command=shape.TEXT_OR_NONE, suite=shape.TEXT_OR_NONE),
+}  # fmt: skip
+
+
+def context_of(path):
+    """What run.json says of a run; a usage error where it is none."""
+    try:
+        context = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise common.usage_error(f"{path} is not JSON: {error}") from None
+    wrong = [name for name, kind in _PARTS.items() if not isinstance(context, dict) or not kind(context.get(name))]
+    if wrong:
+        raise common.usage_error(f"{path} is damaged: '{wrong[0]}' is not as scripts/bench writes it; make bench FRESH=1 measures anew")
+    return context
+
+
+def is_whole(line):
+    """Whether a line of samples.ndjson is as it was written."""
+    return isinstance(line, dict) and isinstance(line.get("kind"), str) and line["kind"] in _LINES and _LINES[line["kind"]](line)
+
+
 def load(folder):
     """Reads a run folder; a usage error where it is not one."""
     folder = Path(folder)
     try:
-        context = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        context = context_of(folder / "run.json")
     except FileNotFoundError:
         what = f"{folder} is no run folder: it has no run.json (make bench writes one)"
         raise common.usage_error(what) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise common.usage_error(f"{folder / 'run.json'} is not JSON: {error}") from None
     run = Run(folder, context)
     samples = folder / "samples.ndjson"
     if samples.exists():
         with open(samples, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 try:
-                    run.take(json.loads(line))
-                except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+                    whole = is_whole(read := json.loads(line))
+                except (ValueError, RecursionError):
+                    whole = False
+                if whole:
+                    run.take(read)
+                else:
                     run.unreadable += 1
     run.check_sums()
     return run

@@ -7,7 +7,7 @@ from typing import NamedTuple, Optional
 
 import numpy
 
-from yard import common, context, run, stats
+from yard import common, context, run, shape, stats
 
 FILE = common.ROOT / "reports" / "targets.toml"
 RECORD = common.ROOT / "reports" / "out" / "targets.json"
@@ -64,11 +64,20 @@ def expand(given, number):
             yield Target(row, cell, given["reference"], reference, float(given["bound"]), given["why"], given.get("over"))
 
 
+_TEXTS = shape.each(shape.is_text)
+_ENTRY = shape.fields(
+    rows=shape.of(shape.is_none, _TEXTS), params=shape.of(shape.is_none, _TEXTS), bound=shape.NUMBER_OR_NONE,
+    threads=shape.COUNT_OR_NONE, workload=shape.TEXT_OR_NONE, reference=shape.TEXT_OR_NONE, why=shape.TEXT_OR_NONE,
+)  # fmt: skip
+
+
 def read(path=FILE):
     try:
         entries = tomllib.loads(path.read_text())["target"]
-    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+    except (OSError, ValueError, KeyError) as error:  # ValueError: no TOML, or no text
         raise common.usage_error(f"{path}: {error}") from None
+    if not shape.each(_ENTRY)(entries):
+        raise common.usage_error(f"{path}: each [[target]] has texts, a number as bound and threads, and lists of rows and params")
     return [target for number, given in enumerate(entries, 1) for target in expand(given, number)]
 
 
