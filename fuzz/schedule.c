@@ -1,6 +1,7 @@
 /* schedule.c: whose turn it is, what waits for what, and what is each thread's own. */
 #include "fuzz/schedule.h"
 
+#include "allocators/core/capture.h"
 #include "allocators/core/schedule_points.h"
 #include "allocators/core/thread_number.h"
 #include "allocators/core/thread_slot_end.h"
@@ -22,6 +23,7 @@ typedef struct locals {
     uint32_t number_plus_one;
     hy_smp_cache *smp_cache;
     hy_smp_thread_state smp_state;
+    hy_stack_range stack_known;
     const void *values[KEYS];
 } locals;
 
@@ -64,6 +66,7 @@ static void save_locals(locals *to) {
     to->number_plus_one = hy_thread_number_plus_one;
     to->smp_cache = hy_smp_own_cache;
     to->smp_state = hy_smp_own_state;
+    to->stack_known = hy_stack_known;
 }
 
 static void load_locals(const locals *from) {
@@ -72,10 +75,13 @@ static void load_locals(const locals *from) {
     hy_thread_number_plus_one = from->number_plus_one;
     hy_smp_own_cache = from->smp_cache;
     hy_smp_own_state = from->smp_state;
+    hy_stack_known = from->stack_known;
 }
 
 static void begin_thread(member *self) {
-    self->own = (locals){.number_plus_one = self->number_plus_one, .smp_cache = &hy_smp_empty_cache};
+    self->own = (locals){.number_plus_one = self->number_plus_one,
+        .smp_cache = &hy_smp_empty_cache,
+        .stack_known = self->own.stack_known}; /* it is on the same one */
 }
 
 void hy_schedule_key_created(pthread_key_t key, void (*destructor)(void *)) {

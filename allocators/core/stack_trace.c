@@ -51,27 +51,23 @@ static bool in_shared_library(uintptr_t return_address) {
     return own && return_address - 1 - (uintptr_t)own->begin < (uintptr_t)own->end - (uintptr_t)own->begin;
 }
 
+HY_THREAD_LOCAL hy_stack_range hy_stack_known __attribute__((tls_model("initial-exec")));
+
 #if FRAME_POINTERS_ARE_LINKED
-typedef struct range {
-    uintptr_t low, high;
-} range;
-
-static _Thread_local range known_stack __attribute__((tls_model("initial-exec")));
-
 /* Asks the system. The mapping may go on behind the stack, with memory that others unmap when they like. But
  * a thread's own variables lie at the upper end of the stack that it was started on, above all its frames. */
 HY_COLD static bool find_stack(uintptr_t at) {
-    if (!hy_os_mapping_of(at, &known_stack.low, &known_stack.high)) return false;
-    uintptr_t own = (uintptr_t)&known_stack;
-    if (at < own && own < known_stack.high) known_stack.high = own;
+    if (!hy_os_mapping_of(at, &hy_stack_known.low, &hy_stack_known.high)) return false;
+    uintptr_t own = (uintptr_t)&hy_stack_known;
+    if (at < own && own < hy_stack_known.high) hy_stack_known.high = own;
     return true;
 }
 
 /* The greatest address at which the stack that `at` lies in still has two words; 0: not known. The system is
  * asked where this is not the stack that the thread was on before. */
 HY_INLINE uintptr_t stack_limit(uintptr_t at) {
-    bool is_known = HY_LIKELY(known_stack.low <= at && at < known_stack.high) || find_stack(at);
-    return is_known ? known_stack.high - 2 * sizeof(uintptr_t) : 0;
+    bool is_known = HY_LIKELY(hy_stack_known.low <= at && at < hy_stack_known.high) || find_stack(at);
+    return is_known ? hy_stack_known.high - 2 * sizeof(uintptr_t) : 0;
 }
 
 /* Return addresses may carry a signature in their upper bits, which is no part of the address. */
@@ -149,8 +145,8 @@ HY_COLD static size_t walk_with_care(const uintptr_t *frame, void **frames, size
 HY_NO_SANITIZE_ADDRESS size_t hy_stack_capture_from(const void *entry, void **frames, size_t capacity) {
     const uintptr_t *frame = entry;
     uintptr_t at = (uintptr_t)frame;
-    if (HY_LIKELY(known_stack.low <= at && at < known_stack.high && !is_on_valgrind()))
-        return walk(frame, known_stack.high - 2 * sizeof *frame, frames, capacity);
+    if (HY_LIKELY(hy_stack_known.low <= at && at < hy_stack_known.high && !is_on_valgrind()))
+        return walk(frame, hy_stack_known.high - 2 * sizeof *frame, frames, capacity);
     return walk_with_care(frame, frames, capacity);
 }
 #else
