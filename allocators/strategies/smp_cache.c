@@ -12,9 +12,11 @@
 #include "allocators/strategies/smp_cache.h"
 #include "allocators/core/thread_slot_end.h"
 #include "allocators/strategies/smp_checks.h"
+#include "allocators/strategies/smp_clock.h"
 #include "allocators/strategies/smp_decay.h"
 #include "allocators/strategies/smp_depot.h"
 #include "allocators/strategies/smp_pages.h"
+#include "allocators/strategies/smp_restart.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -387,6 +389,23 @@ __attribute__((constructor)) static void begin_library(void) {
     for (uint32_t slot = 0; slot < HY_THREAD_SLOTS; slot++)
         hy_smp_process_heap.caches[slot] = &hy_smp_empty_cache;
 }
+
+#if defined(HY_SMP_SMALL) && HY_SMP_SMALL
+uint64_t hy_smp_counted_ms;
+
+void hy_smp_restart(void) {
+    hy_smp_counted_ms = 1;
+    hy_smp_core *core = hy_smp_process_heap.core;
+    if (!core) return;
+    if (process.has_key) (void)pthread_setspecific(process.end_key, NULL);
+    hy_smp_own_cache = &hy_smp_empty_cache;
+    hy_smp_own_state = HY_SMP_CAN_HAVE_CACHE;
+    hy_smp_unlist_heap(&hy_smp_process_heap);
+    process.spare = NULL;
+    hy_smp_process_heap.core = NULL;
+    hy_smp_core_destroy(core);
+}
+#endif
 
 void hy_smp_list_heap(hy_smp_heap *heap) {
     hy_lock_take(&process.lock);

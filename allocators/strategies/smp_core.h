@@ -48,6 +48,9 @@ typedef struct hy_smp_array {
     uintptr_t base;
     size_t accessible; /* bytes */
     size_t reserved;   /* bytes */
+#if HY_SMP_KEEPS
+    size_t *opened; /* bytes that the system has made accessible, at least those; NULL: just those */
+#endif
 } hy_smp_array;
 
 #define HY_SMP_RUN_BINS 128

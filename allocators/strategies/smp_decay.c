@@ -19,6 +19,7 @@
  */
 #include "allocators/strategies/smp_decay.h"
 #include "allocators/strategies/smp_cache.h"
+#include "allocators/strategies/smp_clock.h"
 #include "allocators/strategies/smp_depot.h"
 #include "allocators/strategies/smp_pages.h"
 
@@ -76,7 +77,7 @@ static uint64_t next_hold(const hy_smp_decay *decay, uint64_t least, uint64_t no
 
 /* The caller is the one who gives surplus back now; false: it may not be given. */
 static bool begin_shed(hy_smp_core *core, balance now) {
-    uint64_t now_ms = hy_os_coarse_ms();
+    uint64_t now_ms = hy_smp_now_ms();
     hy_smp_decay *decay = &core->decay;
     /* First without the lock: this is asked on every trip while there is surplus. */
     if (!may_shed(decay, now, now_ms)) return false;
@@ -173,7 +174,7 @@ static size_t pages_to_keep(hy_smp_core *core) {
 }
 
 void hy_smp_tick(hy_smp_core *core) {
-    uint64_t now = hy_os_coarse_ms();
+    uint64_t now = hy_smp_now_ms();
     uint64_t due = __atomic_load_n(&core->decay.next_tick_ms, __ATOMIC_RELAXED);
     if (now < due) return;
     if (!__atomic_compare_exchange_n(&core->decay.next_tick_ms, &due, now + HY_SMP_TICK_MS, false,

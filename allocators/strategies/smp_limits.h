@@ -8,6 +8,13 @@
 
 #include <heapyard/smp.h>
 
+/* Whether reservations of heaps that ended are kept (smp_reservations.h). */
+#if defined(HY_SMP_SMALL) && HY_SMP_SMALL && HY_ASAN
+#define HY_SMP_KEEPS 1
+#else
+#define HY_SMP_KEEPS 0
+#endif
+
 #if defined(HY_SMP_SMALL) && HY_SMP_SMALL
 /* The most pages and blocks of a slab. */
 #define HY_SMP_SLAB_PAGES 2

@@ -14,6 +14,8 @@
  * Cost: O(1) but for the search of one bin of unequal lengths, which looks at a few runs.
  */
 #include "allocators/strategies/smp_pages.h"
+#include "allocators/strategies/smp_clock.h"
+#include "allocators/strategies/smp_reservations.h"
 
 #include <heapyard/poison.h>
 #include <string.h>
@@ -38,10 +40,7 @@ static bool grow_array(hy_smp_array *array, size_t bytes, size_t step) {
     size_t wanted = (bytes + step - 1) & ~(step - 1);
     if (wanted > array->reserved) wanted = array->reserved;
     if (wanted < bytes) return false;
-    void *behind = (void *)(array->base + array->accessible);
-    if (!hy_os_protect(behind, wanted - array->accessible, true)) return false;
-    array->accessible = wanted;
-    return true;
+    return hy_smp_array_open(array, wanted - array->accessible);
 }
 
 static size_t round_to_page(size_t size) {
@@ -50,7 +49,7 @@ static size_t round_to_page(size_t size) {
 
 /* Places an array at *at, and moves that behind it. */
 static hy_smp_array place_array(uintptr_t *at, size_t size) {
-    hy_smp_array array = {*at, 0, round_to_page(size)};
+    hy_smp_array array = {.base = *at, .reserved = round_to_page(size)};
     *at += array.reserved;
     return array;
 }
@@ -88,7 +87,7 @@ static void set_up(hy_smp_core *core, const layout *arrays, size_t blocks) {
     core->slabs = (hy_smp_slab *)core->slab_array.base;
     core->frontier = 1;
     core->slab_next = 1;
-    core->decay.begun_ms = hy_os_coarse_ms();
+    core->decay.begun_ms = hy_smp_now_ms();
     core->options = (hy_smp_options)HY_SMP_OPTIONS_DEFAULT;
     core->decay.hold_ms = core->options.hold_ms;
     core->metadata_next = core->metadata_array.base;
@@ -109,26 +108,24 @@ hy_smp_core *hy_smp_core_make(size_t most) {
     size_t core_size = round_to_page(sizeof(hy_smp_core));
     for (size_t blocks = reservable(most); blocks >= RESERVED_MIN; blocks /= 2) {
         size_t size = core_size + lay_out(0, blocks).end + HY_OS_HUGE_PAGE;
-        void *reservation = hy_os_reserve(size);
+        void *reservation = hy_smp_reservation_take(size);
         if (!reservation) continue;
-        hy_os_refuse_huge(reservation, size);
         hy_smp_core *core = reservation;
-        if (hy_os_protect(reservation, core_size, true)) {
+        if (hy_smp_reservation_begin(reservation, core_size)) {
             layout arrays = lay_out((uintptr_t)reservation + core_size, blocks);
             core->reservation = reservation;
             core->reservation_size = size;
             set_up(core, &arrays, blocks);
+            hy_smp_reservation_place(core);
             if (grow_array(&core->class_array, core->class_array.reserved, HY_SMP_PAGE)) return core;
         }
-        hy_os_unmap(reservation, size);
+        hy_smp_reservation_drop(reservation, size);
     }
     return NULL;
 }
 
 void hy_smp_core_destroy(hy_smp_core *core) {
-    /* Tools go on believing of addresses what they were told, whoever has them. */
-    hy_unpoison((void *)core->base, (size_t)core->frontier << HY_SMP_PAGE_SHIFT);
-    hy_os_unmap(core->reservation, core->reservation_size);
+    hy_smp_reservation_give(core);
 }
 
 /* ---- metadata ---- */
@@ -528,7 +525,7 @@ static uint32_t purge_run(hy_smp_core *core, uint32_t first, size_t most) {
     uint32_t inner_end = end - ((unit - padding_of(core, end, unit)) & (unit - 1));
     if (inner >= inner_end) return 0;
     if (most < inner_end - inner) inner_end = inner + (((uint32_t)most + unit - 1) & ~(unit - 1));
-    if (!hy_os_discard(hy_smp_page_address(core, inner), (size_t)(inner_end - inner) << HY_SMP_PAGE_SHIFT))
+    if (!hy_smp_discard(hy_smp_page_address(core, inner), (size_t)(inner_end - inner) << HY_SMP_PAGE_SHIFT))
         return 0;
     unlink_run(core, first);
     if (inner > first) link_run(core, first, inner - first, HY_SMP_PAGE_DIRTY);

@@ -1,4 +1,6 @@
 /* smp_row.c: how the yards know smp: the heap of the process, and a heap of its own. */
+#include "allocators/strategies/smp_restart.h"
+
 #include <heapyard/libc.h>
 #include <heapyard/plugin.h>
 #include <heapyard/smp.h>
@@ -59,6 +61,12 @@ static const hy_row_operation operations[] = {
     {"keep", HY_EFFECT_NONE, true, keep},
 };
 
+#if defined(HY_SMP_SMALL) && HY_SMP_SMALL
+#define RESTART hy_smp_restart
+#else
+#define RESTART NULL
+#endif
+
 #define TRAITS (HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE)
 
 #if HY_CHECK >= 2
@@ -107,6 +115,7 @@ const hy_row hy_smp_row = {
     .operations = operations,
     .operation_count = 1, /* its options would outlive the history */
     .reports = REPORTS,
+    .restart = RESTART,
 };
 
 const hy_row hy_smp_heap_row = {
@@ -125,4 +134,5 @@ const hy_row hy_smp_heap_row = {
     .form_of = "smp",
     .alike = HY_LIKE_SERVED,
     .reports = HEAP_REPORTS,
+    .restart = RESTART,
 };

@@ -11,6 +11,7 @@
 #include "allocators/strategies/smp_slab.h"
 #include "allocators/strategies/smp_checks.h"
 #include "allocators/strategies/smp_pages.h"
+#include "allocators/strategies/smp_reservations.h"
 
 #include <string.h>
 
@@ -103,10 +104,8 @@ static uint32_t take_record(hy_smp_core *core) {
         size_t end = ((size_t)core->slab_next + 1) * sizeof(hy_smp_slab);
         hy_smp_array *array = &core->slab_array;
         bool accessible = end <= array->accessible;
-        if (!accessible && array->accessible + 16384 <= array->reserved) {
-            accessible = hy_os_protect((void *)(array->base + array->accessible), 16384, true);
-            if (accessible) array->accessible += 16384;
-        }
+        if (!accessible && array->accessible + 16384 <= array->reserved)
+            accessible = hy_smp_array_open(array, 16384);
         if (accessible) number = core->slab_next++;
     }
     hy_lock_release(&core->lock);
@@ -370,6 +369,15 @@ static bool lists_hold(const hy_smp_core *core, uint32_t class_number, uint32_t 
     return with_room == 0;
 }
 
+/* Whether a class that has no slabs says so. Most are such. */
+static bool is_unused(const hy_smp_class_state *state) {
+    uint32_t lists = 0;
+    for (uint32_t list = 0; list < HY_SMP_LISTS; list++)
+        lists |= state->lists[list];
+    uint32_t counts = state->slab_pages | state->slab_count | state->empty_slabs | state->block_count;
+    return (lists | counts) == 0 && state->taken == 0;
+}
+
 bool hy_smp_slabs_check(const hy_smp_core *core) {
     tally all[HY_SMP_CLASS_COUNT] = {0};
     for (uint32_t number = 1; number < core->slab_next; number++) {
@@ -380,6 +388,7 @@ bool hy_smp_slabs_check(const hy_smp_core *core) {
     for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++) {
         const hy_smp_class_state *state = &core->classes[number];
         const tally *found = &all[number];
+        if (found->slabs == 0 && is_unused(state)) continue;
         bool holds = state->taken == found->taken && state->block_count == found->blocks &&
                      state->slab_count == found->slabs && state->slab_pages == found->pages &&
                      state->empty_slabs == found->empty;

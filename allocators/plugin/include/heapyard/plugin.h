@@ -257,6 +257,11 @@ struct hy_row {
     const char *form_of;
     uint32_t alike;
     const hy_row_reports *reports; /* of what `operated` gives; NULL: of nothing. Since ABI 2 */
+
+    /* For runs in one process that must not depend on those before: what the row keeps beside its instances
+     * becomes as it is in a new process, and from then on its time is counted, not taken. Only while it has
+     * no instance and no other thread has used it. NULL: it keeps nothing. Since ABI 2. */
+    void (*restart)(void);
 };
 
 /* The rows of a shared library. build_info may be NULL. */

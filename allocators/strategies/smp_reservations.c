@@ -1,0 +1,152 @@
+/* smp_reservations.c: a table of reservations that are used again and again.
+ *
+ * A place in the table keeps its reservation for ever, and the first free place of the size serves: so a heap
+ * that is begun when as many others live as last time has the same addresses. What a heap wrote is cleaned at
+ * its end.
+ */
+#include "allocators/strategies/smp_reservations.h"
+#include "allocators/strategies/smp_clock.h"
+
+#if HY_SMP_KEEPS
+#include <string.h>
+
+#define PLACES 4
+/* More than so much is not written over, but given back to the system. */
+#define WRITTEN_MAX ((size_t)2 << 20)
+
+/* What is kept of the arrays, in their order. */
+enum { METADATA, PAGES, CLASSES, SLABS, BLOCKS, ARRAYS };
+
+typedef struct place {
+    bool is_taken; /* by atomic operations; the owner alone uses the rest */
+    char *reservation;
+    size_t size;
+    size_t core_size;      /* accessible at its beginning; 0: not yet */
+    size_t opened[ARRAYS]; /* bytes of each array that the system has made accessible */
+} place;
+
+static struct { place places[PLACES]; } kept;
+
+static place *find_place(const void *reservation) {
+    for (place *at = kept.places; at < kept.places + PLACES; at++) {
+        if (at->reservation == reservation) return at;
+    }
+    return NULL;
+}
+
+static bool take_place(place *at) {
+    return !__atomic_exchange_n(&at->is_taken, true, __ATOMIC_ACQUIRE);
+}
+
+static void leave_place(place *at) {
+    __atomic_store_n(&at->is_taken, false, __ATOMIC_RELEASE);
+}
+
+static void *reserve(size_t size) {
+    void *reservation = hy_os_reserve(size);
+    if (reservation) hy_os_refuse_huge(reservation, size);
+    return reservation;
+}
+
+/* Not before runs are to be independent of each other: what ends goes back to the system until then. */
+static bool is_on(void) {
+    return hy_smp_counted_ms != 0;
+}
+
+void *hy_smp_reservation_take(size_t size) {
+    if (!is_on()) return reserve(size);
+    for (place *at = kept.places; at < kept.places + PLACES; at++) {
+        if (!take_place(at)) continue;
+        if (!at->reservation) {
+            *at = (place){.is_taken = true, .reservation = reserve(size), .size = size};
+        }
+        if (at->reservation && at->size == size) return at->reservation;
+        leave_place(at);
+    }
+    return reserve(size);
+}
+
+bool hy_smp_reservation_begin(void *reservation, size_t core_size) {
+    place *at = find_place(reservation);
+    hy_unpoison(reservation, core_size);
+    if (at && at->core_size) return true;
+    if (!hy_os_protect(reservation, core_size, true)) return false;
+    if (at) at->core_size = core_size;
+    return true;
+}
+
+static void list_arrays(hy_smp_core *core, hy_smp_array **arrays) {
+    arrays[METADATA] = &core->metadata_array;
+    arrays[PAGES] = &core->page_array;
+    arrays[CLASSES] = &core->class_array;
+    arrays[SLABS] = &core->slab_array;
+    arrays[BLOCKS] = &core->block_array;
+}
+
+void hy_smp_reservation_place(hy_smp_core *core) {
+    place *at = find_place(core->reservation);
+    hy_smp_array *arrays[ARRAYS];
+    list_arrays(core, arrays);
+    for (int i = 0; i < ARRAYS; i++)
+        arrays[i]->opened = at ? &at->opened[i] : NULL;
+}
+
+bool hy_smp_array_open(hy_smp_array *array, size_t more) {
+    size_t end = array->accessible + more, opened = array->opened ? *array->opened : array->accessible;
+    if (end > opened) {
+        if (!hy_os_protect((void *)(array->base + opened), end - opened, true)) return false;
+        if (array->opened) *array->opened = end;
+    }
+    hy_unpoison((void *)(array->base + array->accessible), more);
+    array->accessible = end;
+    return true;
+}
+
+bool hy_smp_discard(void *ptr, size_t size) {
+    if (!is_on()) return hy_os_discard(ptr, size);
+    size_t written = size < WRITTEN_MAX ? size : WRITTEN_MAX;
+    hy_unpoison(ptr, size);
+    memset(ptr, 0, written);
+    bool is_clean = written == size || hy_os_discard((char *)ptr + written, size - written);
+    hy_poison(ptr, size);
+    return is_clean;
+}
+
+/* Only a whole one can serve again, whose pages are all mapped. */
+static bool is_whole(const hy_smp_core *core, const place *at) {
+    for (uint32_t page = 1; page < core->frontier; page++) {
+        if (core->pages[page].kind == HY_SMP_PAGE_LOST) return false;
+    }
+    return core->reservation_size == at->size;
+}
+
+static bool clean_all(hy_smp_core *core, const place *at) {
+    hy_smp_array *arrays[ARRAYS];
+    list_arrays(core, arrays);
+    /* All of this one is accessible; what is written there is of pages that were in use. */
+    size_t classes = (core->frontier + HY_SMP_PAGE - 1) & ~(HY_SMP_PAGE - 1);
+    if (classes < core->class_array.accessible) core->class_array.accessible = classes;
+    for (int i = 0; i < ARRAYS; i++) {
+        if (!hy_smp_discard((void *)arrays[i]->base, arrays[i]->accessible)) return false;
+    }
+    return hy_smp_discard(core, at->core_size);
+}
+
+void hy_smp_reservation_drop(void *reservation, size_t size) {
+    place *at = find_place(reservation);
+    /* Tools go on believing of addresses what they were told, whoever has them. */
+    hy_unpoison(reservation, size);
+    hy_os_unmap(reservation, size);
+    if (!at) return;
+    at->reservation = NULL;
+    leave_place(at);
+}
+
+void hy_smp_reservation_give(hy_smp_core *core) {
+    place *at = find_place(core->reservation);
+    if (at && is_whole(core, at) && clean_all(core, at))
+        leave_place(at);
+    else
+        hy_smp_reservation_drop(core->reservation, core->reservation_size);
+}
+#endif
