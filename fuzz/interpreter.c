@@ -2,6 +2,7 @@
 #include "fuzz/interpreter.h"
 
 #include "fuzz/finding.h"
+#include "fuzz/layers.h"
 #include "fuzz/marks.h"
 #include "fuzz/misuse.h"
 #include "fuzz/oracles.h"
@@ -41,19 +42,18 @@ bool hy_interpreter_takes(const hy_row *row) {
 
 /* Whether a layer of a composition is bounded, though the whole does not say so. */
 static bool has_bounded_layer(const hy_row *row) {
-    for (size_t i = 0; row->stack && row->stack[i]; i++) {
-        const hy_row *layer = hy_registry_near(row, row->stack[i]);
-        if (layer && row_has(layer, HY_TRAIT_FIXED_CAPACITY)) return true;
+    const hy_layers *layers = hy_layers_of(row);
+    for (size_t i = 0; i < layers->count; i++) {
+        if (row_has(layers->rows[i], HY_TRAIT_FIXED_CAPACITY)) return true;
     }
     return false;
 }
 
 /* The layer below all others, and whether it hands out what it owns: a region of fixed capacity. */
 static bool stands_on_region(const hy_row *row) {
-    const hy_row *lowest = row;
-    for (size_t i = 0; row->stack && row->stack[i]; i++)
-        lowest = hy_registry_near(row, row->stack[i]);
-    return lowest && !lowest->default_child && row_has(lowest, HY_TRAIT_FIXED_CAPACITY);
+    const hy_layers *layers = hy_layers_of(row);
+    const hy_row *lowest = layers->count ? layers->rows[layers->count - 1] : row;
+    return !lowest->default_child && row_has(lowest, HY_TRAIT_FIXED_CAPACITY);
 }
 
 /* A composition on a child that is given stands on that instead of its own lowest layer; so half of the
@@ -413,6 +413,7 @@ static void begin(const hy_row *row, const hy_bytes_header *header) {
     hy_live_begin();
     hy_marks_clear();
     hy_oracles_see(HY_ON_BEGIN, &run, NULL);
+    hy_layers_restart(row);
     run.is_made = hy_instance_make(&run.instance, row, &made_with);
     run.counts = run.is_made && hy_instance_stats(&run.instance, &run.now);
     if (!run.counts) run.now = no_stats;

@@ -6,6 +6,7 @@
  * reset itself, so that no multiple bounds what a stack on it holds; of those nothing is claimed.
  */
 #include "fuzz/finding.h"
+#include "fuzz/layers.h"
 #include "fuzz/marks.h"
 #include "fuzz/oracles.h"
 
@@ -25,10 +26,10 @@ static struct {
 /* Whether what the top layer gives back serves it again, and soon. */
 static bool layers_reuse(const hy_row *row) {
     if (row->traits & HY_TRAIT_QUARANTINES) return false;
-    for (size_t i = 1; row->stack && row->stack[i]; i++) {
-        const hy_row *layer = hy_registry_near(row, row->stack[i]);
-        if (!layer || !(layer->traits & HY_TRAIT_REAL_FREE) || layer->traits & HY_TRAIT_QUARANTINES)
-            return false;
+    const hy_layers *layers = hy_layers_of(row);
+    for (size_t i = 1; i < layers->count; i++) {
+        hy_traits traits = layers->rows[i]->traits;
+        if (!(traits & HY_TRAIT_REAL_FREE) || traits & HY_TRAIT_QUARANTINES) return false;
     }
     return true;
 }

@@ -10,6 +10,7 @@
 #include "allocators/conformance/child.h"
 #include "fuzz/finding.h"
 #include "fuzz/interpreter.h"
+#include "fuzz/layers.h"
 #include "fuzz/oracles.h"
 #include <heapyard/typed.h>
 #include <stdio.h>
@@ -286,6 +287,7 @@ static void begin(const hy_row *row, bool forks) {
     run.looks_at_model = hy_oracles_has("model");
     hy_fuzz_place_now = (hy_fuzz_place){row->name, "make", 0};
     hy_child_begin(&child, &run.program.header.faults);
+    hy_layers_restart(row);
 }
 
 static void name_steps(void) {
