@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from yard import common, engines, findings, fuzzing, overnight, preloads, shares, status
+from yard import common, engines, findings, fuzz_coverage, fuzzing, overnight, preloads, shares, status
 
 FUZZER = """#!/bin/sh
 printf 'row\\tlibc\\tsource\\t\\n'
@@ -483,3 +483,24 @@ def test_what_a_process_ran_is_read_from_its_counts(tmp_path):
     past = fuzzing.read_past(path)
     assert len(past) == fuzzing.PAST_BYTES and past.startswith(b"a") and past.endswith(b"b" * 10)
     assert fuzzing.read_input(tmp_path / "none") is None and fuzzing.read_past(tmp_path / "none") == b""
+
+
+def test_coverage_counts_sources_of_allocators_and_no_excluded_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(common, "ROOT", tmp_path)
+    source = tmp_path / "allocators" / "strategies" / "thing.c"
+    source.parent.mkdir(parents=True)
+    source.write_text("a\nb\n    HY_ASSERT(c);\nd /* GCOV_EXCL_LINE */\ne\nf\n")
+    told = [f"SF:{source}", "DA:1,3", "DA:2,0", "DA:3,1", "DA:4,0", "end_of_record"]
+    told += [f"SF:{tmp_path}/fuzz/other.c", "DA:1,1", f"SF:{tmp_path}/allocators/strategies/thing_test.c", "DA:1,1"]
+    told += [f"SF:{source}", "DA:2,0", "DA:5,1"]  # copies of one file add up
+    files = {}
+    fuzz_coverage.read_lines("\n".join(told), files)
+    taken = [[1, 2, 1, 9, 4, 0, 0, 0, 4], [1, 2, 1, 9, 1, 0, 0, 0, 4], [3, 1, 3, 5, 1, 0, 0, 0, 4], [6, 1, 6, 5, 1, 0, 0, 0, 4]]
+    walk = {"name": "thing.c:hy_thing_check", "filenames": [str(source)], "regions": [[6, 1, 6, 9, 1, 0, 0, 0]]}
+    fuzz_coverage.read_branches({"functions": [walk], "files": [{"filename": str(source), "branches": taken}]}, files)
+    assert list(files) == ["allocators/strategies/thing.c"]
+    assert files["allocators/strategies/thing.c"].reached() == [3, 4, 1, 2]
+    assert files["allocators/strategies/thing.c"].missing() == [2]
+    assert files["allocators/strategies/thing.c"].missing_branches() == [1]
+    assert fuzz_coverage.total_of(files) == [3, 4, 1, 2]
+    assert fuzz_coverage.total_of({}) == [0, 0, 0, 0]

@@ -4,7 +4,7 @@ import csv
 import json
 from typing import NamedTuple
 
-from yard import charts, overnight
+from yard import charts, fuzz_coverage, overnight
 
 POINTS = 60  # of a chart's line
 HEIGHT = 220
@@ -90,6 +90,7 @@ def data(view):
     return {
         "hunt": state,
         "courses": courses(),
+        "sources": fuzz_coverage.read_results(),
         "cells": cells,
         "findings": [finding for _, tally in cells for finding in tally["findings"]],
         "executions": sum(tally["executions"] + tally["afl_executions"] for _, tally in cells),
