@@ -1,14 +1,16 @@
 """How the fuzzing scripts choose cells, parse logs and counters, and keep findings, whatever happens meanwhile."""
 
 import json
+import re
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from yard import common, engines, findings, fuzz_coverage, fuzzing, overnight, preloads, shares, status
+from yard import common, engines, findings, fuzz_coverage, fuzzing, overnight, preloads, shares, status, turns
 
 FUZZER = """#!/bin/sh
 printf 'row\\tlibc\\tsource\\t\\n'
@@ -504,3 +506,48 @@ def test_coverage_counts_sources_of_allocators_and_no_excluded_line(tmp_path, mo
     assert files["allocators/strategies/thing.c"].missing_branches() == [1]
     assert fuzz_coverage.total_of(files) == [3, 4, 1, 2]
     assert fuzz_coverage.total_of({}) == [0, 0, 0, 0]
+
+
+# ---- a hunt that is too short for all cells ----
+
+SLOW_FUZZER = """#!/bin/sh
+case "$*" in
+*max_total_time*) sleep 1; printf '\\7\\0\\0\\0\\0\\0\\0\\0\\106\\0\\0\\0\\0\\0\\0\\0' >"$HEAPYARD_COUNTS"; exit 0;;
+*list*) ;;
+*) exit 0;;
+esac
+for row in a b c; do printf 'row\\t%s\\tstrategy\\t\\n' $row; done
+for property in one two; do
+    printf 'property\\t%s\\trows\\tholds\\n' $property
+    for row in a b c; do printf 'cell\\t%s\\t%s\\n' $property $row; done
+done
+"""
+
+
+def short_hunt(tmp_path, *more):
+    path = tmp_path / "slow"
+    path.write_text(SLOW_FUZZER)
+    path.chmod(0o755)
+    command = [common.ROOT / "scripts" / "fuzz", "--fuzzer", path, "--out", tmp_path / "out", "--seconds", "2", "--jobs", "1", *more]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    cells = dict(re.findall(r"^  (\w+ \w+) .* edges  (.*)$", done.stdout, re.MULTILINE))
+    assert len(cells) == 6 and "had no turn in this time" in done.stdout
+    return {name for name, said in cells.items() if said != "not run"}
+
+
+def test_short_hunts_take_turns(tmp_path):
+    first, second = short_hunt(tmp_path), short_hunt(tmp_path)
+    assert first and second and not first & second
+    assert {name.split()[0] for name in first | second} == {"one", "two"}
+    assert "one a" in short_hunt(tmp_path, "--chance", "1")  # which depends on no earlier hunt
+
+
+def test_turns_survive_a_damaged_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(fuzzing, "OUT", tmp_path)
+    for text in ("", "[1]", '{"one a": "x"}'):
+        turns.path().write_text(text)
+        assert turns.read() == {}
+    turns.keep({"one a": 2.0})
+    turns.keep({"two a": 1.0})
+    assert turns.read() == {"one a": 2.0, "two a": 1.0}
