@@ -27,8 +27,8 @@ enum { GOOD = 0, USAGE = 2, NOTHING = 5 };
 #define PLACES 64
 #define STEPS_OF_A_THREAD 400 /* then another one follows */
 
-/* Written at the beginning of each block; the last byte repeats the size's. */
-typedef struct header {
+/* Written at the beginning of each block, which may have any alignment; the last byte repeats the size's. */
+typedef struct __attribute__((packed)) header {
     uint64_t size;
     uint64_t align_log2;
 } header;
