@@ -55,7 +55,8 @@ static void take_out(uint32_t slot) {
 }
 
 void hy_live_add(uint32_t slot, void *ptr, uint64_t size, hy_align align, size_t used_before) {
-    live.blocks[slot] = (hy_live_block){(uintptr_t)ptr, size, ++live.serial, used_before, align.log2, true};
+    live.blocks[slot] =
+        (hy_live_block){(uintptr_t)ptr, size, size, ++live.serial, used_before, align.log2, true};
     insert(slot);
 }
 
@@ -70,7 +71,9 @@ void hy_live_change(uint32_t slot, void *ptr, uint64_t new_size, size_t used_bef
     if (block->address != (uintptr_t)ptr) {
         block->serial = ++live.serial;
         block->used_before = used_before;
+        block->most_size = 0;
     }
+    if (new_size > block->most_size) block->most_size = new_size;
     block->address = (uintptr_t)ptr;
     block->size = new_size;
     insert(slot);

@@ -13,6 +13,7 @@
 typedef struct hy_live_block {
     uintptr_t address;
     uint64_t size;
+    uint64_t most_size; /* since it came to lie where it is */
     uint64_t serial;    /* the order in which blocks came to lie where they are, from 1 */
     size_t used_before; /* what the row counted as used before it came to lie there; SIZE_MAX: nothing */
     uint8_t align_log2;

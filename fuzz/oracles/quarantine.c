@@ -44,10 +44,10 @@ static uint64_t rest_of(uint64_t size) {
 static void rest(const hy_run *run, const hy_live_block *block) {
     resting *place = &state.blocks[++state.freed % RESTING_MAX];
     *place = (resting){0};
-    if (block->size > SMALL_MAX || block->align_log2 > SMALL_ALIGN_LOG2_MAX) return;
+    if (block->most_size > SMALL_MAX || block->align_log2 > SMALL_ALIGN_LOG2_MAX) return;
     place->address = block->address;
     place->end = block->address + block->size;
-    place->until = state.freed + rest_of(block->size);
+    place->until = state.freed + rest_of(block->most_size);
     place->refusals = run->child->counts.refusals;
 }
 
