@@ -23,7 +23,7 @@ static void print_comment(FILE *out, const hy_run_program *program) {
         " *           allocators/peers fuzz/oracles -maxdepth 1 -name '*.c' ! -name '*_test.c') \\\n"
         " *       allocators/registry.c allocators/conformance/child.c \\\n"
         " *       allocators/history/history.c allocators/history/bytes.c \\\n"
-        " *       fuzz/interpreter.c fuzz/call_tap.c fuzz/finding.c fuzz/live_blocks.c \\\n"
+        " *       fuzz/interpreter.c fuzz/call_tap.c fuzz/finding.c fuzz/layers.c fuzz/live_blocks.c \\\n"
         " *       fuzz/marks.c fuzz/misuse.c \\\n"
         " *       fuzz/liar.c fuzz/oracles.c fuzz/properties/history_run.c \\\n"
         " *       fuzz/properties/%s.c -lpthread -ldl\n */\n",
