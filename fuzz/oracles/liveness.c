@@ -162,9 +162,9 @@ static void refused(const hy_run *run, const hy_run_call *call) {
 
 /* Whether a block that ends makes room: the last one only where nothing of it was lost before. */
 static bool gives_back(const hy_run *run, const hy_run_call *call) {
-    /* What rests takes part of a capacity that a layer below bounds. */
-    if (hy_run_has(run, HY_TRAIT_QUARANTINES) && hy_run_is_inside_capacity(run)) return false;
-    if (hy_run_has(run, HY_TRAIT_REAL_FREE)) return true;
+    /* Where a layer below bounds the capacity, what rests takes part of it, and a block that lay in a place
+     * beside it gives nothing back to it. */
+    if (hy_run_has(run, HY_TRAIT_REAL_FREE)) return !hy_run_is_inside_capacity(run);
     if (!call->of_top || !hy_run_has(run, HY_TRAIT_FREE_LAST)) return false;
     /* Where a layer below has refused chunks, the one before the last block may lie in an older chunk. */
     if (call->before.serial != run->newest.last && hy_run_is_inside_capacity(run)) return false;
