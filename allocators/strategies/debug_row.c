@@ -24,8 +24,8 @@ static void *make(const hy_row *row, const hy_config *config, hy_allocator *out)
         row_config.full_unwinder = wanted->full_unwinder;
     }
     row_config.retain_metadata = config->options & OPTION_RETAIN_METADATA;
-    row_config.fault_on_use = config->options & OPTION_FAULT_ON_USE;
     row_config.safety = !(config->options & OPTION_WITHOUT_SAFETY);
+    row_config.fault_on_use = row_config.safety && config->options & OPTION_FAULT_ON_USE;
     if (config->options & OPTION_NO_QUARANTINE) row_config.quarantine_blocks = 0;
     hy_debug *debug = hy_create(hy_libc(), hy_debug);
     if (!debug) return NULL;
