@@ -1,4 +1,5 @@
-"""Measures who finds a mutant: the committed corpus, fuzzing from an empty corpus, the unit tests.
+"""Measures who finds a mutant: the committed corpus, fuzzing from an empty corpus, real threads under
+ThreadSanitizer, the unit tests.
 
 Each is a process with HEAPYARD_MUTANT set, in the copy that mutants_tree.py builds. What a process says is read
 for the oracle that told.
@@ -6,7 +7,9 @@ for the oracle that told.
 
 import json
 import os
+import platform
 import re
+import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -19,7 +22,8 @@ OUT = fuzzing.OUT / "mutants"
 RESULTS = OUT / "results.jsonl"
 REPLAY_SECONDS = 20  # of one row's corpus, else it hangs
 TEST_SECONDS = 120
-WAYS = ("corpus", "fuzz", "tests")
+THREADS_SECONDS = 4  # of one row
+WAYS = ("corpus", "fuzz", "threads", "tests")
 # What an empty corpus has: libFuzzer gives up where its own empty input reaches no instrumented code.
 START = b"0\n"
 
@@ -71,6 +75,7 @@ class Yard:
     seeds: Path
     listing: fuzzing.Listing
     tests: Path = None  # the debug build's folder
+    threads: Path = None  # heapyard-threads under ThreadSanitizer
     tree: Path = None
     words: dict = field(default_factory=dict)  # the first word of a finding -> its oracle
     processes: fuzzing.Processes = field(default_factory=fuzzing.Processes)
@@ -154,6 +159,28 @@ def by_fuzzing(yard, mutant, seconds, seed):
             outcome.executions += fuzzing.read_counts(counts)[0]
         if status != common.Exit.GOOD:
             outcome.killed, outcome.where = True, cell.name
+            outcome.oracle, outcome.line = _told(yard, status, said)
+            break
+    return outcome
+
+
+def threads_command(program, row, seconds):
+    """ThreadSanitizer's shadow needs a process layout that kernels with much address randomisation break."""
+    fixed = ["setarch", platform.machine(), "-R"] if shutil.which("setarch") else []
+    return [*fixed, program, f"--row={row}", f"--seconds={seconds}"]
+
+
+def by_threads(yard, mutant):
+    """Real threads over each of its rows that threads may share, under ThreadSanitizer."""
+    outcome = Outcome(mutant.id, mutant.digest, "threads")
+    for row in mutant.rows:
+        command = threads_command(yard.threads, row, THREADS_SECONDS)
+        status, said, seconds = _process(yard, command, THREADS_SECONDS + 60, environment(mutant))
+        if status == common.Exit.USAGE:  # no row for threads
+            continue
+        outcome.seconds += seconds
+        if status != common.Exit.GOOD:
+            outcome.killed, outcome.where = True, f"threads {row}"
             outcome.oracle, outcome.line = _told(yard, status, said)
             break
     return outcome
@@ -262,11 +289,12 @@ def check_clean(yard, mutants):
             raise common.Failure(common.Exit.HARNESS, f"{cell.name}: the corpus finds something without a mutant: {told}: {line}")
 
 
-def make_yard(tree, build, with_tests):
+def make_yard(tree, build, with_tests, with_threads=False):
     """Builds what measures. build: mutants_tree.build."""
     OUT.mkdir(parents=True, exist_ok=True)
     fuzzer = build("fuzz", "heapyard-fuzz") / "fuzz" / "heapyard-fuzz"
     listing = fuzzing.read_listing(fuzzer)
     seeds = fuzzing.assemble_seeds(fuzzer)
     tests = build("debug", *with_tests) if with_tests else None
-    return Yard(fuzzer, seeds, listing, tests, tree, oracle_words(tree))
+    threads = build("tsan", "heapyard-threads") / "fuzz" / "heapyard-threads" if with_threads else None
+    return Yard(fuzzer, seeds, listing, tests, threads, tree, oracle_words(tree))

@@ -303,6 +303,22 @@ def test_fuzzing_stops_at_the_first_finding(root, yard):
     assert not found["statement_gone"].killed and found["statement_gone"].limit == 1
 
 
+def test_threads_kill_where_a_row_is_shared(root, yard, tmp_path):
+    by_id = {mutant.id: mutant for mutant in mutants.read(root)}
+    yard.threads = tmp_path / "heapyard-threads"
+    yard.threads.write_text(
+        "#!/bin/sh\n"
+        "[ $1 = --row=arena ] || exit 2\n"
+        f"[ $HEAPYARD_MUTANT = {by_id['quartered'].number} ] && echo 'WARNING: ThreadSanitizer: data race (pid=1)' && exit 66\n"
+        "exit 0\n"
+    )
+    yard.threads.chmod(0o755)
+    racy, sound = (mutants_run.by_threads(yard, by_id[name]) for name in ("quartered", "statement_gone"))
+    assert (racy.killed, racy.oracle, racy.where, racy.way) == (True, "race", "threads arena", "threads")
+    assert not sound.killed
+    assert not mutants_run.by_threads(yard, dataclasses.replace(by_id["quartered"], rows=["pool"])).killed
+
+
 def test_the_tests_of_a_file_are_those_beside_it(root):
     mutant = mutants.read(root)[0]
     (root / "allocators/half_test.c").write_text("")
