@@ -7,11 +7,18 @@
 #include "fuzz/properties/posix_run.h"
 
 #include <dlfcn.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 static void *find_symbol(void *handle, const char *name) {
     return dlsym(handle, name);
+}
+
+static struct mallinfo2 (*own_mallinfo2)(void);
+
+static size_t live_bytes(void) {
+    return own_mallinfo2().uordblks;
 }
 
 /* Its own calls of malloc stay its own: it is linked so (-Bsymbolic). */
@@ -21,6 +28,9 @@ static const hy_posix_family *load(void) {
     void *handle = dlopen(HY_POSIX_LIBRARY, RTLD_NOW | RTLD_LOCAL);
     if (handle && hy_posix_family_fill(&family, "-", find_symbol, handle)) {
         family.file = HY_POSIX_LIBRARY;
+        family.keeps_errno = family.rounds_align = true;
+        *(void **)&own_mallinfo2 = dlsym(handle, "mallinfo2");
+        if (own_mallinfo2) family.live_bytes = live_bytes;
         return &family;
     }
     fprintf(stderr, "heapyard-fuzz: posix: %s can't be loaded: build the target heapyard_malloc_small\n",

@@ -36,6 +36,8 @@ static const char helpers[] =
     "1)) "
     "return 1;\n    }\n    return 0;\n}\n\n";
 
+static const char live[] = "static size_t live(void) {\n    return mallinfo2().uordblks;\n}\n\n";
+
 static const char *prefix(hy_posix_function function) {
     return hy_posix_is_glibcs(function) ? "" : "lib_";
 }
@@ -152,10 +154,12 @@ void hy_posix_print(FILE *out, const hy_posix_program *program) {
     fprintf(out, "#define USABLE(ptr, size) (%s)\n\n",
         program->has_no_usable_size ? "size" : "malloc_usable_size(ptr)");
     fputs(helpers, out);
+    if (program->counts_live) fputs(live, out);
     print_functions(out, program, true);
     fputs("\nint main(void) {\n    void *q, *before;\n    int e;\n    (void)q, (void)before, (void)e;\n"
           "    (void)fill, (void)moved, (void)has_changed, (void)is_dirty, (void)overlaps;\n",
         out);
+    if (program->counts_live) fputs("    size_t live_before = live();\n    (void)live_before;\n", out);
     print_functions(out, program, false);
     if (program->rounds > 1)
         fprintf(out, "    for (int round = 0; round < %u; round++) {\n", program->rounds);

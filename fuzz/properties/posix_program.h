@@ -15,10 +15,11 @@ typedef struct hy_posix_program {
     bool keeps_blocks;       /* those of a round are not freed before the next one */
     const char *library;     /* the file whose calls they are; NULL: the process's own */
     bool has_no_usable_size; /* all that is usable is what was asked for */
+    bool counts_live;        /* the expression may ask how much is in blocks, by mallinfo2 */
     const char *finding;     /* what is wrong, for the comment and for what it prints */
     /* A C expression that holds behind the last call where that is wrong; NULL: the calls crash or hang. It
      * sees b[], the blocks; q, what a realloc gave; e, an error that was returned; before, what was in the
-     * slot. */
+     * slot; where it counts, live() and live_before, the bytes in blocks now and at the start. */
     const char *wrong;
     bool before_too; /* the expression is looked at before the last call, too */
 } hy_posix_program;

@@ -8,9 +8,11 @@
  *   overlap    no two live blocks share a byte
  *   zero       calloc's blocks are zeroed
  *   contents   bytes stay, also of a block whose realloc was refused
+ *   lost       once all blocks are freed, the library has as much in blocks as before
  *
  * What would take much memory in earnest is passed over, as are calls that no program may make. Calls of a
- * library's own owe alignment, size and contents; how they refuse is theirs.
+ * library's own owe alignment, size and contents; how they refuse is theirs. What a family promises beyond
+ * the manuals (posix_run.h) it is held to.
  *
  * A finding of a kind that is known does not end the run: what was answered is taken as it is, unless blocks
  * overlap.
@@ -64,6 +66,7 @@ static struct {
     hy_posix_call calls[CALL_MAX];
     size_t call_count;
     size_t round_calls; /* since all blocks were freed */
+    bool has_dropped;   /* a block was left alone, and will not be freed */
     unsigned char mark;
 } run;
 
@@ -91,6 +94,7 @@ static void print_program(const char *message, const char *is_wrong, bool before
                                .finding = message,
                                .wrong = is_wrong,
                                .before_too = before_too,
+                               .counts_live = run.family->live_bytes != NULL,
                            });
     fputs("\f\n", stderr);
 }
@@ -158,6 +162,14 @@ static void expect_zeroes(const hy_posix_call *call, const block *it) {
 
 /* ---- what must be answered ---- */
 
+/* The next power of two above an alignment that is none, MIN_ALIGN at least. */
+static size_t rounded_up(size_t align) {
+    size_t power = MIN_ALIGN;
+    while (power < align)
+        power *= 2;
+    return power;
+}
+
 /* Alignment and its errors, each function's own. */
 static void expect_align(const hy_posix_call *call, expected *out) {
     bool is_strange = false, must_refuse = false;
@@ -172,6 +184,10 @@ static void expect_align(const hy_posix_call *call, expected *out) {
     case HY_POSIX_MEMALIGN:
         is_strange = !hy_is_power_of_two(call->align);
         must_refuse = call->align > SIZE_MAX / 2 + 1;
+        if (is_strange && !must_refuse && run.family->rounds_align) {
+            out->align = rounded_up(call->align);
+            return;
+        }
         break;
     case HY_POSIX_VALLOC:
     case HY_POSIX_PVALLOC:
@@ -417,6 +433,7 @@ static bool put(unsigned slot, void *ptr, const hy_posix_call *call, const expec
     run.sizes.usable[slot] = it->usable;
     if (expect_apart(it)) return true;
     forget(slot);
+    run.has_dropped = true;
     return false;
 }
 
@@ -549,9 +566,10 @@ static bool is_known_to_serve(const hy_posix_call *call) {
 /* realloc of a block to nothing: glibc frees it and gives NULL. False: it gave a block. */
 static bool expect_freed(const hy_posix_call *call, const void *result) {
     forget(call->slot);
-    if (result)
+    if (result) {
         found("answer", "q", "%s of a block to 0 bytes gave a block", hy_posix_name(call->function));
-    else
+        run.has_dropped = true;
+    } else
         expect_errno_kept(hy_posix_name(call->function));
     return !result;
 }
@@ -590,6 +608,7 @@ static bool begin_block(hy_posix_call *call) {
         if (before.ptr) expect_bytes(&before, before.ptr, before.usable, "by a realloc that was refused");
         return true;
     }
+    if (run.family->keeps_errno) expect_errno_kept(hy_posix_name(call->function));
     expect_service(call, &want);
     if (!want.may_serve) {
         give_back(result, call);
@@ -621,6 +640,7 @@ static void trim(const hy_posix_call *call) {
 static void end_all(void) {
     expect_all_bytes();
     for (unsigned slot = 0; slot < HY_POSIX_SLOTS; slot++) {
+        run.has_dropped |= hy_fuzz_keeps_blocks;
         if (hy_fuzz_keeps_blocks)
             forget(slot);
         else if (run.blocks[slot].ptr)
@@ -657,16 +677,25 @@ static bool has_room(const hy_posix_call *call) {
     return run.round_calls < ROUND_MAX && run.call_count < CALL_MAX - 2 * HY_POSIX_SLOTS;
 }
 
+/* Requires: all blocks are freed. */
+static void expect_no_leak(size_t before) {
+    size_t live = run.family->live_bytes();
+    if (live > before)
+        found("lost", "live() > live_before", "%zu bytes are in blocks though all are freed", live - before);
+}
+
 static size_t run_round(const uint8_t *bytes, size_t size) {
     hy_posix_reader reader = {bytes, bytes + size, 0};
     hy_posix_call call;
     run.call_count = run.round_calls = 0;
-    size_t made = 0;
+    run.has_dropped = false;
+    size_t made = 0, live_before = run.family->live_bytes ? run.family->live_bytes() : 0;
     while (hy_posix_read(&reader, &run.sizes, &call)) {
         made += has_room(&call) && make_call(&call);
         if (made % 16 == 0) expect_all_bytes();
     }
     end_all();
+    if (run.family->live_bytes && !run.has_dropped) expect_no_leak(live_before);
     return made;
 }
 

@@ -9,6 +9,11 @@
 typedef struct hy_posix_family {
     const char *name; /* for findings */
     const char *file; /* that its malloc lies in, for reproducers; NULL: the process's own */
+    /* What it promises beyond the manuals. */
+    bool keeps_errno;           /* also where a call succeeds */
+    bool rounds_align;          /* memalign takes any alignment, and rounds it up to a power of two */
+    size_t (*live_bytes)(void); /* in blocks that are not freed (mallinfo2's uordblks), where nobody else
+                                   in the process calls it; NULL: it does not tell */
     void *(*malloc)(size_t size);
     void *(*calloc)(size_t count, size_t size);
     void *(*realloc)(void *ptr, size_t size);

@@ -38,6 +38,9 @@ typedef enum fault {
     FAULT_REALLOC_TO_NOTHING_SERVES,
     FAULT_OUT_IS_TOUCHED,
     FAULT_ANY_ALIGNMENT,
+    FAULT_SUCCESS_SETS_ERRNO,
+    FAULT_ROUNDS_DOWN,
+    FAULT_LEAKS,
 } fault;
 
 /* Bumps through a region, a block's size before it, and takes nothing back. */
@@ -45,6 +48,7 @@ static struct {
     fault fault;
     char *region;
     size_t used;
+    size_t live; /* bytes in blocks that are not freed */
 } planted;
 
 static size_t *size_of(void *ptr) {
@@ -67,7 +71,17 @@ static void *take(size_t align, size_t size) {
     planted.used = start + (planted.fault == FAULT_OVERLAPS && size > 40 ? size - 40 : size);
     char *ptr = planted.region + start;
     *size_of(ptr) = size;
+    planted.live += size;
+    if (planted.fault == FAULT_SUCCESS_SETS_ERRNO) errno = 0;
     return ptr;
+}
+
+static void give(void *ptr) {
+    if (ptr) planted.live -= *size_of(ptr);
+}
+
+static size_t planted_live(void) {
+    return planted.live;
 }
 
 static void *planted_malloc(size_t size) {
@@ -84,21 +98,27 @@ static void *planted_calloc(size_t count, size_t size) {
 }
 
 static void planted_free(void *ptr) {
+    give(ptr);
     if (ptr && planted.fault == FAULT_FREE_SETS_ERRNO) errno = 0;
 }
 
 static void planted_free_sized(void *ptr, size_t size) {
     (void)size;
+    give(ptr);
     if (ptr && planted.fault == FAULT_SIZED_FREE_SETS_ERRNO) errno = 0;
 }
 
 static void *planted_realloc(void *ptr, size_t size) {
-    if (ptr && size == 0 && planted.fault != FAULT_REALLOC_TO_NOTHING_SERVES) return NULL;
+    if (ptr && size == 0 && planted.fault != FAULT_REALLOC_TO_NOTHING_SERVES) {
+        give(ptr);
+        return NULL;
+    }
     void *moved = take(16, size);
     if (!moved && ptr && *size_of(ptr) && planted.fault == FAULT_REFUSAL_SCRIBBLES) *(char *)ptr ^= 1;
     if (!moved || !ptr) return moved;
     size_t kept = *size_of(ptr) < size ? *size_of(ptr) : size;
     memcpy(moved, ptr, planted.fault == FAULT_LOSES_BYTES ? kept / 2 : kept);
+    if (planted.fault != FAULT_LEAKS) give(ptr);
     return moved;
 }
 
@@ -119,21 +139,33 @@ static int planted_posix_memalign(void **out, size_t align, size_t size) {
     return 0;
 }
 
+static void *planted_memalign(size_t align, size_t size) {
+    if (align > SIZE_MAX / 2 + 1) return refuse(EINVAL);
+    size_t power = 16;
+    while (power < align)
+        power *= 2;
+    return take(planted.fault == FAULT_ROUNDS_DOWN && power > align ? power / 2 : power, size);
+}
+
 static const hy_posix_family family = {
     .name = "planted",
+    .keeps_errno = true,
+    .rounds_align = true,
+    .live_bytes = planted_live,
     .malloc = planted_malloc,
     .calloc = planted_calloc,
     .realloc = planted_realloc,
     .free = planted_free,
     .usable_size = planted_usable,
     .posix_memalign = planted_posix_memalign,
+    .memalign = planted_memalign,
     .free_sized = planted_free_sized,
 };
 
 /* ---- */
 
 static size_t run_fresh(const uint8_t *bytes, size_t size) {
-    planted.used = 0;
+    planted.used = planted.live = 0;
     size_t made = hy_posix_run(&family, bytes, size);
     madvise(planted.region, planted.used, MADV_DONTNEED);
     return made;
@@ -174,6 +206,9 @@ static const struct {
     {FAULT_REALLOC_TO_NOTHING_SERVES, "finding: answer"},
     {FAULT_OUT_IS_TOUCHED, "finding: out"},
     {FAULT_ANY_ALIGNMENT, "finding: answer"},
+    {FAULT_SUCCESS_SETS_ERRNO, "finding: errno"},
+    {FAULT_ROUNDS_DOWN, "finding: align"},
+    {FAULT_LEAKS, "finding: lost"},
 };
 
 static void test_each_planted_fault_is_found(void **unused) {
@@ -273,13 +308,16 @@ static void test_a_known_kind_is_passed_over(void **unused) {
     read_known(
         "posix: finding: errno: malloc refused with error 1 instead of ENOMEM (row x, operation 3 malloc)\n"
         "finding: errno: calloc refused with error 1 instead of ENOMEM (row x, operation 3 calloc)\n"
-        "finding: errno: realloc refused with error 1 instead of ENOMEM (row x, operation 3 realloc)\n");
+        "finding: errno: realloc refused with error 1 instead of ENOMEM (row x, operation 3 realloc)\n"
+        "finding: errno: memalign refused with error 1 instead of EINVAL (row x, operation 3 memalign)\n"
+        "finding: errno: memalign refused with error 1 instead of ENOMEM (row x, operation 3 memalign)\n");
     hy_verdict_of(run_many, NULL, 60, &verdict);
     if (verdict.key[0]) fail_msg("%s", verdict.line);
     planted.fault = FAULT_MISALIGNS;
     hy_verdict_of(run_many, NULL, 60, &verdict);
     assert_string_equal(verdict.key, "finding: align");
     read_known("finding: align: posix_memalign gave 7 bytes at 0xff, not aligned to 8\n"
+               "finding: align: memalign gave 7 bytes at 0xff, not aligned to 8\n"
                "finding: align: a block of no bytes (0xab) is not aligned to 1 (row x, operation 1 "
                "posix_memalign)\n");
     hy_verdict_of(run_many, NULL, 60, &verdict);
