@@ -200,6 +200,12 @@ static bool write_file(const char *victim, const char *path, const hy_buffer *by
     return false;
 }
 
+bool hy_trace_encode(const hy_history *history, const hy_trace_info *info, hy_buffer *out) {
+    put_header(out, history, info);
+    put_ops(out, history);
+    return !out->failed;
+}
+
 bool hy_trace_write_over(const char *victim, const char *path, const hy_history *history,
     const hy_trace_info *info, hy_trace_error *error) {
     *error = (hy_trace_error){0};
@@ -220,10 +226,9 @@ bool hy_trace_write_over(const char *victim, const char *path, const hy_history 
     }
     hy_buffer bytes;
     hy_buffer_init(&bytes, history->allocator);
-    put_header(&bytes, history, info);
-    put_ops(&bytes, history);
-    bool good = bytes.failed ? refuse_system(error, "%s: not written: out of memory", path)
-                             : write_file(victim, path, &bytes, error);
+    bool good = hy_trace_encode(history, info, &bytes)
+                    ? write_file(victim, path, &bytes, error)
+                    : refuse_system(error, "%s: not written: out of memory", path);
     hy_buffer_deinit(&bytes);
     return good;
 }

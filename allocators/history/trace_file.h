@@ -18,6 +18,7 @@
 #ifndef HEAPYARD_TRACE_FILE_H
 #define HEAPYARD_TRACE_FILE_H
 
+#include "allocators/history/buffer.h"
 #include "allocators/history/history.h"
 
 #define HY_TRACE_VERSION 1
@@ -56,6 +57,10 @@ bool hy_trace_write(
  * part even where this fails: use it only for a file whose contents are in the history. */
 bool hy_trace_write_over(const char *victim, const char *path, const hy_history *history,
     const hy_trace_info *info, hy_trace_error *error);
+
+/* Appends what hy_trace_write would write to an initialised buffer. Requires: the history is legal, and each
+ * of its operations has an encoding. False: out of memory. For fuzzing and tests. */
+bool hy_trace_encode(const hy_history *history, const hy_trace_info *info, hy_buffer *out);
 
 /* Reads a trace and its metadata into an empty, initialised history, by the history's allocator.
  * partial: accepts a truncated, damaged or unfinished file and reads its intact chunks; *error then says
