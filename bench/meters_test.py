@@ -439,12 +439,17 @@ def test_the_rows_have_every_group_and_trait_that_a_workload_takes():
     assert any(directs(workload) for workload in WORKLOADS)
 
 
-@pytest.mark.parametrize("workload", WORKLOADS)
-@pytest.mark.parametrize("meter", METERS)
+# What sanitizers find in a meter they find on a third of the workloads, and each of these under a third of the meters;
+# the other builds run all.
+PAIRS = [(meter, workload) for i, meter in enumerate(METERS) for j, workload in enumerate(WORKLOADS) if not SANITIZED or (i + j) % 3 == 0]
+
+
+@pytest.mark.parametrize("meter, workload", PAIRS)
 def test_a_meter_on_a_workload(meter, workload):
     measured(meter, workload)
 
 
+@pytest.mark.skipif(SANITIZED, reason="not every meter runs every workload")
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_allocators_and_meters_agree_on_the_checksum(workload):
     found = {(meter, row): value for meter in METERS for row, value in measured(meter, workload).items()}
