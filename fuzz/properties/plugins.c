@@ -69,7 +69,7 @@ static void read_row(cursor *from, hy_row *row, size_t index, const hy_plugin *p
         .stack = more & 1 ? stacks[more >> 6] : NULL,
         .origin = more & 2 ? NULL : plugin,
         .operations = more & 4 ? operations : NULL,
-        .operation_count = more >> 3 & 3,
+        .operation_count = (more >> 3 & 3) % 3, /* as many as there are at most: more, nobody could tell */
     };
 }
 
