@@ -7,10 +7,11 @@
 #define SCOPE "row"
 #define LINE_BYTES 160
 
-/* The last lines of the thread that made the instance stay here; a program brings its own sink. */
+/* The last lines of a thread that asks to be told stay here, from when it first asks: benches do not. A
+ * program brings its own sink. */
 typedef struct kept {
     hy_logging logging;
-    const char *maker; /* that thread's `here` */
+    const char *asker; /* that thread's `here`; NULL: none */
     uint64_t line_count;
     uint64_t read_count; /* of these lines, as calls */
     char lines[HY_TOLD_LAST][LINE_BYTES];
@@ -22,7 +23,7 @@ static _Thread_local char here; /* its address tells threads apart */
 static void keep_line(void *context, const char *line, size_t size) {
     kept *instance = context;
     hy_opaque(line);
-    if (instance->maker != &here) return;
+    if (instance->asker != &here) return;
     char *to = instance->lines[instance->line_count++ % HY_TOLD_LAST];
     size_t bytes = size < LINE_BYTES - 1 ? size : LINE_BYTES - 1;
     memcpy(to, line, bytes);
@@ -105,6 +106,7 @@ static hy_call call_of(const char *line) {
 
 static void tells(void *state, hy_told *out) {
     kept *instance = state;
+    if (!instance->asker) instance->asker = &here;
     for (; instance->read_count < instance->line_count; instance->read_count++) {
         size_t index = instance->read_count % HY_TOLD_LAST;
         instance->calls[index] = call_of(instance->lines[index]);
@@ -120,7 +122,7 @@ static void *make(const hy_row *row, const hy_config *config, hy_allocator *out)
     (void)row;
     kept *instance = hy_create(hy_libc(), kept);
     if (!instance) return NULL;
-    instance->maker = &here;
+    instance->asker = NULL;
     instance->line_count = instance->read_count = 0;
     hy_logging_init(&instance->logging, config->child, keep_line, instance, SCOPE);
     instance->logging.refusals_only = config->options & 1;

@@ -4,12 +4,12 @@
 #include <heapyard/recording.h>
 #include <heapyard/typed.h>
 
-/* The row's sink counts, and keeps the last calls of the thread that made the instance; a program brings its
- * own. */
+/* The row's sink counts, and keeps the last calls of a thread that asks to be told, from when it first asks:
+ * benches do not. A program brings its own. */
 typedef struct counted {
     hy_recording recording;
     uint64_t call_count;
-    const char *maker; /* that thread's `here` */
+    const char *asker; /* that thread's `here`; NULL: none */
     uint64_t kept_count;
     hy_call kept[HY_TOLD_LAST];
 } counted;
@@ -19,7 +19,7 @@ static _Thread_local char here; /* its address tells threads apart */
 static void count_call(void *context, const hy_call *call) {
     counted *instance = context;
     __atomic_fetch_add(&instance->call_count, 1, __ATOMIC_RELAXED);
-    if (instance->maker == &here) instance->kept[instance->kept_count++ % HY_TOLD_LAST] = *call;
+    if (instance->asker == &here) instance->kept[instance->kept_count++ % HY_TOLD_LAST] = *call;
 }
 
 static void *make(const hy_row *row, const hy_config *config, hy_allocator *out) {
@@ -27,7 +27,7 @@ static void *make(const hy_row *row, const hy_config *config, hy_allocator *out)
     counted *instance = hy_create(hy_libc(), counted);
     if (!instance) return NULL;
     instance->call_count = instance->kept_count = 0;
-    instance->maker = &here;
+    instance->asker = NULL;
     hy_recording_init(&instance->recording, config->child, count_call, instance);
     *out = hy_recording_allocator(&instance->recording);
     return instance;
@@ -50,7 +50,8 @@ static bool stats(void *instance, hy_stats *out) {
 }
 
 static void tells(void *instance, hy_told *out) {
-    const counted *told = instance;
+    counted *told = instance;
+    if (!told->asker) told->asker = &here;
     out->numbers[HY_TOLD_CALLS] = told->kept_count;
     out->calls = told->kept;
     out->passes_on = true;
