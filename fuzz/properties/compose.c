@@ -92,14 +92,8 @@ static size_t interpret(const hy_row *row, const hy_bytes_header *header, const 
     return composed ? hy_interpret(composed, &plain, history) : 0;
 }
 
-static const hy_row *same_row(const hy_row *row) {
-    return row;
-}
-
 static size_t run(const hy_row *row, const uint8_t *bytes, size_t size) {
-    hy_bytes_header header;
-    const hy_history *history = hy_history_of(row, bytes, size, &header);
-    return interpret(row, &header, history);
+    return hy_history_run_by(interpret, row, bytes, size);
 }
 
 const hy_property hy_compose_property = {
@@ -108,6 +102,6 @@ const hy_property hy_compose_property = {
     .over_rows = true,
     .applies = is_layer,
     .run = run,
-    .history_row = same_row,
+    .history_row = hy_history_own_row,
     .interpret = interpret,
 };

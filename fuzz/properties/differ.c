@@ -108,14 +108,8 @@ static bool applies(const hy_row *row) {
     return (plain && hy_interpreter_takes(plain)) || (!row->form_of && row->alike & HY_LIKE_CHILD);
 }
 
-static const hy_row *same_row(const hy_row *row) {
-    return row;
-}
-
 static size_t run(const hy_row *row, const uint8_t *bytes, size_t size) {
-    hy_bytes_header header;
-    const hy_history *history = hy_history_of(row, bytes, size, &header);
-    return interpret(row, &header, history);
+    return hy_history_run_by(interpret, row, bytes, size);
 }
 
 const hy_property hy_differ_property = {
@@ -124,6 +118,6 @@ const hy_property hy_differ_property = {
     .over_rows = true,
     .applies = applies,
     .run = run,
-    .history_row = same_row,
+    .history_row = hy_history_own_row,
     .interpret = interpret,
 };

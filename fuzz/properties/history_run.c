@@ -22,10 +22,19 @@ const hy_history *hy_history_of(
     return &history;
 }
 
-size_t hy_history_run(const hy_row *row, const uint8_t *bytes, size_t size) {
+size_t hy_history_run_by(
+    hy_history_interpreter interpret, const hy_row *row, const uint8_t *bytes, size_t size) {
     hy_bytes_header header;
     const hy_history *decoded = hy_history_of(row, bytes, size, &header);
-    return hy_interpret(row, &header, decoded);
+    return interpret(row, &header, decoded);
+}
+
+size_t hy_history_run(const hy_row *row, const uint8_t *bytes, size_t size) {
+    return hy_history_run_by(hy_interpret, row, bytes, size);
+}
+
+const hy_row *hy_history_own_row(const hy_row *row) {
+    return row;
 }
 
 size_t hy_history_split(const hy_row *row, const uint8_t *bytes, size_t size, uint16_t *at, size_t max) {

@@ -64,14 +64,8 @@ static bool applies(const hy_row *row) {
     return hy_interpreter_takes(row) && row->default_child && !row->stack;
 }
 
-static const hy_row *same_row(const hy_row *row) {
-    return row;
-}
-
 static size_t run(const hy_row *row, const uint8_t *bytes, size_t size) {
-    hy_bytes_header header;
-    const hy_history *history = hy_history_of(row, bytes, size, &header);
-    return interpret(row, &header, history);
+    return hy_history_run_by(interpret, row, bytes, size);
 }
 
 const hy_property hy_oom_property = {
@@ -81,6 +75,6 @@ const hy_property hy_oom_property = {
     .over_rows = true,
     .applies = applies,
     .run = run,
-    .history_row = same_row,
+    .history_row = hy_history_own_row,
     .interpret = interpret,
 };
