@@ -1,6 +1,7 @@
 /* promises_test.c: a row that tells something else than what happened is found by `promise`, one that answers
  * otherwise than the row it is promised to be like by `differential`, each alone too, and by nothing else.
  */
+#include "fuzz/attempt.h"
 #include "fuzz/interpreter.h"
 #include "fuzz/minimise.h"
 #include "fuzz/oracles.h"
@@ -14,35 +15,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-/* Runs a seed on a row with the oracles of that list, by a property. */
-typedef struct attempt {
-    const char *property;
-    const hy_row *row;
-    const char *oracles;
-    const char *seed;
-} attempt;
-
-static void run_attempt(const void *argument) {
-    const attempt *tried = argument;
-    uint8_t bytes[4096];
-    char text[256];
-    hy_seed_error error;
-    size_t size = hy_seed_assemble(tried->seed, strlen(tried->seed), bytes, sizeof bytes, &error);
-    if (size == SIZE_MAX || !hy_oracles_choose(tried->oracles, text, sizeof text)) {
-        fprintf(stderr, "fatal: line %u: %s\n", error.line, error.message);
-        exit(1);
-    }
-    hy_property_find(tried->property)->run(tried->row, bytes, size);
-}
-
-static void expect(attempt tried, const char *wanted) {
-    hy_verdict verdict;
-    hy_verdict_of(run_attempt, &tried, 20, &verdict);
-    if (strcmp(verdict.key, wanted) != 0)
-        fail_msg("%s with \"%s\" found \"%s\" (%s), wanted \"%s\"", tried.row->name, tried.oracles,
-            verdict.key, verdict.line, wanted);
-}
 
 /* ---- rows that tell something else ---- */
 
