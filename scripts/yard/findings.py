@@ -198,8 +198,10 @@ def print_reproducer(finding, say=print):
     if program.exists():
         source = program.read_text()
         is_program = "int main(void)" in source  # schedules have no program of one thread
-        text.append("\nas a C program (its calls; the whole file compiles alone):\n" if is_program else "\nstep by step:\n")
-        text.append(source[source.index("int main(void)") :].rstrip() if is_program else source.rstrip())
+        if is_program:
+            text += ["\nas a C program (its calls; the whole file compiles alone):\n", source[source.index("int main(void)") :].rstrip()]
+        elif source.strip("=\n"):  # what a sanitizer says before its report is a line of these
+            text += ["\nstep by step:\n", source.rstrip()]
         text.append(f"\n  {fuzzing.shown(program)}")
     cell = finding.cell
     plugin = f" --plugin {cell.plugin}" if cell.plugin else f" --preload {cell.preload}" if cell.preload else ""
