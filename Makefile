@@ -98,7 +98,7 @@ gate:
 
 mutants:
 	@scripts/bootstrap mutants
-	@scripts/mutants $(call switch,FULL,--corpus --threads --tests --fuzz --seeds 10) $(call flag,MUTANTS,--mutants) $(call flag,FUZZ_SECONDS,--seconds) $(call flag,SEEDS,--seeds) $(call switch,FRESH,--fresh)
+	@scripts/mutants $(call switch,FULL,--corpus --alone --threads --tests --fuzz --seeds 10) $(call flag,MUTANTS,--mutants) $(call flag,FUZZ_SECONDS,--seconds) $(call flag,SEEDS,--seeds) $(call switch,FRESH,--fresh)
 
 gate-proof:
 	@echo 'make $@: not built yet' >&2; exit 2

@@ -126,12 +126,17 @@ def names_of(path, macro):
     return re.findall(rf"^{macro}\((\w+)\)", Path(path).read_text(), re.MULTILINE)
 
 
+def oracle_names(root=common.ROOT):
+    """The oracles that can be switched off."""
+    return names_of(Path(root) / "fuzz" / "oracles.def", "HY_ORACLE")
+
+
 def check_names(mutants, root=common.ROOT):
     """Every row of an entry is one, or a property that needs none; whoever should tell can."""
     root = Path(root)
     properties = names_of(root / "fuzz" / "properties.def", "HY_PROPERTY")
     rows = {*names_of(root / "allocators" / "rows.def", "HY_ROW"), *properties}
-    oracles = {*names_of(root / "fuzz" / "oracles.def", "HY_ORACLE"), *properties, *OTHER_ORACLES}
+    oracles = {*oracle_names(root), *properties, *OTHER_ORACLES}
     for mutant in mutants:
         for row in mutant.rows:
             if row not in rows:

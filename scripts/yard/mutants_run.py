@@ -5,6 +5,7 @@ Each is a process with HEAPYARD_MUTANT set, in the copy that mutants_tree.py bui
 for the oracle that told.
 """
 
+import hashlib
 import json
 import os
 import platform
@@ -24,13 +25,15 @@ REPLAY_SECONDS = 20  # of one row's corpus, else it hangs
 TEST_SECONDS = 120
 THREADS_SECONDS = 4  # of one row
 WAYS = ("corpus", "fuzz", "threads", "tests")
+ALONE = "alone"  # the corpus once more, without the oracle that told
 # What an empty corpus has: libFuzzer gives up where its own empty input reaches no instrumented code.
 START = b"0\n"
 
 
 @dataclass
 class Outcome:
-    """One measurement of one mutant. way: one of WAYS; limit: the seconds that fuzzing was given."""
+    """One measurement of one mutant. way: one of WAYS, or ALONE; limit: the seconds that fuzzing was given; without:
+    the oracle that was off; yard: which corpus and fuzzer looked."""
 
     mutant: str
     digest: str
@@ -43,6 +46,8 @@ class Outcome:
     line: str = ""
     seconds: float = 0
     executions: int = 0
+    without: str = ""
+    yard: str = ""
 
 
 def oracle_of(text):
@@ -78,6 +83,7 @@ class Yard:
     threads: Path = None  # heapyard-threads under ThreadSanitizer
     tree: Path = None
     words: dict = field(default_factory=dict)  # the first word of a finding -> its oracle
+    digest: str = ""  # of the corpus and of what looks
     processes: fuzzing.Processes = field(default_factory=fuzzing.Processes)
 
     def cells(self, mutant):
@@ -121,20 +127,21 @@ def oracle_words(tree):
     return words
 
 
-def replay(yard, mutant, cell):
-    """The committed corpus on one cell."""
+def replay(yard, mutant, cell, without=""):
+    """The committed corpus on one cell. without: an oracle that is off."""
     command = [yard.fuzzer, "run", *cell.arguments(), yard.seeds]
-    status, said, seconds = _process(yard, command, REPLAY_SECONDS, environment(mutant))
+    switched = {"HEAPYARD_ORACLES": f"-{without}"} if without else {}
+    status, said, seconds = _process(yard, command, REPLAY_SECONDS, environment(mutant, **switched))
     told, line = _told(yard, status, said)
     counted = re.search(r"^executions (\d+)", said, re.MULTILINE)
     return status != common.Exit.GOOD, told, line, seconds, int(counted.group(1)) if counted else 0
 
 
-def by_corpus(yard, mutant):
-    """All its cells until one finds it."""
-    outcome = Outcome(mutant.id, mutant.digest, "corpus")
+def by_corpus(yard, mutant, without=""):
+    """All its cells until one finds it. without: an oracle that is off, to see whether any other tells."""
+    outcome = Outcome(mutant.id, mutant.digest, ALONE if without else "corpus", without=without, yard=yard.digest)
     for cell in yard.cells(mutant):
-        killed, told, line, seconds, executions = replay(yard, mutant, cell)
+        killed, told, line, seconds, executions = replay(yard, mutant, cell, without)
         outcome.seconds += seconds
         outcome.executions += executions
         if killed:
@@ -145,7 +152,7 @@ def by_corpus(yard, mutant):
 
 def by_fuzzing(yard, mutant, seconds, seed):
     """Each of its cells from an empty corpus for an equal share of the time, until one finds it."""
-    outcome = Outcome(mutant.id, mutant.digest, "fuzz", seed, seconds)
+    outcome = Outcome(mutant.id, mutant.digest, "fuzz", seed, seconds, yard=yard.digest)
     cells = yard.cells(mutant)
     for cell in cells:
         with tempfile.TemporaryDirectory(dir=OUT) as folder:
@@ -172,7 +179,7 @@ def threads_command(program, row, seconds):
 
 def by_threads(yard, mutant):
     """Real threads over each of its rows that threads may share, under ThreadSanitizer."""
-    outcome = Outcome(mutant.id, mutant.digest, "threads")
+    outcome = Outcome(mutant.id, mutant.digest, "threads", yard=yard.digest)
     for row in mutant.rows:
         command = threads_command(yard.threads, row, THREADS_SECONDS)
         status, said, seconds = _process(yard, command, THREADS_SECONDS + 60, environment(mutant))
@@ -198,7 +205,7 @@ def test_programs(mutant, tree):
 
 
 def by_tests(yard, mutant):
-    outcome = Outcome(mutant.id, mutant.digest, "tests")
+    outcome = Outcome(mutant.id, mutant.digest, "tests", yard=yard.digest)
     for name in test_programs(mutant, yard.tree):
         found = [path for path in yard.tests.rglob(name) if path.is_file()]
         if not found:
@@ -220,7 +227,7 @@ def by_tests(yard, mutant):
 _LINE = shape.fields(
     **dict.fromkeys(("mutant", "digest", "way", "oracle", "where", "line"), shape.is_text),
     killed=lambda value: isinstance(value, bool), seed=shape.is_count, limit=shape.is_number, seconds=shape.is_number,
-    executions=shape.is_count,
+    executions=shape.is_count, without=shape.TEXT_OR_NONE, yard=shape.TEXT_OR_NONE,
 )  # fmt: skip
 
 
@@ -253,9 +260,12 @@ def known(outcomes, mutants):
     return {(o.mutant, o.way, o.seed): o for o in outcomes if digests.get(o.mutant) == o.digest}
 
 
-def is_done(outcome, limit):
-    """Whether a measurement need not be made again: a survivor of a shorter hunt must."""
-    return outcome is not None and (outcome.killed or outcome.limit >= limit)
+def is_done(outcome, limit, yard="", without=""):
+    """Whether a measurement need not be made again. A survivor must of a shorter hunt, and of an earlier yard: its
+    corpus or its oracles may have learned to find it."""
+    if outcome is None or outcome.without != without:
+        return False
+    return outcome.killed or (outcome.limit >= limit and outcome.yard == yard)
 
 
 # ---- many at once ----
@@ -280,6 +290,15 @@ def run_all(jobs, yard, at_a_time, progress, results=None):
     return outcomes
 
 
+def yard_digest(seeds, tree):
+    """Of what looks for mutants: the corpus and the sources of the fuzzer."""
+    digest = hashlib.sha256()
+    sources = [path for path in (Path(tree) / "fuzz").rglob("*") if path.suffix in (".c", ".h", ".def", ".txt")]
+    for path in sorted([*sources, *(path for path in Path(seeds).rglob("*") if path.is_file())]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def check_clean(yard, mutants):
     """Without a mutant nothing may be found, else every kill would mean nothing."""
     cells = {cell for mutant in mutants for cell in yard.cells(mutant)}
@@ -297,4 +316,4 @@ def make_yard(tree, build, with_tests, with_threads=False):
     seeds = fuzzing.assemble_seeds(fuzzer)
     tests = build("debug", *with_tests) if with_tests else None
     threads = build("tsan", "heapyard-threads") / "fuzz" / "heapyard-threads" if with_threads else None
-    return Yard(fuzzer, seeds, listing, tests, threads, tree, oracle_words(tree))
+    return Yard(fuzzer, seeds, listing, tests, threads, tree, oracle_words(tree), yard_digest(seeds, tree))

@@ -1,6 +1,7 @@
 """What was measured of the mutants, as text, as matrix.csv, and as an exit status."""
 
 import csv
+from collections import Counter
 from pathlib import Path
 
 from . import common, mutants_run
@@ -25,16 +26,26 @@ def fate(mutant, known):
     return "survived" if any(times for _, times, _ in counts) else "unmeasured"
 
 
+def told_alone(mutant, known):
+    """Whether nobody else tells of it in the corpus when the oracle that did is off; None where that was not measured
+    of the oracle that told last."""
+    told, again = known.get((mutant.id, "corpus", 0)), known.get((mutant.id, mutants_run.ALONE, 0))
+    if not told or not again or again.without != told.oracle:
+        return None
+    return not again.killed
+
+
 def write_matrix(mutants, known, path=None):
     with common.atomic_write(path or MATRIX) as out:
         table = csv.writer(out)
         heads = [f"{way}_{what}" for way in mutants_run.WAYS for what in ("killed", "measured", "oracle", "seconds", "executions")]
-        table.writerow(["id", "class", "models", "fate", *heads])
+        table.writerow(["id", "class", "models", "fate", *heads, "alone"])
         for mutant in mutants:
             row = [mutant.id, mutant.class_, mutant.models, fate(mutant, known)]
             for way in mutants_run.WAYS:
                 kills, times, first = summarise(mutant, known, way)
                 row += [kills, times, first.oracle if first else "", f"{first.seconds:.2f}" if first else "", first.executions if first else ""]
+            row.append({None: "", True: "yes", False: "no"}[told_alone(mutant, known)])
             table.writerow(row)
 
 
@@ -93,6 +104,9 @@ def print_table(mutants, known):
             told = ", ".join(f"{oracle} {count}" for oracle, count in by_oracle(mutants, known, way))
             if told:
                 print(f"         told by {told}")
+    alone = Counter(known[mutant.id, "corpus", 0].oracle for mutant in mutants if told_alone(mutant, known))
+    if alone:
+        print("         nobody else: " + ", ".join(f"{oracle} {count}" for oracle, count in sorted(alone.items(), key=lambda it: (-it[1], it[0]))))
     fates = [fate(mutant, known) for mutant in mutants]
     print(f"{len(mutants)} mutants: " + ", ".join(f"{fates.count(kind)} {kind}" for kind in ("killed", "survived", "equivalent", "unmeasured") if kind in fates))
     lines = survivor_lines(mutants, known)

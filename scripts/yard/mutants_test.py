@@ -211,6 +211,28 @@ def test_a_survivor_of_a_shorter_hunt_is_hunted_again(root):
     assert mutants_run.is_done(outcome(mutant, "fuzz", killed=True, limit=10), 60)
 
 
+def test_a_survivor_is_measured_again_when_what_looks_for_it_changed(root):
+    mutant = mutants.read(root)[0]
+    lives, dead = (dataclasses.replace(outcome(mutant, killed=killed), yard="before") for killed in (False, True))
+    assert mutants_run.is_done(lives, 0, "before") and not mutants_run.is_done(lives, 0, "now")
+    assert mutants_run.is_done(dead, 0, "now")
+    assert not mutants_run.is_done(dead, 0, "now", "model")
+
+
+def test_the_digest_of_what_looks_follows_the_corpus_and_the_fuzzer(root, tmp_path):
+    seeds = tmp_path / "seeds"
+    seeds.mkdir()
+    (root / "fuzz/model.c").write_text("int a;")
+    seen = {mutants_run.yard_digest(seeds, root)}
+    (seeds / "one").write_bytes(b"1")
+    seen.add(mutants_run.yard_digest(seeds, root))
+    (root / "fuzz/model.c").write_text("int b;")
+    seen.add(mutants_run.yard_digest(seeds, root))
+    (root / "fuzz/mutants/half.toml").write_text("")
+    seen.add(mutants_run.yard_digest(seeds, root))
+    assert len(seen) == 3
+
+
 def by_key(outcomes):
     return {(o.mutant, o.way, o.seed): o for o in outcomes}
 
@@ -250,6 +272,23 @@ def test_the_matrix_has_a_line_for_each(root, tmp_path):
     assert lines[2].startswith("not_halved,rounding,mechanical,unmeasured,0,0,,,")
 
 
+def again(mutant, without, killed):
+    return dataclasses.replace(outcome(mutant, mutants_run.ALONE, killed), without=without)
+
+
+def test_what_an_oracle_adds_is_what_nobody_else_tells_of(root, tmp_path, capsys):
+    first, second, third = everything = mutants.read(root)
+    told = [outcome(one) for one in everything]
+    known = by_key([*told, again(first, "model", False), again(second, "model", True), again(third, "drain", False)])
+    assert [mutants_table.told_alone(one, known) for one in everything] == [True, False, None]  # the third: of another oracle
+    mutants_table.print_table(everything, known)
+    assert "nobody else: model 1\n" in capsys.readouterr().out
+    mutants_table.write_matrix(everything, known, tmp_path / "matrix.csv")
+    lines = (tmp_path / "matrix.csv").read_text().splitlines()
+    assert [line.rpartition(",")[2] for line in lines] == ["alone", "yes", "no", ""]
+    assert mutants_table.fate(dataclasses.replace(second, id="x"), by_key([dataclasses.replace(again(second, "model", True), mutant="x")])) == "unmeasured"
+
+
 @pytest.fixture
 def yard(root, tmp_path, monkeypatch):
     """A fuzzer that finds something with one mutant only, and hangs with another."""
@@ -274,6 +313,14 @@ def test_the_corpus_kills_survives_and_hangs(root, yard):
     assert (found["quartered"].killed, found["quartered"].oracle, found["quartered"].where) == (True, "model", "conform arena")
     assert (found["statement_gone"].killed, found["statement_gone"].executions) == (False, 7)
     assert (found["not_halved"].killed, found["not_halved"].oracle) == (True, "hang")
+
+
+def test_an_oracle_can_be_off(root, yard):
+    yard.fuzzer.write_text("#!/bin/sh\n[ $HEAPYARD_ORACLES = -model ] && exit 0\necho 'finding: overlap: x'; exit 3\n")
+    mutant = mutants.read(root)[0]
+    with_all, without = mutants_run.by_corpus(yard, mutant), mutants_run.by_corpus(yard, mutant, "model")
+    assert (with_all.killed, with_all.way, with_all.without) == (True, "corpus", "")
+    assert (without.killed, without.way, without.without) == (False, mutants_run.ALONE, "model")
 
 
 def test_all_are_measured_and_kept(root, yard, tmp_path):

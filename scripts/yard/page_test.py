@@ -295,6 +295,7 @@ def test_planted_bugs_are_a_section(run, tmp_path, monkeypatch):
     entries = [planted("found", "bounds"), planted("left", "bounds"), planted("same", "leak", equivalent="for a reason"), planted("not_run", "leak")]
     outcomes = [
         mutants_run.Outcome("found", entries[0].digest, "corpus", killed=True, oracle="model", seconds=0.5, executions=1234),
+        mutants_run.Outcome("found", entries[0].digest, mutants_run.ALONE, without="model"),
         mutants_run.Outcome("left", entries[1].digest, "corpus"),
         mutants_run.Outcome("left", entries[1].digest, "fuzz", seed=1),
         mutants_run.Outcome("same", entries[2].digest, "corpus"),
@@ -306,4 +307,5 @@ def test_planted_bugs_are_a_section(run, tmp_path, monkeypatch):
     text = plain(section(run, "mutants"))
     assert "3 bugs" in text and "corpus alone finds 1 of 3" in text and "0 of 1" in text and "1 survives; of 1 nobody" in text
     assert "model, 0.5 s, 1,234 runs" in text and "not_run" not in text
+    assert "model110" in text  # told first, nobody else, by fuzzing
     assert text.index("leftbounds") < text.index("foundbounds")

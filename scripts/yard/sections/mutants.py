@@ -20,13 +20,15 @@ class Way(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One planted bug: a line of the matrix. ways: by name; those that were not measured are left out."""
+    """One planted bug: a line of the matrix. ways: by name; those that were not measured are left out. alone: yes where
+    the corpus finds it by one oracle only, no where another tells as well, else empty."""
 
     id: str
     class_: str
     models: str
     fate: str
     ways: dict
+    alone: str
 
 
 class Tally(NamedTuple):
@@ -52,7 +54,7 @@ def read_matrix():
             for line in csv.DictReader(lines):
                 try:
                     ways = {name: _way(line, name) for name in mutants_run.WAYS}
-                    rows.append(Row(line["id"], line["class"], line["models"], line["fate"], {n: w for n, w in ways.items() if w.measured}))
+                    rows.append(Row(line["id"], line["class"], line["models"], line["fate"], {n: w for n, w in ways.items() if w.measured}, line["alone"]))
                 except (KeyError, TypeError, ValueError):
                     continue
     except OSError:
@@ -73,10 +75,13 @@ def by_class(rows):
 
 
 def by_oracle(rows):
-    """(who told first, how many in the corpus, how many by fuzzing), most first."""
+    """(who told first, how many in the corpus, how many of these nobody else tells of or None where that was not
+    looked at, how many by fuzzing), most first."""
     told = {way: Counter(row.ways[way].oracle for row in rows if way in row.ways and row.ways[way].killed) for way in ("corpus", "fuzz")}
-    names = {*told["corpus"], *told["fuzz"]}
-    return sorted(((name, told["corpus"][name], told["fuzz"][name]) for name in names), key=lambda it: (-it[1] - it[2], it[0]))
+    looked = {row.ways["corpus"].oracle for row in rows if row.alone}
+    alone = Counter(row.ways["corpus"].oracle for row in rows if row.alone == "yes")
+    found = [(name, told["corpus"][name], alone[name] if name in looked else None, told["fuzz"][name]) for name in {*told["corpus"], *told["fuzz"]}]
+    return sorted(found, key=lambda it: (-it[1] - it[3], it[0]))
 
 
 def data(view):
