@@ -40,6 +40,7 @@ class Mutant:
     oracle: str
     kind: str = "expression"
     equivalent: str = ""  # why nothing that anybody could see differs
+    unseen: str = ""  # why nothing that looks can tell of it, though something differs
     tests: list = field(default_factory=list, hash=False)  # unit tests that concern it, else those of its file
     table: str = ""  # where the entry stands
     class_: str = ""
@@ -57,7 +58,7 @@ class Mutant:
 
 
 REQUIRED = ("id", "file", "find", "replace", "class", "models", "rows", "oracle")
-OPTIONAL = ("kind", "equivalent", "tests")
+OPTIONAL = ("kind", "equivalent", "unseen", "tests")
 
 
 def _entry(text, table, place):
@@ -82,6 +83,8 @@ def _entry(text, table, place):
         raise common.usage_error(f"{name}: no class {mutant.class_}; there are {', '.join(CLASSES)}")
     if not mutant.find or not mutant.rows or not mutant.models or not mutant.oracle:
         raise common.usage_error(f"{name}: find, rows, models and oracle must not be empty")
+    if mutant.equivalent and mutant.unseen:
+        raise common.usage_error(f"{name}: equivalent and unseen exclude each other")
     if mutant.find == mutant.replace:
         raise common.usage_error(f"{name}: replace is what find is")
     return mutant

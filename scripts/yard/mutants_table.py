@@ -39,13 +39,13 @@ def write_matrix(mutants, known, path=None):
     with common.atomic_write(path or MATRIX) as out:
         table = csv.writer(out)
         heads = [f"{way}_{what}" for way in mutants_run.WAYS for what in ("killed", "measured", "oracle", "seconds", "executions")]
-        table.writerow(["id", "class", "models", "fate", *heads, "alone"])
+        table.writerow(["id", "class", "models", "fate", *heads, "alone", "reason"])
         for mutant in mutants:
             row = [mutant.id, mutant.class_, mutant.models, fate(mutant, known)]
             for way in mutants_run.WAYS:
                 kills, times, first = summarise(mutant, known, way)
                 row += [kills, times, first.oracle if first else "", f"{first.seconds:.2f}" if first else "", first.executions if first else ""]
-            row.append({None: "", True: "yes", False: "no"}[told_alone(mutant, known)])
+            row += [{None: "", True: "yes", False: "no"}[told_alone(mutant, known)], mutant.equivalent or mutant.unseen]
             table.writerow(row)
 
 
@@ -88,6 +88,7 @@ def survivor_lines(mutants, known):
         lines.append(f"  {mutant.id} ({mutant.class_}, after {mutant.models}; {', '.join(mutant.rows)}; expected: {mutant.oracle})")
         lines.append(f"      {mutant.file}: {one_line(mutant.find)}")
         lines.append(f"      {'':<{len(mutant.file)}}  {one_line(mutant.replace) or '(nothing)'}")
+        lines.append(f"      {one_line(mutant.unseen) or 'nobody has said why'}")
     return lines
 
 

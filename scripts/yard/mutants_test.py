@@ -131,6 +131,7 @@ def test_texts_that_lap_over_each_other_are_refused(root):
         (entry("more", "n + 1", "n") + "colour = 'red'\n", "no such key: colour"),
         (entry("less", "n + 1", "n").replace("oracle = 'model'\n", ""), "less: no oracle"),
         (entry("rows", "n + 1", "n").replace("['arena']", "'arena'"), "rows must be a list"),
+        (entry("why", "n + 1", "n") + "equivalent = 'a'\nunseen = 'b'\n", "equivalent and unseen exclude each other"),
         ("[[mutant]]\nid = ", "half.toml: "),
         (entry("file", "n + 1", "n").replace("half.c", "none.c"), "no such file: allocators/none.c"),
     ],
@@ -254,6 +255,10 @@ def test_the_table_prints_what_each_survivor_is(root, capsys):
     said = capsys.readouterr().out
     assert "corpus      2 of 3 killed (67 %)" in said and "told by model 2" in said
     assert f"  {third.id} (rounding, after mechanical; arena; expected: model)\n      allocators/half.c: n / 2\n" in said
+    assert "nobody has said why" in said
+    third = dataclasses.replace(third, unseen="only a weaker machine shows it")
+    mutants_table.print_table([first, second, third], by_key([outcome(third, killed=False)]))
+    assert "only a weaker machine shows it" in capsys.readouterr().out
 
 
 def test_a_mutant_must_be_found_on_every_seed(root, capsys):
@@ -285,7 +290,7 @@ def test_what_an_oracle_adds_is_what_nobody_else_tells_of(root, tmp_path, capsys
     assert "nobody else: model 1\n" in capsys.readouterr().out
     mutants_table.write_matrix(everything, known, tmp_path / "matrix.csv")
     lines = (tmp_path / "matrix.csv").read_text().splitlines()
-    assert [line.rpartition(",")[2] for line in lines] == ["alone", "yes", "no", ""]
+    assert [line.split(",")[-2:] for line in lines] == [["alone", "reason"], ["yes", ""], ["no", ""], ["", ""]]
     assert mutants_table.fate(dataclasses.replace(second, id="x"), by_key([dataclasses.replace(again(second, "model", True), mutant="x")])) == "unmeasured"
 
 

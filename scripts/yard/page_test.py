@@ -306,6 +306,7 @@ def test_planted_bugs_are_a_section(run, tmp_path, monkeypatch):
         out.write("cut,bou")
     text = plain(section(run, "mutants"))
     assert "3 bugs" in text and "corpus alone finds 1 of 3" in text and "0 of 1" in text and "1 survives; of 1 nobody" in text
+    assert "equivalent: for a reason" in text
     assert "model, 0.5 s, 1,234 runs" in text and "not_run" not in text
     assert "model110" in text  # told first, nobody else, by fuzzing
     assert text.index("leftbounds") < text.index("foundbounds")

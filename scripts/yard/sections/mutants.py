@@ -21,7 +21,8 @@ class Way(NamedTuple):
 
 class Row(NamedTuple):
     """One planted bug: a line of the matrix. ways: by name; those that were not measured are left out. alone: yes where
-    the corpus finds it by one oracle only, no where another tells as well, else empty."""
+    the corpus finds it by one oracle only, no where another tells as well, else empty. reason: why it is equivalent,
+    or survives."""
 
     id: str
     class_: str
@@ -29,6 +30,7 @@ class Row(NamedTuple):
     fate: str
     ways: dict
     alone: str
+    reason: str
 
 
 class Tally(NamedTuple):
@@ -54,7 +56,7 @@ def read_matrix():
             for line in csv.DictReader(lines):
                 try:
                     ways = {name: _way(line, name) for name in mutants_run.WAYS}
-                    rows.append(Row(line["id"], line["class"], line["models"], line["fate"], {n: w for n, w in ways.items() if w.measured}, line["alone"]))
+                    rows.append(Row(line["id"], line["class"], line["models"], line["fate"], {n: w for n, w in ways.items() if w.measured}, line["alone"], line["reason"]))
                 except (KeyError, TypeError, ValueError):
                     continue
     except OSError:
