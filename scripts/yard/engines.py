@@ -7,6 +7,7 @@ collected before the next slice: nothing is deleted that has not been kept elsew
 
 import collections
 import contextlib
+import glob
 import hashlib
 import re
 import shutil
@@ -90,14 +91,19 @@ def add_to_corpus(corpus, path):
             out.write(data)
 
 
+def _left(folder, pattern):
+    """Paths below a folder that match; what the engines delete meanwhile is left out, where Path.glob would raise."""
+    return [folder / name for name in glob.glob(pattern, root_dir=folder)]
+
+
 def collect_inputs(cell):
     """Copies what the engines have found to the shared corpus: AFL++'s queues, and the units of jobs of
     libFuzzer's fork mode that were ended before they were merged."""
     corpus = fuzzing.corpus_of(cell)
-    for path in afl_of(cell).glob("*/queue/id:*"):
+    for path in _left(afl_of(cell), "*/queue/id:*"):
         if ",sync:" not in path.name:
             add_to_corpus(corpus, path)
-    for path in work_of(cell).glob("tmp/*/C*/*"):
+    for path in _left(work_of(cell), "tmp/*/C*/*"):
         add_to_corpus(corpus, path)
 
 
@@ -124,14 +130,14 @@ def _keep(cell, artifact, log):
 
 
 def _collect_findings(cell, log):
-    artifacts = sorted((work_of(cell) / "artifacts").glob("*"))
-    artifacts += sorted([*afl_of(cell).glob("*/crashes*/id:*"), *afl_of(cell).glob("*/hangs*/id:*")])
+    artifacts = sorted(_left(work_of(cell), "artifacts/*"))
+    artifacts += sorted([*_left(afl_of(cell), "*/crashes*/id:*"), *_left(afl_of(cell), "*/hangs*/id:*")])
     return [finding for artifact in artifacts for finding in _keep(cell, artifact, log)]
 
 
 def cut_logs(cell):
     """Empties logs that have grown too large; who writes them appends."""
-    for log in [work_of(cell) / "log.txt", *afl_of(cell).glob("*.log")]:
+    for log in [work_of(cell) / "log.txt", *_left(afl_of(cell), "*.log")]:
         with contextlib.suppress(OSError):
             if log.stat().st_size > LOG_LIMIT:
                 log.open("r+b").truncate(0)

@@ -1,6 +1,7 @@
 """How the fuzzing scripts choose cells, parse logs and counters, and keep findings, whatever happens meanwhile."""
 
 import json
+import os
 import re
 import struct
 import subprocess
@@ -187,6 +188,25 @@ def test_a_finding_is_kept_whole_and_its_artifact_deleted(engine, out):
     assert (finding.folder / "finding.txt").read_text() == "conform\tbroken\tfinding: overlap: block 1 (row broken, operation 0 alloc)\n"
     assert not list((out / "work").rglob("crash-*"))
     assert not list((out / "findings").glob(".new-*"))
+
+
+def test_a_folder_that_an_engine_deletes_meanwhile_does_no_harm(engine, out, monkeypatch):
+    cell = fuzzing.Cell("conform", "good", engine)
+    jobs = engines.work_of(cell) / "tmp" / "job.dir"
+    for unit in (jobs / "C0" / "a", jobs / "C1" / "b"):
+        unit.parent.mkdir(parents=True)
+        unit.write_text(unit.name)
+    fuzzing.corpus_of(cell).mkdir(parents=True, exist_ok=True)
+    scandir = os.scandir
+
+    def deleted_once_it_was_listed(path="."):
+        if str(path).endswith("C1"):
+            (jobs / "C1").rename(out / "deleted")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", deleted_once_it_was_listed)
+    engines.collect_inputs(cell)
+    assert [path.read_text() for path in fuzzing.corpus_of(cell).iterdir()] == ["a"]
 
 
 def test_the_same_bug_again_is_one_more_input_of_it(engine, out):
