@@ -186,6 +186,17 @@ static block *checked(hy_child *child, const char *call, const void *ptr, size_t
     return &child->blocks[at - child->blocks];
 }
 
+/* What is given back must be open as it was when it was handed out: its next owner knows nothing of it. */
+static void expect_open(const hy_child *child, const block *at) {
+    (void)child, (void)at;
+#if HY_ASAN
+    void *closed = __asan_region_is_poisoned((void *)at->address, at->size);
+    if (closed)
+        child->report("misuse", "free of a block of %zu bytes that is poisoned from byte %zu on", at->size,
+            (size_t)((uintptr_t)closed - at->address));
+#endif
+}
+
 static void expect_some(const hy_child *child, const char *call, size_t size) {
     if (size == 0) child->report("misuse", "%s reached the child", call);
 }
@@ -261,8 +272,11 @@ static void *child_remap(void *self, void *ptr, size_t old_size, size_t new_size
 
 static void child_free(void *self, void *ptr, size_t size, hy_align align) {
     hy_child *child = self;
+    child->counts.free_calls++;
     block *at = checked(child, "free", ptr, size, align);
-    if (at) end_block(child, at);
+    if (!at) return;
+    expect_open(child, at);
+    end_block(child, at);
 }
 
 hy_allocator hy_child_allocator(hy_child *child) {

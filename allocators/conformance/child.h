@@ -28,7 +28,7 @@
 
 /* Counters since the run began. */
 typedef struct hy_child_counts {
-    size_t alloc_calls, resize_calls, remap_calls;
+    size_t alloc_calls, resize_calls, remap_calls, free_calls;
     size_t refusals; /* of any kind, also for want of room */
     size_t live_blocks;
     size_t live_bytes;
@@ -77,7 +77,7 @@ hy_allocator hy_child_allocator(hy_child *child);
 /* Begins a run of a child that refuses only what does not fit, never grows in place and never moves. */
 hy_allocator hy_child_plain(hy_child *child);
 
-/* Calls of alloc, resize and remap in this run. */
+/* Calls of alloc, resize and remap in this run: all that may be refused. */
 static inline size_t hy_child_calls(const hy_child *child) {
     return child->counts.alloc_calls + child->counts.resize_calls + child->counts.remap_calls;
 }

@@ -156,8 +156,20 @@ static void a_byte_after_the_end(void) {
     hy_child_check_strays(&child);
 }
 
+static void closed_bytes(void) {
+    char *ptr = begin();
+    hy_poison(ptr + 24, 8);
+    misused.vtable->free(misused.self, ptr, 32, HY_ALIGN_16);
+}
+
 static void misuse_is_reported(void **unused) {
     (void)unused;
+#if HY_ASAN
+    assert_dies_saying(
+        closed_bytes, "child: misuse: free of a block of 32 bytes that is poisoned from byte 24");
+#else
+    closed_bytes();
+#endif
     assert_dies_saying(wrong_size, "child: misuse: free with size 31 of a block of 32");
     assert_dies_saying(wrong_alignment, "child: misuse: free with alignment 2^3 of a block of 2^4");
     assert_dies_saying(freed_twice, "which was given back before");

@@ -40,7 +40,6 @@ static inline bool hy_region_owns(const hy_region *region, const void *ptr) {
 }
 
 static inline void hy_region_free(hy_region *region) {
-    hy_unpoison(region->block, region->capacity + region->shift);
     hy_free(region->source, region->block, region->capacity + region->shift, HY_ALIGN_16);
 }
 
