@@ -1,7 +1,8 @@
 /* print_run.h: prints a property's run of a history as a C program, which the yard's own files judge.
  *
- * For histories that print_c.h can't print, as what is done with them is more than to call the allocator. gcc
- * alone builds it from the project's sources; its first comment has the call.
+ * For histories that print_c.h can't print, as what is done with them is more than to call the allocator, or
+ * only oracles see what comes of it. gcc alone builds it from the project's sources; its first comment has
+ * the call.
  */
 #ifndef HEAPYARD_FUZZ_PRINT_RUN_H
 #define HEAPYARD_FUZZ_PRINT_RUN_H

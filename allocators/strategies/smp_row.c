@@ -115,6 +115,7 @@ const hy_row hy_smp_row = {
     .operations = operations,
     .operation_count = 1, /* its options would outlive the history */
     .reports = REPORTS,
+    .promises = {.keeps_memory = true},
     .restart = RESTART,
 };
 
@@ -134,5 +135,6 @@ const hy_row hy_smp_heap_row = {
     .form_of = "smp",
     .alike = HY_LIKE_SERVED,
     .reports = HEAP_REPORTS,
+    .promises = {.keeps_memory = true},
     .restart = RESTART,
 };

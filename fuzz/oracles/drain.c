@@ -1,13 +1,48 @@
-/* drain.c: what was taken from the child goes back to it.
+/* drain.c: what was taken from the child, the system and the process's heap goes back to them.
  *
  *   leak   after the end, or after a reset that frees all, the child has not everything back; or not what was
- *          taken since a mark that was restored, or by another instance
+ *          taken since a mark that was restored, or by another instance; or after the end, more addresses are
+ *          mapped than before, or more of malloc's bytes are held
+ *
+ * Rows that keep memory when their instances have ended, as they say themselves, are asked of the child
+ * alone. Of malloc's bytes AddressSanitizer tells.
  */
 #include "fuzz/finding.h"
+#include "fuzz/layers.h"
 #include "fuzz/marks.h"
 #include "fuzz/oracles.h"
+#include "fuzz/os_tap.h"
+
+#if HY_ASAN
+size_t __sanitizer_get_current_allocated_bytes(void); /* gcc has the function and no header for it */
+#endif
 
 static size_t bytes_at_start; /* that the child gave for the instance itself */
+
+/* Of the process, before the instance was made. */
+static struct {
+    bool claimed;
+    hy_os_tap os;
+    size_t heap_bytes;
+} outside;
+
+static size_t heap_bytes(void) {
+#if HY_ASAN
+    return __sanitizer_get_current_allocated_bytes();
+#else
+    return 0;
+#endif
+}
+
+static void begin(const hy_run *run, const hy_run_call *call) {
+    (void)call;
+    const hy_layers *layers = hy_layers_of(run->row);
+    outside.claimed = !run->row->promises.keeps_memory;
+    for (size_t i = 0; i < layers->count; i++)
+        outside.claimed = outside.claimed && !layers->rows[i]->promises.keeps_memory;
+    outside.os = hy_os_tap_read();
+    outside.heap_bytes = heap_bytes();
+}
 
 static void made(const hy_run *run, const hy_run_call *call) {
     (void)call;
@@ -42,8 +77,22 @@ static void special(const hy_run *run, const hy_run_call *call) {
             blocks_at[call->mark]);
 }
 
+static void check_outside(void) {
+    hy_os_tap os = hy_os_tap_read();
+    size_t heap = heap_bytes();
+    if (!outside.claimed) return;
+    if (os.refusals == outside.os.refusals && os.mapped_bytes != outside.os.mapped_bytes)
+        hy_finding("leak", "%zu bytes of addresses are mapped after the end, %zu were before the start",
+            os.mapped_bytes, outside.os.mapped_bytes);
+    if (heap > outside.heap_bytes)
+        hy_finding("leak",
+            "%zu bytes of the process's heap are held after the end, %zu were before the start", heap,
+            outside.heap_bytes);
+}
+
 static void end(const hy_run *run, const hy_run_call *call) {
     (void)call;
+    check_outside();
     const hy_child_block *kept = hy_child_lowest_live(run->child);
     if (!kept) return;
     hy_finding("leak", "%zu bytes at %p were not given back to the child (%zu blocks in all)", kept->size,
@@ -52,8 +101,9 @@ static void end(const hy_run *run, const hy_run_call *call) {
 
 const hy_oracle hy_drain_oracle = {
     .name = "drain",
-    .summary = "what was taken from the child goes back to it",
-    .on = {[HY_ON_MADE] = made,
+    .summary = "what was taken from the child, the system and malloc goes back to them",
+    .on = {[HY_ON_BEGIN] = begin,
+        [HY_ON_MADE] = made,
         [HY_ON_BEFORE] = before,
         [HY_ON_RESET] = reset,
         [HY_ON_SPECIAL] = special,

@@ -109,6 +109,7 @@ typedef struct hy_promises {
      * its child's: where config.capacity - used_bytes is no less than a size, it refuses only if its child
      * does. */
     uint32_t fit_grain;
+    bool keeps_memory; /* of the system or malloc, also when its instances have ended */
 } hy_promises;
 #define HY_SERVED_BYTES ((size_t)512 << 10)
 #define HY_SERVED_ALIGN_LOG2 16
