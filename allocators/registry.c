@@ -137,9 +137,11 @@ static void promise_on(hy_promises *top, const hy_promises *below) {
 }
 
 /* How much a stack holds is its top's to promise, which alone is reset; what each layer below rounds up comes
- * to no more than that again. */
+ * to no more than that again, or than any row's is. */
 hy_promises hy_registry_promises(const hy_row *row) {
     hy_promises promises = with_defaults(row->promises);
+    if (row->stack && promises.footprint_factor < HY_FOOTPRINT_FACTOR)
+        promises.footprint_factor = HY_FOOTPRINT_FACTOR;
     if (row->stack) promises.footprint_factor *= 2;
     return promises;
 }
@@ -170,16 +172,29 @@ static hy_row over_default_child(const hy_row *row) {
     return result;
 }
 
+/* Whether a row shrinks any block also where its default child stands below it, which tells nobody when it
+ * refuses. */
+static bool shrinks_on_its_own(const hy_row *row) {
+    bool shrinks = row->promises.shrinks;
+    while (shrinks && row->default_child) {
+        row = own_row(row->default_child);
+        shrinks = row->promises.shrinks;
+    }
+    return shrinks;
+}
+
 /* The layers of a stack as one row, from the bottom up. */
 static hy_row over_stack(const char *const *stack) {
     size_t depth = 0;
     while (stack[depth])
         depth++;
     hy_row result = over_default_child(own_row(stack[depth - 1]));
+    result.promises.shrinks = shrinks_on_its_own(own_row(stack[depth - 1]));
     if (!result.default_child) result.keeps = ~(hy_traits)0; /* it gives way to a child that is given */
     while (--depth > 0) {
         hy_row top = *own_row(stack[depth - 1]);
         stand_on(&top, &result);
+        top.promises.shrinks &= result.promises.shrinks;
         if (!top.check) top.check = result.check;
         top.keeps &= result.keeps;
         top.align_from_child &= !result.default_child || result.align_from_child;

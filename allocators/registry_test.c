@@ -138,6 +138,10 @@ static void promises_follow_from_the_layers(void **state) {
     assert_int_equal(promises_of("arena_over_page").footprint_factor, 10);
     assert_int_equal(promises_of("thread_safe_over_arena").footprint_factor, 2 * HY_FOOTPRINT_FACTOR);
     assert_int_equal(promises_of("arena_over_page").served_bytes, HY_SERVED_BYTES);
+    assert_true(promises_of("arena_over_libc").shrinks);
+    assert_true(promises_of("wide_align").shrinks);
+    assert_false(promises_of("counting_over_arena").shrinks); /* the arena stands on raw_libc */
+    assert_false(promises_of("counting_over_raw_libc").shrinks);
 }
 
 static void a_page_is_refused_by_host_and_served_above_it(void **state) {

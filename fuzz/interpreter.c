@@ -89,6 +89,7 @@ static bool is_bounded(const hy_row *row, const hy_config *config) {
 
 /* Whether a request may be made: it is small, or costs nothing because something bounds it. */
 static bool affordable(uint64_t size, uint8_t align_log2) {
+    if (size > PTRDIFF_MAX) return true; /* no object is so large */
     if (!bounded && align_log2 > UNBOUNDED_ALIGN_LOG2_MAX && align_log2 <= run.greatest.log2) return false;
     if (hy_live_bytes() + size <= LIVE_MAX && size <= LIVE_MAX) return true;
     return size > (bounded ? HY_CHILD_REGION_BYTES : (size_t)PTRDIFF_MAX);

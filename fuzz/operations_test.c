@@ -59,9 +59,23 @@ static bool goes_too_far_back(void *state, size_t number, hy_mark *mark) {
     return true;
 }
 
+/* To the mark, although less was used before. */
+static bool goes_forward(void *state, size_t number, hy_mark *mark) {
+    (void)number;
+    hy_arena_mark saved;
+    memcpy(&saved, mark, sizeof saved);
+    hy_arena_restore(state, saved);
+    ((hy_arena *)state)->state = saved;
+    return true;
+}
+
 static bool reset_frees_all(void *state, hy_reset_mode mode, size_t limit) {
     (void)mode, (void)limit;
     return hy_arena_reset(state, HY_ARENA_FREE_ALL, 0);
+}
+
+static bool reset_keeps_half(void *state, hy_reset_mode mode, size_t limit) {
+    return hy_arena_reset(state, (hy_arena_reset_mode)mode, limit / 2);
 }
 
 static bool pool_reset_frees_all(void *state, hy_reset_mode mode, size_t limit) {
@@ -120,6 +134,13 @@ static const plant plants[] = {
         .finding = HY_ASAN ? "poisoned" : "overlap", /* the first block's bytes were closed */
         .without = "-model,-accounting",
         .seed = "alloc 0 8\nsave 0\nalloc 1 8\nrestore 0\nalloc 2 16\n"},
+    {.row = "arena",
+        .operation = "restore",
+        .run = goes_forward,
+        .oracle = "accounting",
+        .finding = "account",
+        .without = "-accounting",
+        .seed = "alloc 0 64\nalloc 1 64\nsave 0\nfree 1\nrestore 0\n"},
     {.row = "arena",
         .operation = "reserve",
         .run = does_nothing,
@@ -182,6 +203,12 @@ static const plant plants[] = {
         .finding = "asked",
         .without = "-liveness",
         .seed = "alloc 0 100\nreset retain\nalloc 0 100\n"},
+    {.row = "arena",
+        .reset = reset_keeps_half,
+        .oracle = "liveness",
+        .finding = "asked",
+        .without = "-liveness",
+        .seed = "alloc 0 400\nreset limit 256\nalloc 0 256\n"},
     {.row = "pool",
         .reset = pool_reset_frees_all,
         .oracle = "liveness",
@@ -198,7 +225,7 @@ static const plant plants[] = {
         .make = make_once,
         .oracle = "drain",
         .finding = "leak",
-        .without = "-drain",
+        .without = "-drain,-accounting",
         .seed = "twin 8\n"},
 };
 

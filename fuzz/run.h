@@ -96,6 +96,14 @@ static inline uint64_t hy_run_block_bytes(const hy_run *run, uint64_t size) {
     return run->config.block_size > size ? run->config.block_size : size;
 }
 
+/* Whether a call, about to be made, is of a block that certainly ends where what is handed out ends. One that
+ * was not made last may lie in an older chunk, which is full. */
+static inline bool hy_run_is_last(const hy_run *run, const hy_run_call *call) {
+    uint64_t serial = call->before.serial;
+    if (!call->of_top || serial <= run->newest.shrunk) return false;
+    return serial == run->newest.last || serial > run->newest.changed;
+}
+
 #define HY_RUN_GRANULE (HY_ASAN ? 8u : 1u) /* ASan knows granules of 8 bytes */
 #define HY_RUN_GRAIN_MAX 16u /* a row may round a size up to its alignment, if that is no more */
 

@@ -92,6 +92,7 @@ const hy_row hy_headered_row = {
     .keeps = (HY_TRAITS_OF_BLOCKS | HY_TRAIT_THREAD_SAFE) & ~HY_TRAIT_FIXED_BLOCK,
     .align_from_child = true,
     .default_child = "libc",
+    .promises = {.footprint_factor = 1, .shrinks = true}, /* a block of the child for each of its own */
     .make = make,
     .destroy = destroy,
     .operations = operations,

@@ -65,6 +65,7 @@ const hy_row hy_recording_row = {
     .keeps = HY_TRAITS_OF_BLOCKS | HY_TRAIT_THREAD_SAFE,
     .align_from_child = true,
     .default_child = "libc",
+    .promises = {.shrinks = true},
     .make = make,
     .destroy = destroy,
     .stats = stats,

@@ -77,6 +77,7 @@ const hy_row hy_stack_fallback_row = {
     .keeps = HY_TRAITS_OF_BLOCKS & ~(HY_TRAIT_FIXED_CAPACITY | HY_TRAIT_FIXED_BLOCK | HY_TRAIT_REFUSES_ALL),
     .align_from_child = true,
     .default_child = "libc",
+    .promises = {.shrinks = true},
     .make = make,
     .destroy = destroy,
     .check = check,

@@ -145,6 +145,7 @@ const hy_row hy_testing_row = {
     .traits = HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE | HY_TRAIT_QUARANTINES,
     .greatest_align = {HY_ALIGN_LOG2_MAX},
     .default_child = "libc",
+    .promises = {.shrinks = true},
     .make = make,
     .destroy = destroy,
     .owns = owns,

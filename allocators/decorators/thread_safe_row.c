@@ -46,6 +46,7 @@ const hy_row hy_thread_safe_row = {
     .keeps = HY_TRAITS_OF_BLOCKS,
     .align_from_child = true,
     .default_child = "counting",
+    .promises = {.shrinks = true},
     .make = make,
     .destroy = destroy,
     .operations = operations,

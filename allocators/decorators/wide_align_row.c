@@ -58,6 +58,7 @@ const hy_row hy_wide_align_row = {
     .keeps = (HY_TRAITS_OF_BLOCKS | HY_TRAIT_THREAD_SAFE) & ~(HY_TRAIT_FIXED_BLOCK | HY_TRAIT_FIXED_CAPACITY),
     .greatest_align = {HY_ALIGN_LOG2_MAX},
     .default_child = "raw_libc",
+    .promises = {.footprint_factor = 1, .shrinks = true}, /* a block of the child for each of its own */
     .make = make,
     .destroy = destroy,
     .reports = REPORTS,

@@ -21,6 +21,7 @@ const hy_row hy_libc_row = {
     .header = "heapyard/libc.h",
     .traits = HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE,
     .greatest_align = {63},
+    .promises = {.shrinks = true},
     .make = make,
     .destroy = destroy,
 };
@@ -33,6 +34,7 @@ const hy_row hy_libc_again_row = {
     .header = "heapyard/libc.h",
     .traits = HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE,
     .greatest_align = {63},
+    .promises = {.shrinks = true},
     .make = make,
     .destroy = destroy,
 };

@@ -44,6 +44,7 @@ const hy_row hy_page_row = {
     .traits = HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_GROW_IN_PLACE | HY_TRAIT_REAL_FREE |
               HY_TRAIT_WHOLE_PAGES,
     .greatest_align = {HY_ALIGN_LOG2_MAX},
+    .promises = {.shrinks = true},
     .make = make,
     .destroy = destroy,
     .check = check,

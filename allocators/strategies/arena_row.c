@@ -143,7 +143,7 @@ const hy_row hy_arena_row = {
     /* It grows by half of what it holds, and a reset keeps a chunk: where that is 2/3 of the next request,
      * the request has a chunk of its own, and a byte more takes 1.5 times both: (1 + 1.5) * (1 + 2/3) = 25/6
      * of what was asked for. */
-    .promises = {.footprint_factor = 5, .fit_grain = 8},
+    .promises = {.footprint_factor = 5, .fit_grain = 8, .shrinks = true},
     .make = make,
     .destroy = destroy,
     .reset = reset,

@@ -82,7 +82,7 @@ const hy_row hy_arena_shared_row = {
     .traits = HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_LAST | HY_TRAIT_BULK_RESET | HY_TRAIT_GROW_IN_PLACE,
     .greatest_align = {HY_ALIGN_LOG2_MAX},
     .default_child = "raw_libc",
-    .promises = {.footprint_factor = 5}, /* the arena's: each lane is one */
+    .promises = {.footprint_factor = 5, .shrinks = true}, /* the arena's: each lane is one */
     .make = make,
     .destroy = destroy,
     .reset = reset,

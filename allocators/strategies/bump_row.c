@@ -116,7 +116,7 @@ const hy_row hy_bump_row = {
     .traits = HY_TRAIT_BULK_RESET | HY_TRAIT_GROW_IN_PLACE | HY_TRAIT_FIXED_CAPACITY,
     .greatest_align = {HY_ALIGN_LOG2_MAX},
     .default_capacity = HY_REGION_DEFAULT_CAPACITY,
-    .promises = {.fit_grain = 1},
+    .promises = {.fit_grain = 1, .shrinks = true},
     .make = make,
     .destroy = destroy,
     .reset = reset,

@@ -121,7 +121,7 @@ const hy_row hy_pool_row = {
     .traits = HY_TRAIT_FREE_ANY | HY_TRAIT_BULK_RESET | HY_TRAIT_FIXED_BLOCK | HY_TRAIT_REAL_FREE,
     .greatest_align = {4},
     .default_child = "raw_libc",
-    .promises = {.footprint_factor = 5}, /* the arena's that its chunks come from */
+    .promises = {.footprint_factor = 5, .shrinks = true}, /* the arena's that its chunks come from */
     .default_block_size = DEFAULT_BLOCK_SIZE,
     .make = make,
     .destroy = destroy,

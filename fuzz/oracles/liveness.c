@@ -1,7 +1,7 @@
 /* liveness.c: what fits is served, as long as the child does not refuse.
  *
- *   liveness   NULL although traits and promises say that the request fits; an instance that was not made; a
- *              reset that could not keep its memory
+ *   liveness   NULL or false although traits and promises say that the request fits; an instance that was not
+ *              made; a reset that could not keep its memory
  *
  *   asked      the child was called for what a reservation, a reset that keeps all capacity, or the row's own
  *              figures said is there already
@@ -19,7 +19,10 @@ static struct {
         uint8_t align_log2;
     } room;
     bool is_lowered; /* an operation set the capacity below what may be used: frees need make no room */
-    bool must_grow;  /* the block that is about to change */
+    /* Of the block that is about to change: */
+    bool must_grow;   /* by the capacity that was given */
+    bool fits_behind; /* by what stats say is left: without asking the child */
+    bool must_shrink;
     uint64_t spent_at[HY_MARK_COUNT];
     struct {
         uint64_t count; /* of the next allocations, up to size and alignment, that ask no child */
@@ -91,6 +94,21 @@ static bool must_grow(const hy_run *run, const hy_run_call *call) {
     return call->size <= capacity && state.spent + more <= capacity;
 }
 
+/* Whether a size, rounded up, is within what the row says is left of what it holds. */
+static bool is_in_room(const hy_run *run, uint64_t size) {
+    size_t grain = run->promises.fit_grain, room = hy_run_room(run);
+    if (grain == 0 || room == SIZE_MAX || size > room) return false;
+    return (size + grain - 1) / grain * grain <= room;
+}
+
+/* Whether the newest block would grow into what is left behind it. */
+static bool fits_behind(const hy_run *run, const hy_run_call *call) {
+    const hy_live_block *block = &call->before;
+    if (!hy_run_has(run, HY_TRAIT_GROW_IN_PLACE) || hy_run_has(run, HY_TRAIT_FIXED_BLOCK)) return false;
+    if (!hy_run_is_last(run, call) || call->size <= block->size) return false;
+    return is_in_room(run, call->size - block->size);
+}
+
 /* Whether a request is covered by what was reserved. */
 static bool is_reserved(uint64_t size, hy_align align) {
     return state.reserved.count > 0 && size <= state.reserved.size && align.log2 <= state.reserved.align_log2;
@@ -104,9 +122,7 @@ static void reserve(uint64_t count, uint64_t size, hy_align align) {
 
 /* Whether a request fits exactly into what the row says is left. */
 static bool fits(const hy_run *run, uint64_t size, hy_align align) {
-    size_t grain = run->promises.fit_grain, room = hy_run_room(run);
-    if (grain == 0 || hy_align_bytes(align) > grain || room == SIZE_MAX || size > room) return false;
-    return (size + grain - 1) / grain * grain <= room;
+    return hy_align_bytes(align) <= run->promises.fit_grain && is_in_room(run, size);
 }
 
 static size_t count_with_bytes(void) {
@@ -118,7 +134,11 @@ static size_t count_with_bytes(void) {
 
 static void before(const hy_run *run, const hy_run_call *call) {
     if (call->kind == HY_OP_RESET) state.live_before = count_with_bytes();
-    state.must_grow = call->kind == HY_OP_RESIZE && must_grow(run, call);
+    bool in_place = call->kind == HY_OP_RESIZE && call->before.size != 0;
+    state.must_grow = in_place && must_grow(run, call);
+    state.fits_behind = in_place && fits_behind(run, call);
+    state.must_shrink =
+        in_place && run->promises.shrinks && call->size != 0 && call->size < call->before.size;
 }
 
 /* What is known to be there is handed out as it is. */
@@ -144,20 +164,35 @@ static void take_reserved(const hy_run_call *call) {
 
 static void served(const hy_run *run, const hy_run_call *call) {
     if (call->kind == HY_OP_ALLOC && call->size != 0) expect_ready(run, call);
+    if (call->kind == HY_OP_RESIZE && state.fits_behind && hy_run_child_calls(run) != 0)
+        hy_finding("asked", "the newest block took %zu calls of the child to grow into what is left",
+            hy_run_child_calls(run));
     if (call->size != 0) take_reserved(call);
     if (call->size != 0) state.spent += worst_case(run, call->size, call->align);
 }
 
+/* What must change and did not. */
+static void check_changes(const hy_run *run, const hy_run_call *call) {
+    if (state.fits_behind)
+        hy_finding("liveness", "the newest block could not grow from %ju to %ju although so much is left",
+            (uintmax_t)call->before.size, (uintmax_t)call->size);
+    if (hy_run_child_refused(run)) return;
+    if (state.must_grow)
+        hy_finding("liveness", "the newest block could not grow from %ju to %ju although they fit",
+            (uintmax_t)call->before.size, (uintmax_t)call->size);
+    if (state.must_shrink)
+        hy_finding("liveness", "a block could not shrink from %ju to %ju in place",
+            (uintmax_t)call->before.size, (uintmax_t)call->size);
+}
+
 static void refused(const hy_run *run, const hy_run_call *call) {
     if (call->kind == HY_OP_ALLOC) expect_ready(run, call);
+    if (call->kind == HY_OP_RESIZE) check_changes(run, call);
     if (hy_run_child_refused(run)) return;
     bool allocates = call->kind == HY_OP_ALLOC || call->kind == HY_OP_REALLOC;
     if (allocates && must_serve(run, call->size, call->align))
         hy_finding("liveness", "%ju bytes at 2^%u were refused although they fit", (uintmax_t)call->size,
             call->align.log2);
-    if (state.must_grow)
-        hy_finding("liveness", "the newest block could not grow from %ju to %ju although they fit",
-            (uintmax_t)call->before.size, (uintmax_t)call->size);
 }
 
 /* Whether a block that ends makes room: the last one only where nothing of it was lost before. */
@@ -183,15 +218,17 @@ static void ended(const hy_run *run, const hy_run_call *call) {
     state.spent -= back < state.spent ? back : state.spent;
 }
 
-/* What a reset that keeps all capacity has ready: as many blocks of one size as lived, or one of all bytes.
- */
+/* What a reset that keeps capacity has ready: as many blocks of one size as lived, or one of all bytes, up to
+ * the limit. */
 static void reserve_kept(const hy_run *run, const hy_run_call *call) {
     state.reserved.count = 0;
-    if (!call->kept || call->mode != HY_RESET_RETAIN_CAPACITY) return;
+    bool limited = call->mode == HY_RESET_RETAIN_WITH_LIMIT;
+    if (!call->kept || !(limited || call->mode == HY_RESET_RETAIN_CAPACITY)) return;
     size_t grain = run->promises.fit_grain, bytes = run->before.capacity_bytes;
-    if (hy_run_has(run, HY_TRAIT_FIXED_BLOCK))
-        reserve(state.live_before, run->config.block_size, block_align(run));
-    else if (grain && bytes != SIZE_MAX)
+    if (limited && call->size < bytes) bytes = call->size;
+    if (hy_run_has(run, HY_TRAIT_FIXED_BLOCK)) {
+        if (!limited) reserve(state.live_before, run->config.block_size, block_align(run));
+    } else if (grain && run->before.capacity_bytes != SIZE_MAX)
         reserve(1, bytes / grain * grain, hy_align_from_log2((uint8_t)__builtin_ctzl(grain)));
 }
 

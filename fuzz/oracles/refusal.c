@@ -1,8 +1,8 @@
 /* refusal.c: what must be refused is, and a refusal changes nothing.
  *
  *   refusal   an alignment above the row's greatest, a row that refuses all, or a size above a fixed
- *             capacity was served, or an array whose size overflows; or what the row counts changed by a
- *             refusal
+ *             capacity or above any object's was served, or an array whose size overflows; or what the row
+ *             counts changed by a refusal
  */
 #include "fuzz/finding.h"
 #include "fuzz/oracles.h"
@@ -14,6 +14,8 @@ static void check_overflow(const hy_run_call *call) {
 static void served(const hy_run *run, const hy_run_call *call) {
     check_overflow(call);
     if (call->size == 0) return;
+    if (call->size > PTRDIFF_MAX)
+        hy_finding("refusal", "%ju bytes were served, more than any object has", (uintmax_t)call->size);
     if (hy_run_has(run, HY_TRAIT_REFUSES_ALL))
         hy_finding("refusal", "%ju bytes were served by a row that refuses all", (uintmax_t)call->size);
     if (hy_align_compare(call->align, run->greatest) > 0)

@@ -74,7 +74,7 @@ typedef struct hy_stats {
     size_t used_bytes;       /* handed out and not taken back */
     size_t overhead_bytes;   /* the allocator's own headers inside capacity or beside it */
     size_t high_water_bytes; /* greatest used_bytes so far */
-    size_t calls_count;      /* calls of the source below (child or system) */
+    size_t calls_count;      /* calls of the source below (child or system), frees too */
 } hy_stats;
 
 /* For benches: the compiler must assume that the block is used and any memory changed, so it can
@@ -107,9 +107,12 @@ typedef struct hy_promises {
     /* Not 0: a block at up to this alignment, its size rounded up to a multiple of it, asks no child where
      * stats say that so much is left: capacity_bytes - used_bytes. Of a row of fixed capacity whose memory is
      * its child's: where config.capacity - used_bytes is no less than a size, it refuses only if its child
-     * does. */
+     * does. Such a row counts no more as used than its blocks, rounded up, and what aligns them; and its
+     * newest block grows in place into what stats say is left. */
     uint32_t fit_grain;
-    bool keeps_memory; /* of the system or malloc, also when its instances have ended */
+    bool returns_padding; /* what aligned the block that was made last comes back when that is freed */
+    bool shrinks;         /* resize makes any block smaller, unless the child refuses */
+    bool keeps_memory;    /* of the system or malloc, also when its instances have ended */
 } hy_promises;
 #define HY_SERVED_BYTES ((size_t)512 << 10)
 #define HY_SERVED_ALIGN_LOG2 16
