@@ -2,7 +2,7 @@
  *
  * The row stands on a foreign heap that is malloc and free as they are, so that what benches measure is the
  * adapter. Bit 0 of its options takes a small heap that counts calls and bytes instead, as a virtual machine
- * does: what it says is live must be what is live.
+ * does: what it says is live must be what is live, and it must never be asked for a size that no object has.
  */
 #include <heapyard/host.h>
 #include <heapyard/libc.h>
@@ -16,6 +16,7 @@
 typedef struct heap {
     hy_host host;
     bool counts;
+    bool was_misused; /* it saw a size of 0, or one that no object has */
     size_t live_bytes;
     size_t live_blocks;
     size_t calls;
@@ -42,6 +43,10 @@ static void plain_free(void *context, void *ptr) {
 _Static_assert(
     _Alignof(max_align_t) == HEADER_BYTES, "blocks behind the header are aligned as malloc aligns");
 
+static void note_size(heap *h, size_t size) {
+    if (size - 1 >= PTRDIFF_MAX) __atomic_store_n(&h->was_misused, true, __ATOMIC_RELAXED);
+}
+
 /* Adds with wrapping: less is more of the complement. */
 static void count(size_t *counter, size_t more) {
     __atomic_fetch_add(counter, more, __ATOMIC_RELAXED);
@@ -50,6 +55,7 @@ static void count(size_t *counter, size_t more) {
 static void *counted_alloc(void *context, size_t size) {
     heap *h = context;
     count(&h->calls, 1);
+    note_size(h, size);
     if (size > HEAP_SIZE_MAX) return NULL;
     size_t *header = malloc(HEADER_BYTES + size);
     if (!header) return NULL;
@@ -62,6 +68,7 @@ static void *counted_alloc(void *context, size_t size) {
 static void *counted_realloc(void *context, void *ptr, size_t size) {
     heap *h = context;
     count(&h->calls, 1);
+    note_size(h, size);
     if (size > HEAP_SIZE_MAX) return NULL;
     size_t *header = (size_t *)((char *)ptr - HEADER_BYTES), old_size = *header;
     header = realloc(header, HEADER_BYTES + size);
@@ -101,6 +108,7 @@ static void destroy(const hy_row *row, void *instance) {
 static bool check(void *instance) {
     heap *h = instance;
     size_t bytes = __atomic_load_n(&h->live_bytes, __ATOMIC_RELAXED);
+    if (__atomic_load_n(&h->was_misused, __ATOMIC_RELAXED)) return false;
     return bytes <= PTRDIFF_MAX && bytes >= __atomic_load_n(&h->live_blocks, __ATOMIC_RELAXED);
 }
 

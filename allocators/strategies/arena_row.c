@@ -90,11 +90,50 @@ static bool hand_over(void *state, size_t number, hy_mark *mark) {
     return holds_nothing;
 }
 
+/* Fills an arena that takes no second chunk, by a block of `first` bytes (0: none) and one of all that is
+ * left, and gives the latter back. */
+static bool fill(hy_arena *arena, size_t first) {
+    size_t all = hy_arena_capacity(arena);
+    char *block = first ? hy_arena_alloc(arena, first, HY_ALIGN_8) : NULL;
+    size_t used = hy_arena_used(arena), rest = all - used;
+    char *last = rest ? hy_arena_alloc(arena, rest, HY_ALIGN_1) : NULL;
+    bool good = (block || !first) && (last || !rest) && hy_arena_used(arena) == all;
+    if (last) hy_arena_free(arena, last, rest);
+    return good && hy_arena_used(arena) == (arena->fatal ? all : used) &&
+           (!block || arena->fatal || hy_arena_resize(arena, block, first, all)) && hy_arena_check(arena);
+}
+
+/* Another arena over the same child, fixed or fatal, is filled to its last byte, again after a reset. */
+static bool fill_fixed(void *state, size_t number, hy_mark *mark) {
+    (void)mark;
+    size_t capacity = number % 512 + 1, first = number / 1024 % capacity;
+    const hy_arena_options options = {.capacity = capacity, .fixed = true, .fatal = number / 512 % 2};
+    hy_arena arena;
+    if (hy_arena_init(&arena, ((hy_arena *)state)->child, &options) != HY_OK) return true;
+    bool good = hy_arena_capacity(&arena) >= capacity && fill(&arena, first);
+    good = hy_arena_reset(&arena, HY_ARENA_RETAIN_CAPACITY, 0) && good && fill(&arena, 0);
+    good = good && (arena.fatal || !hy_arena_alloc(&arena, hy_arena_capacity(&arena) + 1, HY_ALIGN_1));
+    hy_arena_deinit(&arena);
+    return good;
+}
+
+/* Another arena over the same child, with a capacity that no arena can have. */
+static bool make_too_large(void *state, size_t number, hy_mark *mark) {
+    (void)mark;
+    const hy_arena_options options = {.capacity = SIZE_MAX - number % 64};
+    hy_arena other;
+    bool refused = hy_arena_init(&other, ((hy_arena *)state)->child, &options) == HY_OUT_OF_MEMORY;
+    hy_arena_deinit(&other);
+    return refused;
+}
+
 static const hy_row_operation operations[] = {
     {"save", HY_EFFECT_MARK, true, save},
     {"restore", HY_EFFECT_RESTORE, true, restore},
     {"reserve", HY_EFFECT_ROOM, false, reserve},
     {"hand_over", HY_EFFECT_NONE, true, hand_over},
+    {"fill_fixed", HY_EFFECT_NONE, true, fill_fixed},
+    {"make_too_large", HY_EFFECT_NONE, true, make_too_large},
 };
 
 HY_INLINE void *take(void *arena, size_t size, uintptr_t *mark) {
