@@ -28,3 +28,7 @@ void hy_lock_wait(hy_lock *lock) {
     while (__atomic_exchange_n(&lock->state, 2, __ATOMIC_ACQUIRE) != 0)
         hy_os_wait(&lock->state, 2);
 }
+
+HY_NO_SANITIZE_THREAD bool hy_lock_is_held(const hy_lock *lock) {
+    return *(const volatile uint32_t *)&lock->state != 0;
+}

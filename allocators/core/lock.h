@@ -28,4 +28,7 @@ HY_INLINE void hy_lock_release(hy_lock *lock) {
     if (HY_UNLIKELY(__atomic_exchange_n(&lock->state, 0, __ATOMIC_RELEASE) == 2)) hy_os_wake(&lock->state);
 }
 
+/* Whether anybody holds it: for assertions of functions that need it held. No point of a schedule. */
+bool hy_lock_is_held(const hy_lock *lock);
+
 #endif

@@ -100,11 +100,22 @@ static void a_wait_ends_by_a_wake(void **state) {
     hy_os_wake(&word); /* nobody sleeps */
 }
 
+static void who_holds_it_is_told(void **state) {
+    (void)state;
+    hy_lock lock = {0};
+    assert_false(hy_lock_is_held(&lock));
+    hy_lock_take(&lock);
+    assert_true(hy_lock_is_held(&lock));
+    hy_lock_release(&lock);
+    assert_false(hy_lock_is_held(&lock));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_thread_at_a_time_has_it),
         cmocka_unit_test(all_who_sleep_get_it),
         cmocka_unit_test(a_wait_ends_by_a_wake),
+        cmocka_unit_test(who_holds_it_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -206,9 +206,6 @@ bool hy_smp_heap_resize(hy_smp_heap *heap, void *ptr, size_t old_size, size_t ne
     return true;
 }
 
-/* From this size on, moving page tables costs less than copying. */
-#define MOVE_MIN ((size_t)8 << 20)
-
 static void *move_by_pages(hy_smp_core *core, void *ptr, size_t old_size, size_t new_size) {
     uint32_t count = pages_of(new_size);
     uint32_t moved =
@@ -237,7 +234,7 @@ void *hy_smp_heap_remap(hy_smp_heap *heap, void *ptr, size_t old_size, size_t ne
     if (new_size < old_size || hy_smp_is_small(new_size, align)) return NULL;
     int errno_before = errno;
     void *target = NULL;
-    if (old_size >= MOVE_MIN && align.log2 <= HY_SMP_PAGE_SHIFT)
+    if (old_size >= HY_SMP_MOVE_MIN && align.log2 <= HY_SMP_PAGE_SHIFT)
         target = move_by_pages(heap->core, ptr, old_size, new_size);
     if (!target) target = move_by_copy(heap, ptr, old_size, new_size, align);
     errno = errno_before;
@@ -305,7 +302,7 @@ bool hy_smp_check(hy_smp_heap *heap) {
     if (!core) return true;
     hy_smp_lock_core(core, HY_SMP_SHARDS);
     bool holds = hy_smp_depots_check(core) && hy_smp_pages_check(core) && hy_smp_slabs_check(core) &&
-                 taken_bytes(core) == core->taken_bytes;
+                 hy_smp_decay_check(core) && taken_bytes(core) == core->taken_bytes;
     hy_smp_unlock_core(core, HY_SMP_SHARDS);
     return holds;
 }

@@ -17,6 +17,7 @@
 #include "allocators/strategies/smp_depot.h"
 #include "allocators/strategies/smp_pages.h"
 #include "allocators/strategies/smp_restart.h"
+#include "allocators/strategies/smp_slab.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -36,6 +37,7 @@ static struct {
     hy_smp_cache *spare; /* of the process's heap, whose threads have ended */
     pthread_key_t end_key;
     bool has_key;
+    bool was_forked; /* this process is a child of fork */
 } process;
 
 /* ---- magazines ---- */
@@ -273,6 +275,7 @@ static void unlock_all(void) {
 /* The threads of the parent are not in the child: what they had cached is its own thread's. */
 static void after_fork_in_child(void) {
     unlock_all();
+    process.was_forked = true;
     hy_smp_core *core = hy_smp_process_heap.core;
     hy_smp_cache *own = hy_smp_own_cache == &hy_smp_empty_cache ? NULL : real_of(hy_smp_own_cache);
     for (hy_smp_cache *cache = core ? core->caches : NULL; cache; cache = cache->next) {
@@ -430,4 +433,83 @@ size_t hy_smp_cached_blocks(const hy_smp_core *core, uint32_t class_number, size
     }
     hy_lock_release(&process.lock);
     return blocks;
+}
+
+/* ---- checks ---- */
+
+/* The calling thread's cache in a heap; NULL: it has none. */
+static const hy_smp_cache *own_of(const hy_smp_heap *heap) {
+    hy_smp_cache *seen = heap == &hy_smp_process_heap ? hy_smp_own_cache : hy_smp_cache_of(heap);
+    return seen == &hy_smp_empty_cache ? NULL : real_of(seen);
+}
+
+static bool is_empty(const hy_smp_cache *cache) {
+    uintptr_t any = 0;
+    for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++)
+        any |= (uintptr_t)cache->bins[number].base | (uintptr_t)cache->bins[number].spare;
+    return any == 0;
+}
+
+/* A bin's magazine holds so many blocks, all of slabs of the class. */
+static bool magazine_holds(
+    const hy_smp_core *core, uint32_t number, const hy_smp_magazine *magazine, size_t count) {
+    if (count > magazine->capacity) return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!hy_smp_slabs_gave(core, number, magazine->blocks[i])) return false;
+    }
+    return true;
+}
+
+/* Whether a bin's magazines hold together; their own memory is added to *bytes. */
+static bool bin_holds(const hy_smp_core *core, uint32_t number, const hy_smp_bin *bin, size_t *bytes) {
+    const hy_smp_magazine *loaded = hy_smp_loaded(bin), *spare = bin->spare;
+    if (!loaded) return !spare && !bin->top && !bin->limit;
+    bool is_in_order =
+        bin->top >= bin->base && bin->limit >= bin->top && bin->limit <= loaded->blocks + loaded->capacity;
+    if (!is_in_order || !magazine_holds(core, number, loaded, (size_t)(bin->top - bin->base))) return false;
+    if (spare && (spare == loaded || !magazine_holds(core, number, spare, spare->count))) return false;
+    *bytes += hy_smp_magazine_bytes(loaded) + (spare ? hy_smp_magazine_bytes(spare) : 0);
+    return true;
+}
+
+/* Likewise of all bins; must_be_empty: they hold nothing. */
+static bool cache_holds(
+    const hy_smp_core *core, const hy_smp_cache *cache, bool must_be_empty, size_t *bytes) {
+    *bytes += hy_smp_metadata_rounded((1 + HY_SMP_CHECKED) * sizeof *cache);
+    if (must_be_empty) return is_empty(cache);
+    for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++) {
+        if (!bin_holds(core, number, &cache->bins[number], bytes)) return false;
+    }
+    return true;
+}
+
+/* Whether just so many caches are listed as those that no thread has. */
+static bool spares_hold(size_t count) {
+    for (const hy_smp_cache *cache = process.spare; cache; cache = cache->spare) {
+        if (!cache->is_spare || count-- == 0) return false;
+    }
+    return count == 0;
+}
+
+bool hy_smp_caches_at_rest(const hy_smp_heap *heap) {
+    const hy_smp_cache *own = own_of(heap);
+    for (const hy_smp_cache *cache = heap->core->caches; cache; cache = cache->next) {
+        if (cache != own && cache->is_changing) return false;
+    }
+    return true;
+}
+
+bool hy_smp_caches_check(const hy_smp_heap *heap, size_t *bytes) {
+    const hy_smp_cache *own = own_of(heap);
+    bool is_process = heap == &hy_smp_process_heap, keeps_lost = !is_process && process.was_forked;
+    size_t caches = 0, spares = 0;
+    *bytes = 0;
+    for (const hy_smp_cache *cache = heap->core->caches; cache; cache = cache->next) {
+        bool is_left = cache != own;
+        if (cache->is_spare != (is_left && is_process)) return false;
+        if (!cache_holds(heap->core, cache, is_left && !keeps_lost, bytes)) return false;
+        spares += cache->is_spare;
+        caches++;
+    }
+    return caches == heap->core->cache_count && (!is_process || spares_hold(spares));
 }

@@ -32,6 +32,12 @@ void hy_smp_cache_empty(hy_smp_core *core, hy_smp_cache *cache);
 /* How many free blocks of a class all threads' caches hold, about, and how many caches there are. */
 size_t hy_smp_cached_blocks(const hy_smp_core *core, uint32_t class_number, size_t *threads);
 
+/* Whether no thread was exchanging magazines; in a child of fork, when it began. */
+bool hy_smp_caches_at_rest(const hy_smp_heap *heap);
+/* Whether all caches hold together, and those of other threads, all of which have ended, are empty and ready
+ * for others; *bytes: what caches and their magazines take of the heap's own memory. */
+bool hy_smp_caches_check(const hy_smp_heap *heap, size_t *bytes);
+
 /* The heap enters or leaves the list of all heaps, for fork. */
 void hy_smp_list_heap(hy_smp_heap *heap);
 void hy_smp_unlist_heap(hy_smp_heap *heap);

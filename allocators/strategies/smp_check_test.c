@@ -5,6 +5,7 @@
 
 #include "allocators/strategies/smp_depot.h"
 #include "allocators/strategies/smp_pages.h"
+#include "allocators/strategies/smp_slab.h"
 
 /* Of blocks some of which are freed, and of others that all stay. */
 #define SIZE 64
@@ -166,10 +167,58 @@ static void damaged_totals_are_seen(void **state) {
     ASSERT_SEEN(heap, core->retained_bytes);
     ASSERT_SEEN(heap, core->large_pages);
     ASSERT_SEEN(heap, core->large_blocks);
+    ASSERT_SEEN(heap, core->slab_free);
     hy_smp_page *large = &core->pages[1];
     assert_int_equal(large->kind, HY_SMP_PAGE_LARGE);
     ASSERT_SEEN(heap, large->value);
     ASSERT_SEEN(heap, large->kind);
+}
+
+/* Figures that agree with all records, but not with each other. */
+static void what_goes_beyond_its_bounds_is_seen(void **state) {
+    hy_smp_heap *heap = *state;
+    hy_smp_decay *decay = &heap->core->decay;
+    decay->tick_count += 1000000;
+    assert_false(hy_smp_check(heap));
+    decay->tick_count -= 1000000;
+    uint64_t hold_ms = decay->hold_ms;
+    decay->hold_ms = HY_SMP_HOLD_MOST_MS + 1;
+    assert_false(hy_smp_check(heap));
+    decay->hold_ms = hold_ms;
+    assert_true(hy_smp_check(heap));
+}
+
+static int end_damaged_heap(void **state) {
+    hy_smp_deinit(*state);
+    return 0;
+}
+
+/* Two dirty runs side by side, the second of which did not see the first. */
+static void runs_that_are_not_joined_are_seen(void **state) {
+    enum { PAGES = 40 };
+    hy_smp_heap *heap = *state;
+    char *first = alloc_touched(heap, PAGES * HY_SMP_PAGE, HY_ALIGN_8);
+    char *second = alloc_touched(heap, PAGES * HY_SMP_PAGE, HY_ALIGN_8);
+    assert_ptr_equal(second, first + PAGES * HY_SMP_PAGE);
+    hy_smp_heap_free(heap, first, PAGES * HY_SMP_PAGE, HY_ALIGN_8);
+    hy_smp_page *last = &heap->core->pages[hy_smp_page_of(heap->core, second) - 1];
+    assert_int_equal(last->kind, HY_SMP_PAGE_DIRTY);
+    last->kind = HY_SMP_PAGE_LARGE;
+    hy_smp_pages_give(heap->core, hy_smp_page_of(heap->core, second), PAGES, true);
+    last->kind = HY_SMP_PAGE_DIRTY;
+    assert_false(hy_smp_check(heap));
+}
+
+static hy_smp_heap *unlocked; /* the next function's heap */
+
+static void take_without_the_lock(void) {
+    void *block;
+    (void)hy_smp_slabs_take(unlocked->core, hy_smp_class(SIZE, HY_ALIGN_8), &block, 1, false);
+}
+
+static void a_class_that_is_not_locked_is_seen(void **state) {
+    unlocked = *state;
+    if (HY_CHECK >= 2) assert_dies_saying(take_without_the_lock, "not locked");
 }
 
 #define used_heap_test(function) cmocka_unit_test_setup_teardown(function, begin_used_heap, end_heap)
@@ -181,6 +230,9 @@ int main(void) {
         used_heap_test(damaged_depots_are_seen),
         used_heap_test(damaged_runs_are_seen),
         used_heap_test(damaged_totals_are_seen),
+        used_heap_test(what_goes_beyond_its_bounds_is_seen),
+        used_heap_test(a_class_that_is_not_locked_is_seen),
+        cmocka_unit_test_setup_teardown(runs_that_are_not_joined_are_seen, begin_used_heap, end_damaged_heap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

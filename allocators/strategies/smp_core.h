@@ -132,6 +132,7 @@ typedef struct hy_smp_decay {
     uint64_t purged_pages;   /* how much went since the last hold */
     uint64_t refilled_pages; /* how much of it was needed again */
     uint64_t next_tick_ms;
+    uint64_t tick_count;  /* that there were; written by atomic operations */
     uint32_t shed_number; /* how often surplus was given back; written by atomic operations */
     size_t dirty_low;     /* the fewest dirty pages since the last tick */
 } hy_smp_decay;

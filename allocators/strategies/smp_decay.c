@@ -181,6 +181,29 @@ void hy_smp_tick(hy_smp_core *core) {
             __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
         return;
     }
+    __atomic_fetch_add(&core->decay.tick_count, 1, __ATOMIC_RELEASE);
     decay_depots(core);
     hy_smp_pages_purge(core, DECAY_RUN_PAGES, pages_to_keep(core));
+}
+
+bool hy_smp_decay_check(const hy_smp_core *core) {
+    const hy_smp_decay *decay = &core->decay;
+    uint64_t ticks = __atomic_load_n(&decay->tick_count, __ATOMIC_ACQUIRE), most = core->options.hold_ms;
+    if (most < HY_SMP_HOLD_MOST_MS) most = HY_SMP_HOLD_MOST_MS;
+    bool is_seldom = ticks == 0 || load(&decay->next_tick_ms) >= decay->begun_ms + ticks * HY_SMP_TICK_MS;
+    return is_seldom && load(&decay->hold_ms) <= most;
+}
+
+bool hy_smp_decay_is_bounded(const hy_smp_core *core) {
+    size_t pages = 0, most = HY_SMP_HELD_MOST + HY_SMP_HELD_MOST / 2, live = 2 * core->taken_bytes + 1;
+    if (most < core->options.surplus_min_bytes) most = core->options.surplus_min_bytes;
+    if (most < live) most = live;
+    for (uint32_t first = 1; first < core->frontier;) {
+        const hy_smp_page *page = &core->pages[first];
+        bool is_slab = page->kind == HY_SMP_PAGE_SLAB;
+        uint32_t count = is_slab ? core->slabs[page->value].page_count : page->value;
+        if (page->kind == HY_SMP_PAGE_DIRTY && count >= DECAY_RUN_PAGES) pages += count;
+        first += count;
+    }
+    return pages << HY_SMP_PAGE_SHIFT <= most;
 }

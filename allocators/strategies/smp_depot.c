@@ -31,14 +31,8 @@
 #define CAPACITY_BYTES ((size_t)8 << 10)
 #define CAPACITY_BYTES_SMALL ((size_t)16 << 10)
 #define SMALL_MAX 512
-/* And to begin with. */
-#define FIRST_BYTES ((size_t)2 << 10)
-#define CAPACITY_FIRST 6
-/* What all depots may hold: so much, and a share of what is used. */
-#define LIMIT_BYTES ((size_t)2 << 20)
+/* What all depots may hold: HY_SMP_DEPOTS_MAX, or a share of what is used. */
 #define LIMIT_SHARE 16
-/* A shard that holds so much more or less than it said says so. */
-#define PUBLISHED_CHANGE ((size_t)32 << 10)
 
 static size_t magazine_size(uint32_t capacity) {
     return sizeof(hy_smp_magazine) + capacity * sizeof(void *);
@@ -68,8 +62,8 @@ uint32_t hy_smp_next_capacity(const hy_smp_core *core, uint32_t number, uint32_t
     const hy_smp_class_state *state = &core->classes[number];
     uint32_t allowed = capacity_allowed(state), wanted = capacity * 2 + 2;
     if (capacity == 0) {
-        wanted = capacity_for(FIRST_BYTES, state->block_size);
-        if (wanted > CAPACITY_FIRST) wanted = CAPACITY_FIRST;
+        wanted = capacity_for(HY_SMP_FIRST_BYTES, state->block_size);
+        if (wanted > HY_SMP_FIRST_MOST) wanted = HY_SMP_FIRST_MOST;
     }
     return wanted > allowed ? allowed : wanted;
 }
@@ -78,12 +72,14 @@ uint32_t hy_smp_next_capacity(const hy_smp_core *core, uint32_t number, uint32_t
  * now and then only, so that it stays in their processors' caches. */
 static void count_blocks(hy_smp_core *core, uint32_t number, hy_smp_shard *shard, size_t count) {
     hy_smp_depot *depot = &shard->depots[number];
+    HY_ASSERT(hy_lock_is_held(&shard->lock), "a depot changes that is not locked");
     __atomic_store_n(&depot->full_blocks, depot->full_blocks + count, __ATOMIC_RELAXED);
     if (depot->full_low > depot->full_blocks) depot->full_low = depot->full_blocks;
     __atomic_store_n(
         &shard->bytes, shard->bytes + count * core->classes[number].block_size, __ATOMIC_RELAXED);
     size_t change = shard->bytes - shard->published;
-    if (change + PUBLISHED_CHANGE < 2 * PUBLISHED_CHANGE) return; /* less than that, either way */
+    if (change + HY_SMP_PUBLISHED_CHANGE < 2 * HY_SMP_PUBLISHED_CHANGE)
+        return; /* less than that, either way */
     hy_smp_add(&core->depot_bytes, change);
     shard->published = shard->bytes;
 }
@@ -107,6 +103,7 @@ static hy_smp_magazine *pop_full(hy_smp_core *core, uint32_t number, hy_smp_shar
 
 /* Takes an empty one out of a shard's list; NULL: there is none. */
 static hy_smp_magazine *unlist_empty(hy_smp_shard *shard, uint32_t number) {
+    HY_ASSERT(hy_lock_is_held(&shard->lock), "an empty magazine leaves a depot that is not locked");
     hy_smp_magazine *magazine = shard->depots[number].empty;
     if (!magazine) return NULL;
     shard->depots[number].empty = magazine->next;
@@ -283,7 +280,7 @@ void *hy_smp_depot_take_one(hy_smp_core *core, uint32_t number) {
 /* Whether the depots may hold more. */
 static bool depots_have_room(const hy_smp_core *core) {
     size_t share = hy_smp_load(&core->used_bytes) / LIMIT_SHARE;
-    return hy_smp_load(&core->depot_bytes) < (share > LIMIT_BYTES ? share : LIMIT_BYTES);
+    return hy_smp_load(&core->depot_bytes) < (share > HY_SMP_DEPOTS_MAX ? share : HY_SMP_DEPOTS_MAX);
 }
 
 static void give_to_slabs(hy_smp_core *core, uint32_t number, void *const *blocks, uint32_t count) {
@@ -402,6 +399,7 @@ static bool depot_holds(const hy_smp_core *core, uint32_t number, const hy_smp_d
         if (magazine->count == 0 || magazine->count > magazine->capacity) return false;
         if (!blocks_hold(core, number, magazine)) return false;
         blocks += magazine->count;
+        if (blocks > depot->full_blocks) return false; /* or it goes round in a circle */
     }
     for (const hy_smp_magazine *magazine = depot->empty; magazine; magazine = magazine->next) {
         if (magazine->count != 0) return false;
@@ -421,6 +419,39 @@ static bool shard_holds(const hy_smp_core *core, const hy_smp_shard *shard) {
     return bytes == shard->bytes && empty_bytes == shard->empty_bytes;
 }
 
+/* Whether the depots hold no more than they may: what they might when most was used, what the shards did not
+ * say yet, and a magazine of each thread that found room at the same time. */
+static bool is_bounded(const hy_smp_core *core) {
+    size_t share = core->peak_bytes / LIMIT_SHARE,
+           most = share > HY_SMP_DEPOTS_MAX ? share : HY_SMP_DEPOTS_MAX;
+    size_t magazine = HY_SMP_MAGAZINE_LEAST * HY_SMP_SMALL_MAX;
+    if (magazine < HY_SMP_MAGAZINE_BYTES) magazine = HY_SMP_MAGAZINE_BYTES;
+    size_t unpublished = hy_smp_shards_used(core) * HY_SMP_PUBLISHED_CHANGE;
+    return hy_smp_depots_bytes(core) <= most + unpublished + core->cache_count * magazine;
+}
+
+size_t hy_smp_magazine_bytes(const hy_smp_magazine *magazine) {
+    return hy_smp_metadata_rounded(magazine_size(magazine->capacity));
+}
+
+static size_t list_bytes(const hy_smp_magazine *magazine) {
+    size_t bytes = 0;
+    for (; magazine; magazine = magazine->next)
+        bytes += hy_smp_magazine_bytes(magazine);
+    return bytes;
+}
+
+size_t hy_smp_depots_metadata(const hy_smp_core *core) {
+    size_t bytes = 0;
+    for (uint32_t shard = 0; shard < hy_smp_shards_used(core); shard++) {
+        for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++) {
+            const hy_smp_depot *depot = &core->shards[shard].depots[number];
+            bytes += list_bytes(depot->full) + list_bytes(depot->empty);
+        }
+    }
+    return bytes;
+}
+
 bool hy_smp_depots_check(const hy_smp_core *core) {
     size_t published = 0;
     /* A shard comes into use under its lock, and all are held. */
@@ -429,5 +460,5 @@ bool hy_smp_depots_check(const hy_smp_core *core) {
         if (!shard_holds(core, &core->shards[shard])) return false;
         published += core->shards[shard].published;
     }
-    return published == hy_smp_load(&core->depot_bytes);
+    return published == hy_smp_load(&core->depot_bytes) && is_bounded(core);
 }

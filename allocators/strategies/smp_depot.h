@@ -33,8 +33,12 @@ size_t hy_smp_depots_bytes(const hy_smp_core *core);
 size_t hy_smp_depot_blocks(const hy_smp_core *core, uint32_t number);
 /* Whether the depots hold so much that they should be emptied before the heap grows. */
 bool hy_smp_should_reclaim(const hy_smp_core *core);
-/* Whether all depots hold what they say, of blocks that slabs gave. Every lock is held. */
+/* Whether all depots hold what they say, of blocks that slabs gave, and no more than they may. Every lock is
+ * held. */
 bool hy_smp_depots_check(const hy_smp_core *core);
+/* What a magazine takes of the heap's own memory, and all that depots have. */
+size_t hy_smp_magazine_bytes(const hy_smp_magazine *magazine);
+size_t hy_smp_depots_metadata(const hy_smp_core *core);
 /* Shards that some thread uses are those below this. */
 uint32_t hy_smp_shards_used(const hy_smp_core *core);
 

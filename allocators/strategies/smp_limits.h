@@ -23,6 +23,15 @@
 #define HY_SMP_MAGAZINE_BYTES ((size_t)1 << 10)
 #define HY_SMP_MAGAZINE_MOST 6
 #define HY_SMP_MAGAZINE_LEAST 1
+/* A thread's first ones of a class, likewise. */
+#define HY_SMP_FIRST_BYTES ((size_t)256)
+#define HY_SMP_FIRST_MOST 1
+/* What all depots may hold, beside a share of what is used. */
+#define HY_SMP_DEPOTS_MAX ((size_t)32 << 10)
+/* A shard that holds so much more or less than it said says so. */
+#define HY_SMP_PUBLISHED_CHANGE ((size_t)2 << 10)
+/* From this size on, moving page tables costs less than copying. */
+#define HY_SMP_MOVE_MIN ((size_t)64 << 10)
 /* Shards of depots, each with a lock of its own. */
 #define HY_SMP_SHARDS 4
 /* Bytes of empty magazines that a shard of depots keeps for its threads. */
@@ -53,6 +62,11 @@
 #define HY_SMP_MAGAZINE_BYTES ((size_t)32 << 10)
 #define HY_SMP_MAGAZINE_MOST 126
 #define HY_SMP_MAGAZINE_LEAST 2
+#define HY_SMP_FIRST_BYTES ((size_t)2 << 10)
+#define HY_SMP_FIRST_MOST 6
+#define HY_SMP_DEPOTS_MAX ((size_t)2 << 20)
+#define HY_SMP_PUBLISHED_CHANGE ((size_t)32 << 10)
+#define HY_SMP_MOVE_MIN ((size_t)8 << 20)
 #define HY_SMP_SHARDS 32
 #define HY_SMP_EMPTY_BYTES ((size_t)96 << 10)
 #define HY_SMP_RECLAIM_MIN ((size_t)256 << 10)

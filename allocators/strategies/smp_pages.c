@@ -134,9 +134,13 @@ static uint32_t metadata_bin(size_t size) {
     return size <= 64 ? 0 : 58 - (uint32_t)__builtin_clzll((unsigned long long)(size - 1));
 }
 
+size_t hy_smp_metadata_rounded(size_t size) {
+    return (size_t)64 << metadata_bin(size);
+}
+
 void *hy_smp_metadata_take(hy_smp_core *core, size_t size) {
     uint32_t bin = metadata_bin(size);
-    size_t rounded = (size_t)64 << bin;
+    size_t rounded = hy_smp_metadata_rounded(size);
     hy_lock_take(&core->lock);
     void *ptr = core->metadata_free[bin];
     if (ptr) {
@@ -161,6 +165,17 @@ void hy_smp_metadata_give(hy_smp_core *core, void *ptr, size_t size) {
     hy_lock_release(&core->lock);
 }
 
+bool hy_smp_metadata_adds_up(const hy_smp_core *core, size_t used) {
+    size_t all = core->metadata_next - core->metadata_array.base;
+    for (uint32_t bin = 0; bin < HY_SMP_METADATA_BINS; bin++) {
+        for (void *ptr = core->metadata_free[bin]; ptr; memcpy(&ptr, ptr, sizeof ptr)) {
+            if (used > all) return false;
+            used += (size_t)64 << bin;
+        }
+    }
+    return used == all;
+}
+
 /* ---- runs ---- */
 
 static uint32_t bin_of(uint32_t count) {
@@ -176,6 +191,7 @@ static hy_smp_runs *runs_of(hy_smp_core *core, uint8_t kind) {
 
 static void link_run(hy_smp_core *core, uint32_t first, uint32_t count, uint8_t kind) {
     hy_smp_runs *runs = runs_of(core, kind);
+    HY_ASSERT(hy_lock_is_held(&core->lock), "a run is listed while the pages are not locked");
     uint32_t bin = bin_of(count), head = runs->heads[bin];
     core->pages[first] = (hy_smp_page){count, 0, head, kind};
     hy_smp_page *last = &core->pages[first + count - 1];
@@ -190,6 +206,7 @@ static void link_run(hy_smp_core *core, uint32_t first, uint32_t count, uint8_t 
 static void unlink_run(hy_smp_core *core, uint32_t first) {
     hy_smp_page *page = &core->pages[first];
     hy_smp_runs *runs = runs_of(core, page->kind);
+    HY_ASSERT(hy_lock_is_held(&core->lock), "a run is unlisted while the pages are not locked");
     uint32_t bin = bin_of(page->value);
     if (page->prev) core->pages[page->prev].next = page->next;
     if (page->next) core->pages[page->next].prev = page->prev;
@@ -552,6 +569,7 @@ size_t hy_smp_pages_purge(hy_smp_core *core, uint32_t least, size_t keep) {
 
 /* What a walk over all runs has found. */
 typedef struct walk {
+    uint8_t kind_before; /* of the run before; two free ones of one kind would be one */
     size_t pages[HY_SMP_PAGE_KINDS];
     size_t large_blocks;
 } walk;
@@ -572,6 +590,8 @@ static uint32_t length_at(const hy_smp_core *core, uint32_t first, walk *found) 
     found->large_blocks += page->kind == HY_SMP_PAGE_LARGE;
     const hy_smp_page *last = &core->pages[first + count - 1];
     bool is_free = page->kind == HY_SMP_PAGE_CLEAN || page->kind == HY_SMP_PAGE_DIRTY;
+    if (is_free && found->kind_before == page->kind) return 0;
+    found->kind_before = page->kind;
     return last->kind == page->kind && (!is_free || last->value == count) ? count : 0;
 }
 
@@ -603,7 +623,7 @@ static bool totals_hold(const hy_smp_core *core, const walk *found) {
 }
 
 bool hy_smp_pages_check(const hy_smp_core *core) {
-    walk found = {{0}, 0};
+    walk found = {0};
     uint32_t first = 1, count = 1;
     while (first < core->frontier && count) {
         count = length_at(core, first, &found);
@@ -612,4 +632,24 @@ bool hy_smp_pages_check(const hy_smp_core *core) {
     return first == core->frontier && totals_hold(core, &found) &&
            runs_hold(core, &core->clean, HY_SMP_PAGE_CLEAN) &&
            runs_hold(core, &core->dirty, HY_SMP_PAGE_DIRTY);
+}
+
+/* Bytes that nobody may use: they are poisoned. */
+HY_NO_SANITIZE_ADDRESS static bool is_zero(const void *ptr, size_t size) {
+    const uint64_t *words = ptr;
+    uint64_t any = 0;
+    for (size_t i = 0; i < size / sizeof *words; i++)
+        any |= words[i];
+    return any == 0;
+}
+
+bool hy_smp_clean_runs_read_zero(const hy_smp_core *core) {
+    for (uint32_t bin = 0; bin < HY_SMP_RUN_BINS; bin++) {
+        for (uint32_t first = core->clean.heads[bin]; first; first = core->pages[first].next) {
+            uint32_t last = first + core->pages[first].value - 1;
+            if (!is_zero(hy_smp_page_address(core, first), HY_SMP_PAGE)) return false;
+            if (!is_zero(hy_smp_page_address(core, last), HY_SMP_PAGE)) return false;
+        }
+    }
+    return true;
 }

@@ -12,6 +12,10 @@ void hy_smp_core_destroy(hy_smp_core *core);
  * Takes the pages' lock. */
 void *hy_smp_metadata_take(hy_smp_core *core, size_t size);
 void hy_smp_metadata_give(hy_smp_core *core, void *ptr, size_t size);
+/* What is really taken for that size; and whether so many bytes in use and all free ones are what was ever
+ * taken. The pages' lock is held. */
+size_t hy_smp_metadata_rounded(size_t size);
+bool hy_smp_metadata_adds_up(const hy_smp_core *core, size_t used);
 
 /* What a run of pages is wanted for, and what it turned out to be. */
 typedef struct hy_smp_run_request {
@@ -38,5 +42,7 @@ size_t hy_smp_pages_purge(hy_smp_core *core, uint32_t least, size_t keep);
 /* Whether runs follow each other without a gap, and add up to what is counted. All classes' locks and the
  * pages' are held. */
 bool hy_smp_pages_check(const hy_smp_core *core);
+/* Whether the ends of clean runs read as zero. The pages' lock is held. */
+bool hy_smp_clean_runs_read_zero(const hy_smp_core *core);
 
 #endif

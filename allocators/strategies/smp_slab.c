@@ -67,6 +67,13 @@ static uint32_t pages_least(uint32_t size) {
     return (uint32_t)((size * blocks + HY_SMP_PAGE - 1) >> HY_SMP_PAGE_SHIFT);
 }
 
+/* And the most. */
+static uint32_t pages_most(uint32_t size) {
+    uint32_t least = pages_least(size), most = (size * HY_SMP_SLAB_BLOCKS) >> HY_SMP_PAGE_SHIFT;
+    if (most > HY_SMP_SLAB_PAGES) most = HY_SMP_SLAB_PAGES;
+    return most < least ? least : most;
+}
+
 /* What a slab of so many pages wastes at its end, in 1024ths of it. */
 static uint32_t waste_of(uint32_t count, uint32_t size) {
     uint32_t bytes = count << HY_SMP_PAGE_SHIFT;
@@ -86,9 +93,7 @@ static uint32_t least_waste(uint32_t count, uint32_t most, uint32_t size) {
 /* How many pages the next slab of a class should have: more as the class grows. */
 static uint32_t pages_wanted(const hy_smp_class_state *state) {
     uint32_t size = state->block_size, least = pages_least(size), count = state->slab_pages / 16;
-    uint32_t most = (size * HY_SMP_SLAB_BLOCKS) >> HY_SMP_PAGE_SHIFT;
-    if (most > HY_SMP_SLAB_PAGES) most = HY_SMP_SLAB_PAGES;
-    if (most < least) most = least;
+    uint32_t most = pages_most(size);
     if (count < least) count = least;
     if (count > most) count = most;
     return least_waste(count, most, size);
@@ -231,6 +236,7 @@ static void count_taken(hy_smp_core *core, hy_smp_class_state *state, size_t cou
 uint32_t hy_smp_slabs_take(
     hy_smp_core *core, uint32_t class_number, void **blocks, uint32_t count, bool only_dirty) {
     hy_smp_class_state *state = &core->classes[class_number];
+    HY_ASSERT(hy_lock_is_held(&state->lock), "blocks are taken from a class that is not locked");
     uint32_t left = count;
     while (left > 0) {
         uint32_t number = slab_with_room(state);
@@ -279,6 +285,7 @@ static void settle_slab(hy_smp_core *core, hy_smp_class_state *state, uint32_t n
 
 void hy_smp_slabs_give(hy_smp_core *core, uint32_t class_number, void *const *blocks, uint32_t count) {
     hy_smp_class_state *state = &core->classes[class_number];
+    HY_ASSERT(hy_lock_is_held(&state->lock), "blocks are given to a class that is not locked");
     for (uint32_t i = 0; i < count;) {
         uint32_t number = slab_of(core, class_number, blocks[i]);
         hy_smp_slab *slab = &core->slabs[number];
@@ -293,6 +300,7 @@ void hy_smp_slabs_give(hy_smp_core *core, uint32_t class_number, void *const *bl
 
 void hy_smp_slabs_drop_empty(hy_smp_core *core, uint32_t class_number) {
     hy_smp_class_state *state = &core->classes[class_number];
+    HY_ASSERT(hy_lock_is_held(&state->lock), "slabs are dropped of a class that is not locked");
     for (uint32_t list = 0; list < HY_SMP_LISTS; list++) {
         for (uint32_t number = state->lists[list]; number && state->empty_slabs;) {
             uint32_t next = core->slabs[number].next;
@@ -378,21 +386,56 @@ static bool is_unused(const hy_smp_class_state *state) {
     return (lists | counts) == 0 && state->taken == 0;
 }
 
+/* Whether the list of records that no slab has is of so many. */
+static bool free_records_hold(const hy_smp_core *core, uint32_t count) {
+    for (uint32_t number = core->slab_free; number; number = core->slabs[number].next) {
+        if (number >= core->slab_next || core->slabs[number].block_count || count-- == 0) return false;
+    }
+    return count == 0;
+}
+
 bool hy_smp_slabs_check(const hy_smp_core *core) {
     tally all[HY_SMP_CLASS_COUNT] = {0};
+    uint32_t free_records = 0;
     for (uint32_t number = 1; number < core->slab_next; number++) {
-        if (core->slabs[number].block_count == 0) continue; /* no slab has this record */
+        bool is_used = core->slabs[number].block_count != 0;
+        free_records += !is_used;
+        if (!is_used) continue;
         if (!slab_holds(core, number)) return false;
         add_to(all, &core->slabs[number]);
     }
+    if (!free_records_hold(core, free_records)) return false;
     for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++) {
         const hy_smp_class_state *state = &core->classes[number];
         const tally *found = &all[number];
         if (found->slabs == 0 && is_unused(state)) continue;
         bool holds = state->taken == found->taken && state->block_count == found->blocks &&
                      state->slab_count == found->slabs && state->slab_pages == found->pages &&
-                     state->empty_slabs == found->empty;
+                     state->empty_slabs == found->empty && found->empty <= 1;
         if (!holds || !lists_hold(core, number, found->with_room)) return false;
+    }
+    return true;
+}
+
+/* Whether a slab of so many pages is what a class would ask for, however many pages it has: none of those
+ * that it had to choose from wastes less. Told apart from least_waste on purpose. */
+static bool is_wanted(uint32_t pages, uint32_t size) {
+    uint32_t most = pages_most(size);
+    for (uint32_t count = pages; count >= pages_least(size) && 2 * count >= pages; count--) {
+        uint32_t better = count;
+        while (better <= most && better <= 2 * count && waste_of(better, size) >= waste_of(pages, size))
+            better++;
+        if (better > most || better > 2 * count) return true;
+    }
+    return false;
+}
+
+bool hy_smp_slabs_waste_little(const hy_smp_core *core) {
+    for (uint32_t number = 1; number < core->slab_next; number++) {
+        const hy_smp_slab *slab = &core->slabs[number];
+        if (slab->block_count == 0) continue;
+        uint32_t size = core->classes[slab->class_number].block_size;
+        if (waste_of(slab->page_count, size) > WASTE_MOST && !is_wanted(slab->page_count, size)) return false;
     }
     return true;
 }

@@ -13,11 +13,16 @@
 
 #define LINE_MAX_SIZE 192
 
+/* Most classes have none, and nothing to count. */
+HY_INLINE bool has_slabs(const hy_smp_core *core, uint32_t number) {
+    return __atomic_load_n(&core->classes[number].slab_count, __ATOMIC_RELAXED) != 0;
+}
+
 bool hy_smp_read_class_stats(hy_smp_heap *heap, uint32_t number, hy_smp_class_stats *out) {
     hy_smp_core *core = heap->core;
     if (!core || number == 0 || number >= HY_SMP_CLASS_COUNT) return false;
+    if (!has_slabs(core, number)) return false;
     hy_smp_class_state *state = &core->classes[number];
-    if (__atomic_load_n(&state->slab_count, __ATOMIC_RELAXED) == 0) return false;
     size_t threads, cached = hy_smp_cached_blocks(core, number, &threads) + hy_smp_depot_blocks(core, number);
     hy_lock_take(&state->lock);
     size_t taken = state->taken, bytes = (size_t)state->slab_pages << HY_SMP_PAGE_SHIFT;
@@ -59,7 +64,7 @@ void hy_smp_read_stats(hy_smp_heap *heap, hy_smp_stats *out) {
     (void)hy_smp_cached_blocks(core, 1, &out->threads);
     hy_smp_class_stats figures;
     for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++) {
-        if (!hy_smp_read_class_stats(heap, number, &figures)) continue;
+        if (!has_slabs(core, number) || !hy_smp_read_class_stats(heap, number, &figures)) continue;
         size_t live = figures.live_blocks * figures.size, cached = figures.cached_blocks * figures.size;
         out->live_blocks += figures.live_blocks;
         out->live_bytes += live;
