@@ -8,6 +8,7 @@
 #include "allocators/strategies/smp_cache.h"
 #include "fuzz/fibre.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,9 +33,9 @@ typedef struct member {
     locals own;
     uint32_t number_plus_one; /* the same in each run: numbers are never used again */
     bool is_suspended;        /* its stack is at the end of a run, ready for the next */
-    bool is_over;
-    const void *waits_for; /* a lock or a word; NULL: it can run */
-    const char *where;     /* where it stands */
+    bool is_over, is_ending;  /* as a thread: its destructors run */
+    const void *waits_for;    /* a lock or a word; NULL: it can run */
+    const char *where;        /* where it stands */
 } member;
 
 bool hy_schedule_runs;
@@ -99,20 +100,44 @@ int hy_schedule_setspecific(pthread_key_t key, const void *value) {
     return EINVAL;
 }
 
-/* In the order of the keys, as glibc does. */
-static void run_destructors(void) {
+/* In the order of the keys, as glibc does; false: none had a value. */
+static bool run_a_round_of_destructors(void) {
     const void **values = state.members[state.running].own.values;
+    bool any = false;
     for (size_t i = 0; i < state.key_count; i++) {
         void *value = (void *)(uintptr_t)values[i];
         values[i] = NULL;
-        if (value && state.keys[i].destructor) state.keys[i].destructor(value);
+        if (!value || !state.keys[i].destructor) continue;
+        state.keys[i].destructor(value);
+        any = true;
     }
+    return any;
 }
 
-void hy_schedule_end_thread(void) {
+/* What destructors leave has rounds of its own, as often as POSIX promises. last: see hy_schedule_end_thread.
+ */
+static void run_destructors(void (*last)(void)) {
+    member *self = &state.members[state.running];
+    self->is_ending = true;
+    for (int round = 0; round < PTHREAD_DESTRUCTOR_ITERATIONS; round++) {
+        bool any = run_a_round_of_destructors();
+        if (last) last();
+        if (!any && !last) break;
+    }
+    self->is_ending = false;
+}
+
+bool hy_schedule_ends(void) {
+    bool ends = false;
+    for (unsigned i = 0; i < state.schedule->fibre_count; i++)
+        ends = ends || (!state.members[i].is_over && state.members[i].is_ending);
+    return ends;
+}
+
+void hy_schedule_end_thread(void (*last)(void)) {
     if (!hy_schedule_runs) return;
     member *self = &state.members[state.running];
-    run_destructors();
+    run_destructors(last);
     begin_thread(self);
     load_locals(&self->own);
 }
@@ -294,7 +319,7 @@ HY_NORETURN static void live(void) {
         member *self = &state.members[state.running];
         state.schedule->body(state.schedule->argument, state.running);
         self->where = "its end";
-        run_destructors();
+        run_destructors(NULL);
         self->is_over = self->is_suspended = true;
         bool all = true;
         for (unsigned i = 0; i < state.schedule->fibre_count; i++)
@@ -315,7 +340,7 @@ static void begin_member(unsigned number) {
         hy_thread_number_plus_one = state.main_locals.number_plus_one;
     }
     if (!self->is_suspended && !hy_fibre_begin(&self->fibre, live)) abort();
-    self->is_suspended = self->is_over = false;
+    self->is_suspended = self->is_over = self->is_ending = false;
     self->waits_for = NULL;
     self->where = "its beginning";
     begin_thread(self);
@@ -342,7 +367,11 @@ hy_schedule_result hy_schedule_run(const hy_schedule *schedule) {
     return state.result;
 }
 
+/* The thread that runs them all goes on as a new one: what it had, the library has taken over. */
 void hy_schedule_forked(void) {
+    state.main_locals = (locals){.number_plus_one = state.main_locals.number_plus_one,
+        .smp_cache = &hy_smp_empty_cache,
+        .stack_known = state.main_locals.stack_known};
     for (unsigned i = 0; i < state.schedule->fibre_count; i++) {
         if (i != state.running) state.members[i].is_over = true;
     }

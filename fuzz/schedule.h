@@ -51,8 +51,12 @@ hy_schedule_result hy_schedule_run(const hy_schedule *schedule);
 /* A point of the body's own. where: a constant, for what is told. */
 void hy_schedule_step_begins(const char *where);
 
-/* The running fibre ends as a thread, and goes on as a new one. */
-void hy_schedule_end_thread(void);
+/* The running fibre ends as a thread, and goes on as a new one. last: what a key of the program's own would
+ * do that was created after the library's: called behind each round of destructors; NULL: nothing. */
+void hy_schedule_end_thread(void (*last)(void));
+
+/* Whether some thread is ending: it is inside the library, though in no call. */
+bool hy_schedule_ends(void);
 
 /* The other fibres are gone, as threads are in a child of fork. */
 void hy_schedule_forked(void);

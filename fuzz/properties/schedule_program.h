@@ -25,8 +25,10 @@ typedef enum hy_schedule_kind {
     HY_SCHEDULE_RESIZE, /* in place */
     HY_SCHEDULE_REMAP,  /* may move; argument odd: by realloc */
     HY_SCHEDULE_SWITCH, /* not an operation: a change of the schedule */
-    HY_SCHEDULE_END,    /* the thread ends, a new one goes on; argument odd: it forks, in the property fork */
-    HY_SCHEDULE_MEET,   /* all threads end; then all go on, argument odd: after a reset */
+    HY_SCHEDULE_END,    /* the thread ends, a new one goes on; argument odd: it forks, in the property fork;
+                           second bit: it allocates and frees until its very end */
+    HY_SCHEDULE_MEET,   /* all threads end; then all go on, argument odd: after a reset, second bit: after an
+                           operation of the row's own: number slot, argument size */
     HY_SCHEDULE_SWITCH_AGAIN, /* as SWITCH: half of what is random should be about the schedule */
     HY_SCHEDULE_KIND_COUNT
 } hy_schedule_kind;

@@ -2,8 +2,9 @@
  *
  *   overlap, contents   two live blocks share bytes; a block lost what was written (oracle model)
  *   account, structure, leak   as in conform, when no thread runs
- *   deadlock, endless   threads wait for each other, or one never comes to an end
- *   fork                the child did not end well
+ *   promise, liveness   likewise: other blocks are told to live than do; an operation was refused that never
+ * is deadlock, endless   threads wait for each other, or one never comes to an end fork                the
+ * child did not end well
  */
 #include "fuzz/properties/schedule_run.h"
 
@@ -18,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define LAST_BYTES 48    /* of the block that a thread has while it ends */
 #define CHILD_SECONDS 10 /* of a forked process, against a lock that nobody will give back */
 
 typedef enum slot_state { EMPTY, BUSY, LIVE } slot_state;
@@ -165,7 +167,7 @@ static void change(const hy_schedule_step *step) {
 /* In the child: the other threads are gone. Where one had gone into a call meanwhile, while handlers of
  * pthread_atfork waited, nothing is promised. */
 static void go_on_in_child(void) {
-    if (run.inside > 0) _exit(0);
+    if (run.inside > 0 || hy_schedule_ends()) _exit(0);
     alarm(CHILD_SECONDS);
     run.is_forked = true;
     hy_schedule_forked();
@@ -181,13 +183,26 @@ static void wait_for_child(pid_t process) {
 
 /* Once in a run, since it is what costs most, and while no other thread is in a call. */
 static void fork_once(void) {
-    if (!run.forks || run.has_forked || run.inside > 0) return;
+    if (!run.forks || run.has_forked || run.inside > 0 || hy_schedule_ends()) return;
     run.has_forked = true;
     pid_t process = fork();
     if (process == 0)
         go_on_in_child();
     else if (process > 0)
         wait_for_child(process);
+}
+
+/* Who ends last in a thread that ends may find no cache any more. */
+static void use_last(void) {
+    void *ptr = hy_alloc(run.instance.allocator, LAST_BYTES, HY_ALIGN_8);
+    if (ptr) hy_free(run.instance.allocator, ptr, LAST_BYTES, HY_ALIGN_8);
+}
+
+static void end_thread(const hy_schedule_step *step) {
+    if (step->argument & 1)
+        fork_once();
+    else
+        hy_schedule_end_thread(step->argument & 2 ? use_last : NULL);
 }
 
 static void run_step(size_t index) {
@@ -204,7 +219,7 @@ static void run_step(size_t index) {
     if (step->kind == HY_SCHEDULE_RESIZE || step->kind == HY_SCHEDULE_REMAP) change(step);
     if (ends) {
         if (hy_fuzz_is_told) hy_schedule_print_step(step, 0);
-        step->argument & 1 ? fork_once() : hy_schedule_end_thread();
+        end_thread(step);
     }
     run.inside -= !ends;
     run.done++;
@@ -237,12 +252,38 @@ static void check_used(void) {
         hy_finding("account", "%zu bytes are said to be used, nothing is live", used);
 }
 
+/* All blocks that live are told, and no other. */
+static void check_told(void) {
+    hy_told told;
+    if (!hy_oracles_has("promise") || !run.row->tells) return;
+    hy_instance_tell(&run.instance, &told);
+    uint64_t live = 0, its = told.numbers[HY_TOLD_LIVE_BLOCKS];
+    for (size_t i = 0; i < HY_SCHEDULE_SLOTS; i++)
+        live += run.slots[i].state == LIVE && run.slots[i].size > 0;
+    if (its != HY_TOLD_NOT && its != live)
+        hy_finding("promise", "%ju blocks are told to live, there are %ju", (uintmax_t)its, (uintmax_t)live);
+}
+
+/* An operation of the row's own that changes no block. */
+static void operate(const hy_schedule_step *step) {
+    if (run.row->operation_count == 0) return;
+    size_t index = step->slot % run.row->operation_count;
+    const hy_row_operation *operation = &run.row->operations[index];
+    if (operation->effect != HY_EFFECT_NONE || !operation->run) return;
+    if (hy_fuzz_is_told) fprintf(stderr, "// %s %u\n", operation->name, step->size);
+    hy_fuzz_place_now.operation = operation->name;
+    bool kept = hy_instance_operate(&run.instance, index, step->size, NULL);
+    if (!kept && operation->certain && hy_oracles_has("liveness"))
+        hy_finding("liveness", "%s was refused, which never is", operation->name);
+}
+
 static void meet(void) {
     hy_fuzz_place_now.operation = "meet";
     for (size_t i = 0; i < HY_SCHEDULE_SLOTS; i++) {
         if (run.slots[i].state == LIVE) check_contents(&run.slots[i], run.slots[i].size);
     }
     check_used();
+    check_told();
     if (hy_oracles_has("structure") && run.row->check && !run.row->check(run.instance.state))
         hy_finding("structure", "the row's own check fails");
 }
@@ -320,6 +361,7 @@ size_t hy_schedule_run_input(const hy_row *row, const uint8_t *bytes, size_t siz
         while (run.end < count && run.program.steps[run.end].kind != HY_SCHEDULE_MEET)
             run.end++;
         run_until_meeting(changes);
+        if (run.end < count && run.program.steps[run.end].argument & 2) operate(&run.program.steps[run.end]);
         if (run.end < count && run.program.steps[run.end].argument & 1) reset();
         run.begin = ++run.end;
     }

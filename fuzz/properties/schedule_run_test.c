@@ -36,6 +36,8 @@ typedef enum bug {
     LOCK_ORDER,
     LOST_WAKE,    /* sleeps on a word that has changed meanwhile */
     RACY_COUNT,   /* load, add, store */
+    RACY_TOLD,    /* likewise, of the blocks that it tells */
+    REFUSES_REST, /* an operation of its own */
     CHILD_FORGETS /* in a child of fork all blocks are free */
 } bug;
 
@@ -44,7 +46,7 @@ static struct {
     pthread_mutex_t lock, second;
     uint64_t head; /* low half: block; upper half: count, where it is one */
     uint32_t next[BLOCKS];
-    size_t used;
+    size_t used, live;
     pid_t process;
     uint32_t word; /* LOST_WAKE: 0 free, 1 held */
 } list = {.lock = PTHREAD_MUTEX_INITIALIZER, .second = PTHREAD_MUTEX_INITIALIZER};
@@ -130,11 +132,21 @@ static void count(size_t amount) {
     }
 }
 
+static void count_live(size_t amount) {
+    if (list.bug == RACY_TOLD) {
+        size_t live = __atomic_load_n(&list.live, __ATOMIC_RELAXED);
+        __atomic_store_n(&list.live, live + amount, __ATOMIC_RELAXED);
+    } else {
+        __atomic_fetch_add(&list.live, amount, __ATOMIC_RELAXED);
+    }
+}
+
 static void *alloc(void *self, size_t size, hy_align align) {
     (void)self;
     if (size > BLOCK_BYTES || align.log2 > 8) return NULL;
     if (list.bug == CHILD_FORGETS && getpid() != list.process) {
         count(size);
+        count_live(1);
         return blocks[0];
     }
     if (has_lock()) enter(false);
@@ -142,6 +154,7 @@ static void *alloc(void *self, size_t size, hy_align align) {
     if (has_lock()) leave();
     if (block == NONE) return NULL;
     count(size);
+    count_live(1);
     return blocks[block];
 }
 
@@ -156,6 +169,7 @@ static void give(void *self, void *ptr, size_t size, hy_align align) {
     (void)self, (void)align;
     uint32_t block = (uint32_t)((size_t)((char *)ptr - blocks[0]) / BLOCK_BYTES);
     count((size_t)0 - size);
+    count_live((size_t)0 - 1);
     if (has_lock()) enter(true);
     if (has_lock())
         push_alone(block);
@@ -170,7 +184,7 @@ static void *make(const hy_row *row, const hy_config *config, hy_allocator *out)
     (void)config;
     list.bug = *(const bug *)row->data;
     list.head = 0;
-    list.used = 0;
+    list.used = list.live = 0;
     list.word = 0;
     list.process = getpid();
     for (uint32_t i = 0; i < BLOCKS; i++)
@@ -189,6 +203,18 @@ static bool stats(void *state, hy_stats *out) {
     return true;
 }
 
+static void tell(void *state, hy_told *out) {
+    (void)state;
+    out->numbers[HY_TOLD_LIVE_BLOCKS] = list.live;
+}
+
+static bool rest(void *state, size_t number, hy_mark *mark) {
+    (void)state, (void)number, (void)mark;
+    return list.bug != REFUSES_REST;
+}
+
+static const hy_row_operation operation = {"rest", HY_EFFECT_NONE, true, rest};
+
 static bug planted;
 
 static const hy_row row = {
@@ -200,6 +226,9 @@ static const hy_row row = {
     .make = make,
     .destroy = destroy,
     .stats = stats,
+    .tells = tell,
+    .operations = &operation,
+    .operation_count = 1,
     .data = &planted,
 };
 
@@ -309,6 +338,18 @@ static void a_count_that_loses_is_found_by_the_accounting(void **state) {
     is_missed(RACY_COUNT, "-accounting");
 }
 
+static void a_block_that_is_not_told_is_found_by_the_promise(void **state) {
+    (void)state;
+    is_found(RACY_TOLD, "finding: promise");
+    is_missed(RACY_TOLD, "-promise");
+}
+
+static void an_operation_that_refuses_is_found_by_the_liveness(void **state) {
+    (void)state;
+    is_found(REFUSES_REST, "finding: liveness");
+    is_missed(REFUSES_REST, "-liveness");
+}
+
 static void an_inverted_order_of_locks_is_a_deadlock(void **state) {
     (void)state;
     is_found(LOCK_ORDER, "finding: deadlock");
@@ -354,6 +395,8 @@ int main(void) {
         cmocka_unit_test(a_block_published_too_early_is_found_by_the_model),
         cmocka_unit_test(aba_is_found_by_the_model),
         cmocka_unit_test(a_count_that_loses_is_found_by_the_accounting),
+        cmocka_unit_test(a_block_that_is_not_told_is_found_by_the_promise),
+        cmocka_unit_test(an_operation_that_refuses_is_found_by_the_liveness),
         cmocka_unit_test(an_inverted_order_of_locks_is_a_deadlock),
         cmocka_unit_test(a_lost_wake_is_a_deadlock),
         cmocka_unit_test(a_child_that_forgets_is_found),
