@@ -198,6 +198,7 @@ static const plant plants[] = {
     {.row = "counting_shared", .tells = tells_one_more, .number = HY_TOLD_TOTAL_BYTES, .seed = SOME},
     {.row = "counting_shared", .tells = tells_too_low_a_peak, .seed = "alloc 0 40000\n"},
     {.row = "counting", .tells = tells_other_size, .seed = SOME},
+    {.row = "smp_heap", .tells = tells_one_more, .number = HY_TOLD_LIVE_BLOCKS, .seed = SOME},
     {.row = "failing", .tells = tells_one_more, .number = HY_TOLD_ALLOC_CALLS, .seed = SOME},
     {.row = "failing", .tells = tells_one_more, .number = HY_TOLD_CHANGE_CALLS, .seed = SOME},
     {.row = "failing", .tells = tells_one_more, .number = HY_TOLD_BACK_BYTES, .seed = SOME},
