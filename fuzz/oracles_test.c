@@ -28,6 +28,8 @@ typedef enum fault {
     FAULT_LOSES_A_BLOCK,
     FAULT_CRIES_WOLF,
     FAULT_REUSES_AT_ONCE,
+    FAULT_HOARDS,
+    FAULT_RESET_KEEPS_LESS, /* than it says */
 } fault;
 
 #define KEPT_MAX 256
@@ -42,8 +44,15 @@ static struct {
         void *ptr;
         size_t size;
         hy_align align;
-    } kept[KEPT_MAX]; /* freed blocks that are given back at the end */
+    } kept[KEPT_MAX]; /* freed blocks that are given back at the end; with resets, those that live */
+    bool has_reset;
 } planted;
+
+static void keep(void *ptr, size_t size, hy_align align) {
+    planted.kept[planted.kept_count].ptr = ptr;
+    planted.kept[planted.kept_count].size = size;
+    planted.kept[planted.kept_count++].align = align;
+}
 
 static void *alloc(void *self, size_t size, hy_align align) {
     (void)self;
@@ -53,7 +62,9 @@ static void *alloc(void *self, size_t size, hy_align align) {
     if (planted.fault == FAULT_REUSES_AT_ONCE && planted.kept_count > 0 &&
         planted.kept[planted.kept_count - 1].size == size)
         return planted.kept[--planted.kept_count].ptr;
-    return hy_alloc(planted.child, size, align);
+    void *ptr = hy_alloc(planted.child, size, align);
+    if (ptr && planted.fault == FAULT_RESET_KEEPS_LESS) keep(ptr, size, align);
+    return ptr;
 }
 
 static bool resize(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
@@ -64,12 +75,16 @@ static bool resize(void *self, void *ptr, size_t old_size, size_t new_size, hy_a
 
 static void give_back(void *self, void *ptr, size_t size, hy_align align) {
     (void)self;
-    bool keeps = planted.fault == FAULT_KEEPS_FREED || planted.fault == FAULT_REUSES_AT_ONCE;
+    bool keeps = planted.fault == FAULT_KEEPS_FREED || planted.fault == FAULT_REUSES_AT_ONCE ||
+                 planted.fault == FAULT_HOARDS;
     if (keeps && planted.kept_count < KEPT_MAX) {
-        planted.kept[planted.kept_count].ptr = ptr;
-        planted.kept[planted.kept_count].size = size;
-        planted.kept[planted.kept_count++].align = align;
+        keep(ptr, size, align);
         return;
+    }
+    for (size_t i = 0; i < planted.kept_count; i++) {
+        if (planted.kept[i].ptr != ptr) continue;
+        planted.kept[i] = planted.kept[--planted.kept_count];
+        break;
     }
     size_t less = planted.fault == FAULT_FREES_WRONG_SIZE ? 1 : 0;
     planted.child.vtable->free(planted.child.self, ptr, size - less, align);
@@ -82,6 +97,7 @@ static void *make(const hy_row *row, const hy_config *config, hy_allocator *out)
     planted.fault = *(const fault *)row->data;
     planted.kept_count = 0;
     planted.sink = NULL;
+    planted.has_reset = false;
     if (planted.fault == FAULT_LOSES_A_BLOCK && !hy_alloc(planted.child, 32, HY_ALIGN_8)) return NULL;
     *out = (hy_allocator){&planted, &vtable};
     return &planted;
@@ -93,6 +109,13 @@ static void destroy(const hy_row *row, void *instance) {
         size_t last = --planted.kept_count;
         hy_free(planted.child, planted.kept[last].ptr, planted.kept[last].size, planted.kept[last].align);
     }
+}
+
+static bool reset(void *instance, hy_reset_mode mode, size_t limit) {
+    (void)mode, (void)limit;
+    destroy(NULL, instance);
+    planted.has_reset = true;
+    return true;
 }
 
 static bool owns(void *instance, const void *ptr) {
@@ -108,7 +131,10 @@ static bool check(void *instance) {
 static bool stats(void *instance, hy_stats *out) {
     (void)instance;
     size_t used = planted.fault == FAULT_USED_IS_LOW ? 0 : SIZE_MAX;
-    *out = (hy_stats){SIZE_MAX, used, SIZE_MAX, SIZE_MAX, SIZE_MAX};
+    size_t overhead = planted.fault == FAULT_HOARDS ? 0 : SIZE_MAX;
+    bool counts = planted.fault == FAULT_RESET_KEEPS_LESS;
+    size_t capacity = !counts ? SIZE_MAX : planted.has_reset ? 0 : 16;
+    *out = (hy_stats){capacity, used, overhead, SIZE_MAX, SIZE_MAX};
     return true;
 }
 
@@ -117,11 +143,15 @@ static void watch(void *instance, hy_misuse_sink *sink) {
     planted.sink = sink;
 }
 
-static const hy_row_reports watched = {.watch = watch}, rests = {.rest_count = 64, .rest_bytes = 1 << 20};
+static const hy_row_reports watched = {.watch = watch}, rests = {.rest_count = 64, .rest_bytes = 1 << 20},
+                            rests_shortly = {.rest_count = 1, .rest_bytes = 1 << 10};
 
 /* What the row says of its reports: nothing, but where the fault is about them. */
 static const hy_row_reports *reports_of(fault which) {
-    return which == FAULT_CRIES_WOLF ? &watched : which == FAULT_REUSES_AT_ONCE ? &rests : NULL;
+    return which == FAULT_CRIES_WOLF       ? &watched
+           : which == FAULT_REUSES_AT_ONCE ? &rests
+           : which == FAULT_HOARDS         ? &rests_shortly
+                                           : NULL;
 }
 
 typedef struct plant {
@@ -142,6 +172,8 @@ static const plant plants[] = {
     {"drain", "leak", FAULT_LOSES_A_BLOCK},
     {"misuse", "false_alarm", FAULT_CRIES_WOLF},
     {"quarantine", "reused", FAULT_REUSES_AT_ONCE},
+    {"quarantine", "hoarded", FAULT_HOARDS},
+    {"accounting", "account", FAULT_RESET_KEEPS_LESS},
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -172,6 +204,8 @@ static void run_history(const hy_row *row) {
         end.kind = HY_OP_FREE;
         whole = whole && hy_history_append(&history, again) && hy_history_append(&history, end);
     }
+    whole =
+        whole && hy_history_append(&history, (hy_op){.kind = HY_OP_RESET, .size = HY_RESET_RETAIN_CAPACITY});
     assert_true(whole);
     hy_interpret(row, &header, &history);
     hy_history_deinit(&history);
@@ -180,15 +214,19 @@ static void run_history(const hy_row *row) {
 static void run_attempt(const void *argument) {
     const attempt *tried = argument;
     char error[256];
+    hy_traits own = tried->fault == FAULT_HOARDS             ? HY_TRAIT_QUARANTINES
+                    : tried->fault == FAULT_RESET_KEEPS_LESS ? HY_TRAIT_BULK_RESET
+                                                             : 0;
     const hy_row row = {
         .name = "planted",
         .group = HY_GROUP_STRATEGY,
         .summary = "hands its child's blocks on",
-        .traits = HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE,
+        .traits = HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE | own,
         .greatest_align = {4},
         .default_child = "libc",
         .make = make,
         .destroy = destroy,
+        .reset = reset,
         .owns = owns,
         .check = check,
         .stats = stats,
@@ -266,7 +304,7 @@ static void zero_finds_what_a_broken_front_door_shows(void **state) {
 /* Those of the last two are in promises_test.c. */
 static void every_oracle_has_a_plant(void **state) {
     (void)state;
-    static const char *const elsewhere[] = {"zero", "promise", "differential"};
+    static const char *const elsewhere[] = {"zero", "promise", "differential", "race"};
     size_t count;
     const hy_oracle *const *oracles = hy_oracles(&count);
     for (size_t i = 0; i < count; i++) {

@@ -135,6 +135,7 @@ static const hy_row_reports reports = {
     .finish = finish,
     .rest_count = HY_DEBUG_REST_COUNT,
     .rest_bytes = HY_DEBUG_REST_BYTES,
+    .retained_bytes = HY_DEBUG_RETAINED_BYTES,
 };
 
 const hy_row hy_testing_row = {

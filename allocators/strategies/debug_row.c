@@ -74,7 +74,16 @@ static bool flush(void *instance, size_t number, hy_mark *mark) {
     return true;
 }
 
+/* As if the instance had been made with it: no less than what lives. */
+static bool set_limit(void *instance, size_t number, hy_mark *mark) {
+    (void)mark;
+    if (number == 0 || number < hy_debug_counted(instance).live_bytes) return false;
+    ((hy_debug *)instance)->config.memory_limit = number;
+    return true;
+}
+
 static const hy_row_operation operations[] = {
+    {"set_limit", HY_EFFECT_CAPACITY, false, set_limit},
     {"scan", HY_EFFECT_NONE, true, scan},
     {"flush", HY_EFFECT_NONE, true, flush},
 };
@@ -104,6 +113,7 @@ static const hy_row_reports reports = {
     .finish = finish,
     .rest_count = HY_DEBUG_REST_COUNT,
     .rest_bytes = HY_DEBUG_REST_BYTES,
+    .retained_bytes = HY_DEBUG_RETAINED_BYTES,
 };
 
 #define TRAITS (HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE | HY_TRAIT_QUARANTINES)

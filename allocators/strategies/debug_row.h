@@ -19,6 +19,7 @@
 /* What a freed block waits for with the defaults: so many frees, or so many bytes. */
 #define HY_DEBUG_REST_COUNT 64
 #define HY_DEBUG_REST_BYTES ((size_t)64 << 10)
+#define HY_DEBUG_RETAINED_BYTES ((size_t)1 << 20)
 
 /* The misuse that a report of that class may be about. */
 static inline hy_misuses hy_debug_meaning(hy_debug_class found) {

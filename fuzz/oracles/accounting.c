@@ -111,6 +111,10 @@ static void reset(const hy_run *run, const hy_run_call *call) {
     if (limited && capacity != SIZE_MAX && capacity > call->size)
         hy_finding(
             "account", "%zu bytes are kept by a reset to at most %ju", capacity, (uintmax_t)call->size);
+    bool keeps_all = call->mode == HY_RESET_RETAIN_CAPACITY && call->kept && capacity != SIZE_MAX;
+    if (keeps_all && capacity < run->before.capacity_bytes)
+        hy_finding("account", "a reset says that it kept all %zu bytes, it has kept %zu",
+            run->before.capacity_bytes, capacity);
 }
 
 static void check_used(const hy_run *run, size_t used) {

@@ -19,6 +19,7 @@ static struct {
         uint8_t align_log2;
     } room;
     bool is_lowered; /* an operation set the capacity below what may be used: frees need make no room */
+    bool is_limited; /* an operation gave the row a capacity, whether or not it has one by its traits */
     /* Of the block that is about to change: */
     bool must_grow;   /* by the capacity that was given */
     bool fits_behind; /* by what stats say is left: without asking the child */
@@ -35,7 +36,7 @@ static struct {
 static void begin(const hy_run *run, const hy_run_call *call) {
     (void)run, (void)call;
     state.spent = state.room.size = state.reserved.count = 0;
-    state.is_lowered = false;
+    state.is_lowered = state.is_limited = false;
 }
 
 static void made(const hy_run *run, const hy_run_call *call) {
@@ -64,6 +65,12 @@ static bool is_in_budget(const hy_run *run, uint64_t size) {
     return counts_sizes && size <= run->promises.served_bytes && used <= capacity && size <= capacity - used;
 }
 
+/* Whether a limit on what lives has room for a request. */
+static bool is_in_limit(const hy_run *run, uint64_t size) {
+    size_t used = run->before.used_bytes, limit = run->config.capacity;
+    return !state.is_limited || (used <= limit && size <= limit - used);
+}
+
 /* Whether traits and promises say that a request is served as long as the child does not refuse. */
 static bool must_serve(const hy_run *run, uint64_t size, hy_align align) {
     if (hy_run_has(run, HY_TRAIT_REFUSES_ALL) || run->config.options != 0) return false;
@@ -75,7 +82,8 @@ static bool must_serve(const hy_run *run, uint64_t size, hy_align align) {
     if (!state.is_lowered && size <= state.room.size && align.log2 <= state.room.align_log2) return true;
     if (hy_run_is_inside_capacity(run)) return false;
     if (is_in_budget(run, size)) return true;
-    if (!hy_run_has(run, HY_TRAIT_FIXED_CAPACITY)) return size <= run->promises.served_bytes;
+    if (!hy_run_has(run, HY_TRAIT_FIXED_CAPACITY))
+        return size <= run->promises.served_bytes && is_in_limit(run, size);
     size_t capacity = run->config.capacity;
     if (size > run->promises.served_bytes) return false; /* a budget may be greater than what is below */
     return size <= capacity && state.spent + worst_case(run, size, align) <= capacity;
@@ -270,6 +278,7 @@ static void special(const hy_run *run, const hy_run_call *call) {
         break;
     case HY_EFFECT_CAPACITY:
         state.is_lowered = call->size < state.spent;
+        state.is_limited = true;
         break;
     case HY_EFFECT_NONE:
         break;

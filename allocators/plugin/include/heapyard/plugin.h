@@ -203,6 +203,8 @@ typedef struct hy_row_reports {
      * rest_bytes in all, unless the child refuses. */
     size_t rest_count;
     size_t rest_bytes;
+    /* So much is kept from the child of what blocks had to themselves. */
+    size_t retained_bytes;
 } hy_row_reports;
 
 typedef struct hy_row hy_row;
