@@ -7,6 +7,7 @@
 #include "allocators/core/thread_slot_end.h"
 #include "allocators/strategies/smp_cache.h"
 #include "fuzz/fibre.h"
+#include "fuzz/races.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -15,7 +16,8 @@
 
 #define KEYS 8
 #define TOLD_MAX 300
-#define TURN_MAX 2000u /* points after which a fibre that only spins lets the others run */
+#define LATE_NUMBER 64u /* allocators have places of their own for fewer threads */
+#define TURN_MAX 2000u  /* points after which a fibre that only spins lets the others run */
 
 /* The library's thread-local variables, as a fibre has them while it does not run. */
 typedef struct locals {
@@ -32,10 +34,11 @@ typedef struct member {
     hy_fibre fibre;
     locals own;
     uint32_t number_plus_one; /* the same in each run: numbers are never used again */
-    bool is_suspended;        /* its stack is at the end of a run, ready for the next */
-    bool is_over, is_ending;  /* as a thread: its destructors run */
-    const void *waits_for;    /* a lock or a word; NULL: it can run */
-    const char *where;        /* where it stands */
+    uint32_t late_number_plus_one;
+    bool is_suspended;       /* its stack is at the end of a run, ready for the next */
+    bool is_over, is_ending; /* as a thread: its destructors run */
+    const void *waits_for;   /* a lock or a word; NULL: it can run */
+    const char *where;       /* where it stands */
 } member;
 
 bool hy_schedule_runs;
@@ -49,6 +52,7 @@ static struct {
     uint8_t order[HY_SCHEDULE_FIBRES];
     unsigned running;
     bool is_together; /* inside what no other thread may see half done */
+    void (*once)(void);
     hy_schedule_result result;
     uint32_t points, next_event, next_change, turn_began, switches;
     size_t change;
@@ -80,7 +84,8 @@ static void load_locals(const locals *from) {
 }
 
 static void begin_thread(member *self) {
-    self->own = (locals){.number_plus_one = self->number_plus_one,
+    self->own = (locals){.slot_is_ending = state.schedule->are_late,
+        .number_plus_one = state.schedule->are_late ? self->late_number_plus_one : self->number_plus_one,
         .smp_cache = &hy_smp_empty_cache,
         .stack_known = self->own.stack_known}; /* it is on the same one */
 }
@@ -132,6 +137,30 @@ bool hy_schedule_ends(void) {
     for (unsigned i = 0; i < state.schedule->fibre_count; i++)
         ends = ends || (!state.members[i].is_over && state.members[i].is_ending);
     return ends;
+}
+
+static bool is_variable(uintptr_t address) {
+    const struct {
+        const void *place;
+        size_t size;
+    } variables[] = {
+        {&hy_thread_slot, sizeof hy_thread_slot},
+        {&hy_thread_slot_is_ending, sizeof hy_thread_slot_is_ending},
+        {&hy_thread_number_plus_one, sizeof hy_thread_number_plus_one},
+        {&hy_smp_own_cache, sizeof hy_smp_own_cache},
+        {&hy_smp_own_state, sizeof hy_smp_own_state},
+        {&hy_stack_known, sizeof hy_stack_known},
+        {&errno, sizeof errno},
+    };
+    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
+        if (address - (uintptr_t)variables[i].place < variables[i].size) return true;
+    }
+    return false;
+}
+
+bool hy_schedule_is_own(uintptr_t address) {
+    const hy_fibre *fibre = &state.members[state.running].fibre;
+    return address - (uintptr_t)fibre->stack < fibre->stack_bytes || is_variable(address);
 }
 
 void hy_schedule_end_thread(void (*last)(void)) {
@@ -286,21 +315,38 @@ int hy_schedule_mutex_lock(pthread_mutex_t *mutex, const char *where) {
     int failed;
     while ((failed = pthread_mutex_trylock(mutex)) == EBUSY)
         wait_for(mutex);
+    hy_races_acquire(mutex);
     return failed;
 }
 
 int hy_schedule_mutex_unlock(pthread_mutex_t *mutex, const char *where) {
     wake(mutex, HY_SCHEDULE_FIBRES);
+    hy_races_release(mutex);
     int failed = (pthread_mutex_unlock)(mutex);
     hy_schedule_point(where);
     return failed;
 }
 
+static void run_once(void) {
+    state.once();
+    state.once = NULL;
+}
+
 int hy_schedule_once(pthread_once_t *once, void (*function)(void)) {
     state.is_together = true;
-    int failed = (pthread_once)(once, function);
+    state.once = function;
+    int failed = (pthread_once)(once, run_once);
     state.is_together = false;
+    if (state.once)
+        hy_races_acquire(once);
+    else
+        hy_races_release(once);
     return failed;
+}
+
+void hy_schedule_system(bool takes) {
+    static const char system;
+    takes ? hy_races_acquire(&system) : hy_races_release(&system);
 }
 
 void hy_schedule_wait(uint32_t *word, uint32_t value) {
@@ -332,13 +378,26 @@ HY_NORETURN static void live(void) {
     }
 }
 
+/* A number that no thread has, and at least so much. */
+static uint32_t take_number(uint32_t least) {
+    uint32_t taken;
+    do {
+        hy_thread_number_plus_one = 0;
+        taken = hy_thread_number_take();
+    } while (taken < least);
+    hy_thread_number_plus_one = state.main_locals.number_plus_one;
+    return taken;
+}
+
+static void number_members(bool are_late) {
+    for (unsigned i = 0; i < HY_SCHEDULE_FIBRES && !state.members[i].number_plus_one; i++)
+        state.members[i].number_plus_one = take_number(0) + 1;
+    for (unsigned i = 0; i < HY_SCHEDULE_FIBRES && are_late && !state.members[i].late_number_plus_one; i++)
+        state.members[i].late_number_plus_one = take_number(LATE_NUMBER) + 1;
+}
+
 static void begin_member(unsigned number) {
     member *self = &state.members[number];
-    if (!self->number_plus_one) {
-        hy_thread_number_plus_one = 0;
-        self->number_plus_one = hy_thread_number_take() + 1;
-        hy_thread_number_plus_one = state.main_locals.number_plus_one;
-    }
     if (!self->is_suspended && !hy_fibre_begin(&self->fibre, live)) abort();
     self->is_suspended = self->is_over = self->is_ending = false;
     self->waits_for = NULL;
@@ -352,8 +411,10 @@ hy_schedule_result hy_schedule_run(const hy_schedule *schedule) {
     state.points = state.turn_began = state.switches = 0;
     state.change = 0;
     state.is_together = false;
+    hy_races_begin(schedule->seeks_races);
     (void)hy_thread_number(); /* the caller's own, before any fibre's */
     save_locals(&state.main_locals);
+    number_members(schedule->are_late);
     for (unsigned i = 0; i < schedule->fibre_count; i++)
         begin_member(i);
     plan_next_change();

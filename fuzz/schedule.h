@@ -8,8 +8,8 @@
  * 2010) and any sequence of switches can be said so. The same schedule gives the same run.
  *
  * A fibre is a thread to the library: it has a slot, a number and caches of its own, and its end runs the
- * destructors of its keys. What is covered is any sequentially consistent interleaving of the points; the
- * order of memory is for ThreadSanitizer (threads_main.c).
+ * destructors of its keys. What is covered is any sequentially consistent interleaving of the points; what
+ * the orders of memory do not promise is seen by who is ordered behind whom (races.h).
  *
  *   hy_schedule schedule = {.fibre_count = 2, .body = body, .changes = changes, .change_count = 3};
  *   if (hy_schedule_run(&schedule) == HY_SCHEDULE_DEADLOCK) …
@@ -34,7 +34,9 @@ typedef struct hy_schedule {
     uint8_t rotation; /* the fibre that is first in the order; the others follow by number */
     size_t change_count;
     const hy_schedule_change *changes;
-    bool is_told; /* prints each switch in words, as a line that begins with two slashes */
+    bool is_told;     /* prints each switch in words, as a line that begins with two slashes */
+    bool are_late;    /* threads have no slot, and greater numbers than others */
+    bool seeks_races; /* by what orders accesses (races.h) */
 } hy_schedule;
 
 typedef enum hy_schedule_result {
@@ -63,6 +65,9 @@ void hy_schedule_forked(void);
 
 /* The fibre that runs; 0 where none does. */
 unsigned hy_schedule_fibre(void);
+
+/* Whether an address is of the running fibre's stack, or of the variables that each thread has its own of. */
+bool hy_schedule_is_own(uintptr_t address);
 
 /* Switches of the last run. */
 uint32_t hy_schedule_switches(void);

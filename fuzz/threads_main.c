@@ -3,11 +3,11 @@
  *
  *   heapyard-threads [--row=R] [--seconds=N] [--seed=S] [--threads=N]
  *
- * The scheduler (schedule.h) tries orders of steps; what it can't show is the order of memory, which
- * ThreadSanitizer judges here (preset tsan). Threads allocate, resize, free and hand blocks over in a table
- * that all exchange blocks with, end and are followed by others; blocks know their bytes. The seconds are
- * shared by the rows. Exit: 0 good, 2 usage, 5 nothing ran; a finding aborts (finding.h), ThreadSanitizer
- * exits with 66.
+ * The scheduler (schedule.h) tries orders of steps, and judges what orders accesses that clang announces;
+ * here all of that is the processor's, and ThreadSanitizer judges it (preset tsan). Threads allocate, resize,
+ * free and hand blocks over in a table that all exchange blocks with, end and are followed by others; blocks
+ * know their bytes. The seconds are shared by the rows. Exit: 0 good, 2 usage, 5 nothing ran; a finding
+ * aborts (finding.h), ThreadSanitizer exits with 66.
  */
 #include "allocators/core/random.h"
 #include "allocators/registry.h"

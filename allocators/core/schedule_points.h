@@ -3,7 +3,8 @@
  *
  * With HY_SCHEDULES=ON the build includes this before every file of the library and of its rows; no source
  * names it, and no other build sees it. The builtins for atomic accesses, and what is used of pthread, become
- * macros: a point where another thread may come in, then the access itself. Where nobody defines the
+ * macros: a point where another thread may come in, then the access itself, which may order threads
+ * (fuzz/races.h). An address stands twice in them, so it must have no effect. Where nobody defines the
  * scheduler (fuzz/schedule.c does), or it does not run, everything is as without.
  */
 #ifndef HEAPYARD_CORE_SCHEDULE_POINTS_H
@@ -13,7 +14,9 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 
 /* Whether a fibre of the scheduler runs. The functions below are only called then. */
 extern bool hy_schedule_runs __attribute__((weak));
@@ -28,6 +31,7 @@ int hy_schedule_setspecific(pthread_key_t key, const void *value) __attribute__(
 void hy_schedule_yield(const char *where) __attribute__((weak));
 void hy_schedule_wait(uint32_t *word, uint32_t value) __attribute__((weak));
 void hy_schedule_wake(uint32_t *word) __attribute__((weak));
+void hy_schedule_system(bool takes) __attribute__((weak));
 /* Called whether or not it runs: the scheduler ends threads, too. */
 void hy_schedule_key_created(pthread_key_t key, void (*destructor)(void *)) __attribute__((weak));
 
@@ -43,30 +47,81 @@ static inline void hy_schedule_at(const char *where) {
     if (hy_schedule_is_on()) hy_schedule_point(where);
 }
 
-#define HY_SCHEDULE_THEN(access) (hy_schedule_at(HY_SCHEDULE_WHERE), access)
+/* What orders threads, and what is no race, though several access it. */
+typedef enum hy_schedule_access {
+    HY_SCHEDULE_LOADS,
+    HY_SCHEDULE_STORES,
+    HY_SCHEDULE_CHANGES,    /* both at once */
+    HY_SCHEDULE_CHANGES_NOT /* would have, had the value been the expected one */
+} hy_schedule_access;
 
-#define __atomic_load_n(...) HY_SCHEDULE_THEN(__atomic_load_n(__VA_ARGS__))
-#define __atomic_store_n(...) HY_SCHEDULE_THEN(__atomic_store_n(__VA_ARGS__))
-#define __atomic_exchange_n(...) HY_SCHEDULE_THEN(__atomic_exchange_n(__VA_ARGS__))
-#define __atomic_compare_exchange_n(...) HY_SCHEDULE_THEN(__atomic_compare_exchange_n(__VA_ARGS__))
-#define __atomic_fetch_add(...) HY_SCHEDULE_THEN(__atomic_fetch_add(__VA_ARGS__))
-#define __atomic_fetch_sub(...) HY_SCHEDULE_THEN(__atomic_fetch_sub(__VA_ARGS__))
-#define __atomic_fetch_or(...) HY_SCHEDULE_THEN(__atomic_fetch_or(__VA_ARGS__))
-#define __atomic_fetch_and(...) HY_SCHEDULE_THEN(__atomic_fetch_and(__VA_ARGS__))
-#define __atomic_add_fetch(...) HY_SCHEDULE_THEN(__atomic_add_fetch(__VA_ARGS__))
-#define __atomic_sub_fetch(...) HY_SCHEDULE_THEN(__atomic_sub_fetch(__VA_ARGS__))
+void hy_schedule_accesses(const volatile void *address, size_t size, hy_schedule_access access, int order)
+    __attribute__((weak));
+
+/* A point, then an atomic access that is about to be made. */
+static inline void hy_schedule_atomic(
+    const char *where, const volatile void *address, size_t size, hy_schedule_access access, int order) {
+    if (!hy_schedule_is_on()) return;
+    hy_schedule_point(where);
+    hy_schedule_accesses(address, size, access, order);
+}
+
+/* A compare-exchange that was made. */
+static inline bool hy_schedule_swapped(
+    bool swapped, const volatile void *address, size_t size, int order, int failed_order) {
+    if (hy_schedule_is_on())
+        hy_schedule_accesses(address, size, swapped ? HY_SCHEDULE_CHANGES : HY_SCHEDULE_CHANGES_NOT,
+            swapped ? order : failed_order);
+    return swapped;
+}
+
+#define HY_SCHEDULE_ATOMIC(access, at, order, what)                                                          \
+    (hy_schedule_atomic(HY_SCHEDULE_WHERE, at, sizeof *(at), access, order), what)
+#define HY_SCHEDULE_SWAP(at, order, failed_order, what)                                                      \
+    hy_schedule_swapped((hy_schedule_at(HY_SCHEDULE_WHERE), what), at, sizeof *(at), order, failed_order)
+
+#define __atomic_load_n(at, order)                                                                           \
+    HY_SCHEDULE_ATOMIC(HY_SCHEDULE_LOADS, at, order, __atomic_load_n(at, order))
+#define __atomic_store_n(at, value, order)                                                                   \
+    HY_SCHEDULE_ATOMIC(HY_SCHEDULE_STORES, at, order, __atomic_store_n(at, value, order))
+#define __atomic_exchange_n(at, value, order)                                                                \
+    HY_SCHEDULE_ATOMIC(HY_SCHEDULE_CHANGES, at, order, __atomic_exchange_n(at, value, order))
+#define __atomic_fetch_add(at, value, order)                                                                 \
+    HY_SCHEDULE_ATOMIC(HY_SCHEDULE_CHANGES, at, order, __atomic_fetch_add(at, value, order))
+#define __atomic_fetch_sub(at, value, order)                                                                 \
+    HY_SCHEDULE_ATOMIC(HY_SCHEDULE_CHANGES, at, order, __atomic_fetch_sub(at, value, order))
+#define __atomic_fetch_or(at, value, order)                                                                  \
+    HY_SCHEDULE_ATOMIC(HY_SCHEDULE_CHANGES, at, order, __atomic_fetch_or(at, value, order))
+#define __atomic_fetch_and(at, value, order)                                                                 \
+    HY_SCHEDULE_ATOMIC(HY_SCHEDULE_CHANGES, at, order, __atomic_fetch_and(at, value, order))
+#define __atomic_add_fetch(at, value, order)                                                                 \
+    HY_SCHEDULE_ATOMIC(HY_SCHEDULE_CHANGES, at, order, __atomic_add_fetch(at, value, order))
+#define __atomic_sub_fetch(at, value, order)                                                                 \
+    HY_SCHEDULE_ATOMIC(HY_SCHEDULE_CHANGES, at, order, __atomic_sub_fetch(at, value, order))
+#define __atomic_compare_exchange_n(at, expected, wanted, weak, order, failed)                               \
+    HY_SCHEDULE_SWAP(                                                                                        \
+        at, order, failed, __atomic_compare_exchange_n(at, expected, wanted, weak, order, failed))
 /* What clang's <stdatomic.h> comes down to. */
-#define __c11_atomic_load(...) HY_SCHEDULE_THEN(__c11_atomic_load(__VA_ARGS__))
-#define __c11_atomic_store(...) HY_SCHEDULE_THEN(__c11_atomic_store(__VA_ARGS__))
-#define __c11_atomic_exchange(...) HY_SCHEDULE_THEN(__c11_atomic_exchange(__VA_ARGS__))
-#define __c11_atomic_compare_exchange_weak(...)                                                              \
-    HY_SCHEDULE_THEN(__c11_atomic_compare_exchange_weak(__VA_ARGS__))
-#define __c11_atomic_compare_exchange_strong(...)                                                            \
-    HY_SCHEDULE_THEN(__c11_atomic_compare_exchange_strong(__VA_ARGS__))
-#define __c11_atomic_fetch_add(...) HY_SCHEDULE_THEN(__c11_atomic_fetch_add(__VA_ARGS__))
-#define __c11_atomic_fetch_sub(...) HY_SCHEDULE_THEN(__c11_atomic_fetch_sub(__VA_ARGS__))
-#define __c11_atomic_fetch_or(...) HY_SCHEDULE_THEN(__c11_atomic_fetch_or(__VA_ARGS__))
-#define __c11_atomic_fetch_and(...) HY_SCHEDULE_THEN(__c11_atomic_fetch_and(__VA_ARGS__))
+#define __c11_atomic_load(at, order)                                                                         \
+    HY_SCHEDULE_ATOMIC(HY_SCHEDULE_LOADS, at, order, __c11_atomic_load(at, order))
+#define __c11_atomic_store(at, value, order)                                                                 \
+    HY_SCHEDULE_ATOMIC(HY_SCHEDULE_STORES, at, order, __c11_atomic_store(at, value, order))
+#define __c11_atomic_exchange(at, value, order)                                                              \
+    HY_SCHEDULE_ATOMIC(HY_SCHEDULE_CHANGES, at, order, __c11_atomic_exchange(at, value, order))
+#define __c11_atomic_fetch_add(at, value, order)                                                             \
+    HY_SCHEDULE_ATOMIC(HY_SCHEDULE_CHANGES, at, order, __c11_atomic_fetch_add(at, value, order))
+#define __c11_atomic_fetch_sub(at, value, order)                                                             \
+    HY_SCHEDULE_ATOMIC(HY_SCHEDULE_CHANGES, at, order, __c11_atomic_fetch_sub(at, value, order))
+#define __c11_atomic_fetch_or(at, value, order)                                                              \
+    HY_SCHEDULE_ATOMIC(HY_SCHEDULE_CHANGES, at, order, __c11_atomic_fetch_or(at, value, order))
+#define __c11_atomic_fetch_and(at, value, order)                                                             \
+    HY_SCHEDULE_ATOMIC(HY_SCHEDULE_CHANGES, at, order, __c11_atomic_fetch_and(at, value, order))
+#define __c11_atomic_compare_exchange_weak(at, expected, wanted, order, failed)                              \
+    HY_SCHEDULE_SWAP(                                                                                        \
+        at, order, failed, __c11_atomic_compare_exchange_weak(at, expected, wanted, order, failed))
+#define __c11_atomic_compare_exchange_strong(at, expected, wanted, order, failed)                            \
+    HY_SCHEDULE_SWAP(                                                                                        \
+        at, order, failed, __c11_atomic_compare_exchange_strong(at, expected, wanted, order, failed))
 
 #define pthread_mutex_lock(mutex)                                                                            \
     (hy_schedule_is_on() ? hy_schedule_mutex_lock(mutex, HY_SCHEDULE_WHERE) : (pthread_mutex_lock)(mutex))
@@ -78,6 +133,15 @@ static inline void hy_schedule_at(const char *where) {
     (hy_schedule_is_on() ? hy_schedule_setspecific(key, value) : (pthread_setspecific)(key, value))
 #define pthread_key_create(key, destructor) hy_schedule_key_create(key, destructor)
 #define sched_yield() (hy_schedule_is_on() ? (hy_schedule_yield(HY_SCHEDULE_WHERE), 0) : (sched_yield)())
+
+/* What one thread gives back to the system, another one may get. */
+#define mmap(...) (hy_schedule_system_if(true), mmap(__VA_ARGS__))
+#define munmap(...) (hy_schedule_system_if(false), munmap(__VA_ARGS__))
+#define mremap(...) (hy_schedule_system_if(true), hy_schedule_system_if(false), mremap(__VA_ARGS__))
+
+static inline void hy_schedule_system_if(bool takes) {
+    if (hy_schedule_is_on()) hy_schedule_system(takes);
+}
 
 static inline int hy_schedule_key_create(pthread_key_t *key, void (*destructor)(void *)) {
     int failed = (pthread_key_create)(key, destructor);

@@ -9,11 +9,15 @@
 
 #if defined(HY_SMP_SMALL) && HY_SMP_SMALL
 extern uint64_t hy_smp_counted_ms; /* 0: the system's time counts */
+
+/* The next one; 0 likewise. */
+uint64_t hy_smp_count_ms(void);
 #endif
 
 HY_INLINE uint64_t hy_smp_now_ms(void) {
 #if defined(HY_SMP_SMALL) && HY_SMP_SMALL
-    if (hy_smp_counted_ms) return hy_smp_counted_ms++;
+    uint64_t counted = hy_smp_count_ms();
+    if (counted) return counted;
 #endif
     return hy_os_coarse_ms();
 }

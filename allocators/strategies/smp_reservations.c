@@ -49,7 +49,7 @@ static void *reserve(size_t size) {
 }
 
 /* Not before runs are to be independent of each other: what ends goes back to the system until then. */
-static bool is_on(void) {
+HY_NO_SANITIZE_THREAD static bool is_on(void) {
     return hy_smp_counted_ms != 0;
 }
 

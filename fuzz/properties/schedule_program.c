@@ -10,6 +10,7 @@ static uint8_t byte_at(const uint8_t *bytes, size_t size, size_t at) {
 static void decode_header(const uint8_t *bytes, size_t size, hy_schedule_program *program) {
     uint8_t first = byte_at(bytes, size, 0), refused = byte_at(bytes, size, 2);
     program->thread_count = 2 + (first & 3u) % (HY_SCHEDULE_FIBRES - 1);
+    program->are_late = (first & 3u) == 3;
     program->rotation = first >> 4 & 3;
     program->header = (hy_bytes_header){
         .shape = first >> 2 & 3,

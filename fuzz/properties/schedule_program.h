@@ -27,8 +27,8 @@ typedef enum hy_schedule_kind {
     HY_SCHEDULE_SWITCH, /* not an operation: a change of the schedule */
     HY_SCHEDULE_END,    /* the thread ends, a new one goes on; argument odd: it forks, in the property fork;
                            second bit: it allocates and frees until its very end */
-    HY_SCHEDULE_MEET,   /* all threads end; then all go on, argument odd: after a reset, second bit: after an
-                           operation of the row's own: number slot, argument size */
+    HY_SCHEDULE_MEET,   /* all threads end; then all go on, argument odd: after a reset, in one of four ways,
+                           second bit: after an operation of the row's own: number slot, argument size */
     HY_SCHEDULE_SWITCH_AGAIN, /* as SWITCH: half of what is random should be about the schedule */
     HY_SCHEDULE_KIND_COUNT
 } hy_schedule_kind;
@@ -41,6 +41,7 @@ typedef struct hy_schedule_step {
 typedef struct hy_schedule_program {
     hy_bytes_header header; /* shape, options and child's manners alone */
     unsigned thread_count;
+    bool are_late; /* after so many others that there is no slot left for them */
     uint8_t rotation;
     size_t step_count;
     hy_schedule_step steps[HY_SCHEDULE_STEP_MAX];

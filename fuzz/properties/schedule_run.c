@@ -1,25 +1,31 @@
 /* schedule_run.c: what threads do with their slots, and what is looked at after each call and when all meet.
  *
  *   overlap, contents   two live blocks share bytes; a block lost what was written (oracle model)
+ *   race                two accesses that nothing orders (races.h)
+ *   told                what a row tells of bytes is not what was live
+ *   kept                a reset has kept more than its limit, or less than it says
  *   account, structure, leak   as in conform, when no thread runs
- *   promise, liveness   likewise: other blocks are told to live than do; an operation was refused that never
- * is deadlock, endless   threads wait for each other, or one never comes to an end fork                the
- * child did not end well
+ *   promise, liveness   likewise: other blocks are told to live than do; what never is refused was
+ *   deadlock, endless   threads wait for each other, or one never comes to an end
+ *   fork                the child did not end well
  */
 #include "fuzz/properties/schedule_run.h"
 
-#include "allocators/conformance/child.h"
 #include "fuzz/finding.h"
 #include "fuzz/interpreter.h"
 #include "fuzz/layers.h"
 #include "fuzz/oracles.h"
+#include "fuzz/properties/schedule_child.h"
+#include "fuzz/races.h"
 #include <heapyard/typed.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LAST_BYTES 48    /* of the block that a thread has while it ends */
+#define LAST_BYTES 48 /* of the block that a thread has while it ends */
+/* Of a block: who has one is a writer of its first bytes, where an allocator keeps a link. */
+#define TOUCHED_BYTES 8
 #define CHILD_SECONDS 10 /* of a forked process, against a lock that nobody will give back */
 
 typedef enum slot_state { EMPTY, BUSY, LIVE } slot_state;
@@ -33,8 +39,6 @@ typedef struct slot {
     size_t surely; /* bytes that are its own in any case: fewer while a call may give some away */
 } slot;
 
-static hy_child child = {.place = (void *)(uintptr_t)0x7ea000000000};
-
 static struct {
     const hy_row *row;
     hy_config config;
@@ -43,7 +47,9 @@ static struct {
     size_t begin, end; /* the steps until the next meeting */
     slot slots[HY_SCHEDULE_SLOTS];
     uint8_t last_pattern;
-    unsigned inside; /* threads in a call */
+    unsigned inside;               /* threads in a call */
+    size_t live_bytes, peak_bytes; /* of blocks that no call is made with */
+    bool has_reset;
     size_t done;
     bool forks, has_forked, is_forked;
     bool looks_at_model;
@@ -65,10 +71,16 @@ static bool is_all(const char *ptr, size_t size, uint8_t byte) {
     return size == 0 || ((uint8_t)ptr[0] == byte && memcmp(ptr, ptr + 1, size - 1) == 0);
 }
 
+/* What a thread does with a block is one access to it, as far as races go. */
+static void touch(const slot *block, size_t size, hy_access access) {
+    hy_races_access(access, block->ptr, size < TOUCHED_BYTES ? size : TOUCHED_BYTES, NULL);
+}
+
 static void check_contents(const slot *block, size_t size) {
-    if (!run.looks_at_model || is_all(block->ptr, size, block->pattern)) return;
-    hy_finding("contents", "block %zu of %zu bytes at %p has lost what was written there",
-        (size_t)(block - run.slots), block->size, (void *)block->ptr);
+    if (run.looks_at_model && !is_all(block->ptr, size, block->pattern))
+        hy_finding("contents", "block %zu of %zu bytes at %p has lost what was written there",
+            (size_t)(block - run.slots), block->size, (void *)block->ptr);
+    touch(block, size, HY_READS);
 }
 
 static void check_overlap(const slot *block) {
@@ -84,6 +96,14 @@ static void check_overlap(const slot *block) {
     }
 }
 
+/* Whoever takes a block from a slot knows what was done by whoever put it there. */
+static void give_block(slot *block) {
+    hy_races_release(block);
+    block->state = LIVE;
+    run.live_bytes += block->size;
+    if (run.live_bytes > run.peak_bytes) run.peak_bytes = run.live_bytes;
+}
+
 /* A call returned the block: it is looked at, and filled. */
 static void take_block(slot *block, char *ptr, size_t size) {
     block->ptr = ptr;
@@ -91,8 +111,9 @@ static void take_block(slot *block, char *ptr, size_t size) {
     if (run.looks_at_model) check_overlap(block);
     block->surely = size;
     block->pattern = ++run.last_pattern | 1;
+    touch(block, size, HY_WRITES);
     memset(ptr, block->pattern, size);
-    block->state = LIVE;
+    give_block(block);
 }
 
 /* ---- steps ---- */
@@ -126,10 +147,16 @@ static void allocate(const hy_schedule_step *step) {
     take_block(block, ptr, step->size);
 }
 
-static void end_block(slot *block) {
-    if (!block || block->state != LIVE) return;
+static void take_from_slot(slot *block) {
+    hy_races_acquire(block);
     check_contents(block, block->size);
     block->state = BUSY;
+    run.live_bytes -= block->size;
+}
+
+static void end_block(slot *block) {
+    if (!block || block->state != LIVE) return;
+    take_from_slot(block);
     block->surely = 0;
     hy_free(run.instance.allocator, block->ptr, block->size, block->align);
     block->state = EMPTY;
@@ -149,8 +176,7 @@ static void change(const hy_schedule_step *step) {
     slot *block = find_slot(step, LIVE);
     if (!block) return;
     size_t common = step->size < block->size ? step->size : block->size;
-    check_contents(block, block->size);
-    block->state = BUSY;
+    take_from_slot(block);
     block->surely = step->kind == HY_SCHEDULE_RESIZE ? common : 0;
     char *ptr = call_change(step, block);
     if (ptr) {
@@ -161,7 +187,7 @@ static void change(const hy_schedule_step *step) {
     }
     check_contents(block, block->size);
     block->surely = block->size;
-    block->state = LIVE;
+    give_block(block);
 }
 
 /* In the child: the other threads are gone. Where one had gone into a call meanwhile, while handlers of
@@ -185,6 +211,7 @@ static void wait_for_child(pid_t process) {
 static void fork_once(void) {
     if (!run.forks || run.has_forked || run.inside > 0 || hy_schedule_ends()) return;
     run.has_forked = true;
+    hy_races_acquire_all();
     pid_t process = fork();
     if (process == 0)
         go_on_in_child();
@@ -252,16 +279,24 @@ static void check_used(void) {
         hy_finding("account", "%zu bytes are said to be used, nothing is live", used);
 }
 
-/* All blocks that live are told, and no other. */
+/* What is told of blocks and bytes, against what lives now that all threads had what they asked for. */
 static void check_told(void) {
+    if (!run.row->tells || !hy_oracles_has("promise")) return;
     hy_told told;
-    if (!hy_oracles_has("promise") || !run.row->tells) return;
     hy_instance_tell(&run.instance, &told);
-    uint64_t live = 0, its = told.numbers[HY_TOLD_LIVE_BLOCKS];
+    uint64_t blocks = 0, its = told.numbers[HY_TOLD_LIVE_BLOCKS];
     for (size_t i = 0; i < HY_SCHEDULE_SLOTS; i++)
-        live += run.slots[i].state == LIVE && run.slots[i].size > 0;
-    if (its != HY_TOLD_NOT && its != live)
-        hy_finding("promise", "%ju blocks are told to live, there are %ju", (uintmax_t)its, (uintmax_t)live);
+        blocks += run.slots[i].state == LIVE && run.slots[i].size > 0;
+    if (its != HY_TOLD_NOT && its != blocks)
+        hy_finding(
+            "promise", "%ju blocks are told to live, there are %ju", (uintmax_t)its, (uintmax_t)blocks);
+    if (run.is_forked || run.has_reset) return;
+    uint64_t live = told.numbers[HY_TOLD_LIVE_BYTES], peak = told.numbers[HY_TOLD_PEAK_BYTES];
+    if (live != HY_TOLD_NOT && live != run.live_bytes)
+        hy_finding("told", "%ju bytes are said to be live, %zu are", (uintmax_t)live, run.live_bytes);
+    uint64_t slack = told.peak_slack * run.program.thread_count;
+    if (peak != HY_TOLD_NOT && peak + slack < run.peak_bytes)
+        hy_finding("told", "the peak is said to be %ju bytes, it was %zu", (uintmax_t)peak, run.peak_bytes);
 }
 
 /* An operation of the row's own that changes no block. */
@@ -279,6 +314,7 @@ static void operate(const hy_schedule_step *step) {
 
 static void meet(void) {
     hy_fuzz_place_now.operation = "meet";
+    hy_schedule_child_meet();
     for (size_t i = 0; i < HY_SCHEDULE_SLOTS; i++) {
         if (run.slots[i].state == LIVE) check_contents(&run.slots[i], run.slots[i].size);
     }
@@ -288,11 +324,32 @@ static void meet(void) {
         hy_finding("structure", "the row's own check fails");
 }
 
-static void reset(void) {
+static void check_reset(hy_reset_mode mode, size_t limit, bool kept, size_t capacity_before) {
+    hy_stats stats;
+    if (!hy_oracles_has("footprint") || !hy_instance_stats(&run.instance, &stats)) return;
+    if (stats.capacity_bytes == SIZE_MAX || run.row->traits & HY_TRAIT_FIXED_CAPACITY) return;
+    if (mode == HY_RESET_RETAIN_WITH_LIMIT && stats.capacity_bytes > limit)
+        hy_finding("kept", "a reset that keeps %zu bytes has kept %zu", limit, stats.capacity_bytes);
+    if (mode == HY_RESET_RETAIN_CAPACITY && kept && stats.capacity_bytes < capacity_before)
+        hy_finding("kept", "a reset says that it has kept %zu bytes, it has %zu", capacity_before,
+            stats.capacity_bytes);
+}
+
+static void reset(const hy_schedule_step *step) {
     if (!(run.row->traits & HY_TRAIT_BULK_RESET)) return;
-    if (hy_fuzz_is_told) fputs("// a reset\n", stderr);
+    static const hy_reset_mode modes[4] = {
+        HY_RESET_RETAIN_CAPACITY, HY_RESET_RETAIN_WITH_LIMIT, HY_RESET_FREE_ALL, HY_RESET_RETAIN_WITH_LIMIT};
+    hy_reset_mode mode = modes[step->argument >> 1];
+    size_t limit = (size_t)step->size * 16;
+    static const char *const kept_words[] = {"nothing", "all", "all up to a limit"};
+    if (hy_fuzz_is_told) fprintf(stderr, "// a reset that keeps %s\n", kept_words[mode]);
     memset(run.slots, 0, sizeof run.slots);
-    (void)hy_instance_reset(&run.instance, HY_RESET_RETAIN_CAPACITY, 0);
+    run.live_bytes = 0;
+    run.has_reset = true;
+    hy_stats before = {.capacity_bytes = 0};
+    (void)hy_instance_stats(&run.instance, &before);
+    bool kept = hy_instance_reset(&run.instance, mode, mode == HY_RESET_RETAIN_WITH_LIMIT ? limit : 0);
+    check_reset(mode, limit, kept, before.capacity_bytes);
     meet();
 }
 
@@ -301,7 +358,9 @@ static void run_until_meeting(hy_schedule_change *changes) {
         .body = run_thread,
         .rotation = run.program.rotation,
         .changes = changes,
-        .is_told = hy_fuzz_is_told};
+        .is_told = hy_fuzz_is_told,
+        .are_late = run.program.are_late,
+        .seeks_races = hy_oracles_has("race") && (hy_races_sees_malloc() || run.row->default_child)};
     for (size_t i = run.begin; i < run.end; i++) {
         const hy_schedule_step *step = &run.program.steps[i];
         if (step->kind != HY_SCHEDULE_SWITCH) continue;
@@ -317,17 +376,19 @@ static void run_until_meeting(hy_schedule_change *changes) {
 static void begin(const hy_row *row, bool forks) {
     run.row = row;
     run.config = hy_interpreter_config(row, &run.program.header);
-    if (run.config.child.vtable) run.config.child = hy_child_allocator(&child);
+    hy_allocator child = hy_schedule_child_begin(row, &run.program.header.faults);
+    if (run.config.child.vtable) run.config.child = child;
     run.begin = run.end = 0;
     memset(run.slots, 0, sizeof run.slots);
     run.last_pattern = 0;
     run.inside = 0;
+    run.live_bytes = run.peak_bytes = 0;
+    run.has_reset = false;
     run.done = 0;
     run.forks = forks;
     run.has_forked = run.is_forked = false;
     run.looks_at_model = hy_oracles_has("model");
     hy_fuzz_place_now = (hy_fuzz_place){row->name, "make", 0};
-    hy_child_begin(&child, &run.program.header.faults);
     hy_layers_restart(row);
 }
 
@@ -346,8 +407,9 @@ static void finish(void) {
     meet();
     if (run.is_forked) _exit(0);
     hy_instance_destroy(&run.instance);
-    if (child.counts.live_blocks && hy_oracles_has("drain"))
-        hy_finding("leak", "%zu blocks were not given back to the child", child.counts.live_blocks);
+    size_t left = hy_schedule_child_counts()->live_blocks;
+    if (left && hy_oracles_has("drain"))
+        hy_finding("leak", "%zu blocks were not given back to the child", left);
 }
 
 size_t hy_schedule_run_input(const hy_row *row, const uint8_t *bytes, size_t size, bool forks) {
@@ -356,13 +418,15 @@ size_t hy_schedule_run_input(const hy_row *row, const uint8_t *bytes, size_t siz
     begin(row, forks);
     name_steps();
     if (!hy_instance_make(&run.instance, row, &run.config)) return 0;
+    if (run.config.child.vtable) hy_schedule_child_watch(&run.instance);
     size_t count = run.program.step_count;
     while (run.begin < count) {
         while (run.end < count && run.program.steps[run.end].kind != HY_SCHEDULE_MEET)
             run.end++;
         run_until_meeting(changes);
-        if (run.end < count && run.program.steps[run.end].argument & 2) operate(&run.program.steps[run.end]);
-        if (run.end < count && run.program.steps[run.end].argument & 1) reset();
+        const hy_schedule_step *step = &run.program.steps[run.end];
+        if (run.end < count && step->argument & 2) operate(step);
+        if (run.end < count && step->argument & 1) reset(step);
         run.begin = ++run.end;
     }
     finish();

@@ -106,7 +106,12 @@
 #define HY_WARN_UNUSED __attribute__((warn_unused_result))
 #define HY_PRINTF(format_index, first_index) __attribute__((format(printf, format_index, first_index)))
 #define HY_NO_SANITIZE_ADDRESS __attribute__((no_sanitize("address")))
+/* HY_NO_SANITIZE_THREAD: a race that is meant. */
+#if defined(__clang__)
+#define HY_NO_SANITIZE_THREAD __attribute__((no_sanitize("thread", "coverage"), noinline))
+#else
 #define HY_NO_SANITIZE_THREAD __attribute__((no_sanitize("thread"), noinline))
+#endif
 
 /* What the compiler should lay the code out for. */
 #define HY_LIKELY(condition) __builtin_expect(!!(condition), 1)

@@ -57,7 +57,7 @@ typedef struct hy_told {
     /* Blocks served by size: bucket b has those of 2^(b-1) < size <= 2^b bytes. The first is HY_TOLD_NOT
      * where sizes are not told. */
     uint64_t sizes[HY_TOLD_BUCKETS];
-    uint64_t peak_slack; /* the peak may be told too low by less than so much */
+    uint64_t peak_slack; /* the peak may be told too low by less than so much for each thread */
     hy_told_failure failure;
     /* A block of up to so many bytes at alignment 1 is served without the child; HY_TOLD_NOT: not told. */
     uint64_t room_bytes;
