@@ -132,6 +132,14 @@ static void run_destructors(void (*last)(void)) {
     self->is_ending = false;
 }
 
+void hy_schedule_pause(void) {
+    hy_schedule_runs = false;
+}
+
+void hy_schedule_resume(void) {
+    hy_schedule_runs = true;
+}
+
 bool hy_schedule_ends(void) {
     bool ends = false;
     for (unsigned i = 0; i < state.schedule->fibre_count; i++)

@@ -60,6 +60,10 @@ void hy_schedule_end_thread(void (*last)(void));
 /* Whether some thread is ending: it is inside the library, though in no call. */
 bool hy_schedule_ends(void);
 
+/* Points do nothing until hy_schedule_resume: the thread that runs goes on. */
+void hy_schedule_pause(void);
+void hy_schedule_resume(void);
+
 /* The other fibres are gone, as threads are in a child of fork. */
 void hy_schedule_forked(void);
 

@@ -11,6 +11,7 @@
  */
 #include "fuzz/properties/schedule_run.h"
 
+#include "allocators/peers/peers.h"
 #include "fuzz/finding.h"
 #include "fuzz/interpreter.h"
 #include "fuzz/layers.h"
@@ -212,7 +213,11 @@ static void fork_once(void) {
     if (!run.forks || run.has_forked || run.inside > 0 || hy_schedule_ends()) return;
     run.has_forked = true;
     hy_races_acquire_all();
+    /* A library of its own takes its locks unseen, and whoever came in now would wait for them for ever. */
+    bool is_unseen = hy_peer_has_library(run.row);
+    if (is_unseen) hy_schedule_pause();
     pid_t process = fork();
+    if (is_unseen) hy_schedule_resume();
     if (process == 0)
         go_on_in_child();
     else if (process > 0)
