@@ -293,8 +293,8 @@ class Processes:
         self.stopping = False
 
     def run(self, command, seconds, env, log):
-        """Runs to the end or for `seconds`, in a process group of its own; returns the exit status, None
-        where it was stopped. The log is appended to, so that others can cut it."""
+        """Runs to the end or for `seconds`, in a process group of its own, of which nothing is left then; returns
+        the exit status, None where it was stopped. The log is appended to, so that others can cut it."""
         Path(log).unlink(missing_ok=True)
         with open(log, "ab") as output:
             with self._lock:
@@ -303,7 +303,10 @@ class Processes:
                 process = subprocess.Popen(bound_to_parent(command), stdout=output, stderr=output, env=env, cwd=OUT, start_new_session=True)
                 self._running.add(process)
             try:
-                return process.wait(seconds)
+                status = process.wait(seconds)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # AFL++ may leave a target behind, stopped
+                return status
             except subprocess.TimeoutExpired:
                 self._end(process)
                 return None

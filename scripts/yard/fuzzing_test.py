@@ -6,6 +6,7 @@ import re
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,16 @@ def test_a_finding_is_kept_whole_and_its_artifact_deleted(engine, out):
     assert (finding.folder / "finding.txt").read_text() == "conform\tbroken\tfinding: overlap: block 1 (row broken, operation 0 alloc)\n"
     assert not list((out / "work").rglob("crash-*"))
     assert not list((out / "findings").glob(".new-*"))
+
+
+def test_nothing_is_left_of_an_engine_that_ended(out):
+    left = out / "left"
+    command = ["sh", "-c", f"sleep 100 & echo $! >{left}; kill -STOP $!"]
+    assert fuzzing.Processes().run(command, 20, os.environ, out / "log") == 0
+    with pytest.raises(ProcessLookupError):
+        for _ in range(100):
+            os.kill(int(left.read_text()), 0)
+            time.sleep(0.05)
 
 
 def test_a_folder_that_an_engine_deletes_meanwhile_does_no_harm(engine, out, monkeypatch):
