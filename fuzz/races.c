@@ -5,8 +5,11 @@
  * A clock counts a fibre's releases. Whoever acquires what another fibre released comes to know that one's
  * clock; an access is ordered behind another fibre's if that one's clock of then is known by now.
  *
- *   words   | address / 4 | bytes | last write: fibre, clock | last read of each fibre: clock |   a hash
- * table syncs   | address | clocks that it was released with |                                     another
+ *     words   | address / 4 | bytes | last write: fibre, clock | last read of each fibre: clock |
+ *
+ *     syncs   | address | clocks that it was released with |
+ *
+ * Both are hash tables; what another run has left in them counts as empty.
  */
 #include "fuzz/races.h"
 
