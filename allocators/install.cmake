@@ -12,7 +12,9 @@ if(NOT HY_SANITIZE AND NOT HY_COVERAGE)
     $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   set_target_properties(heapyard_shared PROPERTIES
     OUTPUT_NAME heapyard VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
-  target_link_options(heapyard_shared PRIVATE -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/heapyard.map)
+  # What is hidden and nobody calls, the checks of the yards' rows among it, is left out.
+  target_link_options(heapyard_shared PRIVATE
+    -Wl,--gc-sections -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/heapyard.map)
   set_property(TARGET heapyard_shared APPEND PROPERTY LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/heapyard.map)
   install(TARGETS heapyard_shared EXPORT heapyard LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()

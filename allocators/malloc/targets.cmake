@@ -1,7 +1,7 @@
 # libheapyard-malloc: the malloc family over smp, shared and static. Both have a copy of smp of their own, hidden
 # from the program, which may use libheapyard beside it: two heaps that know nothing of each other.
 file(GLOB malloc_smp_sources CONFIGURE_DEPENDS strategies/smp*.c)
-list(FILTER malloc_smp_sources EXCLUDE REGEX "_(test|row)\\.c$")
+list(FILTER malloc_smp_sources EXCLUDE REGEX "_(test|row|audit)\\.c$")
 set(malloc_sources
   malloc/aligned.c malloc/heap.c malloc/information.c malloc/malloc.c malloc/options.c
   ${malloc_smp_sources}
