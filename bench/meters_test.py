@@ -230,9 +230,9 @@ def run_list(workload):
 
 
 def rows_by_google(workload):
-    """All rows of the cell; with sanitizers, which take ten times as long, the few that the other meters have."""
+    """All rows of the cell; with sanitizers, which take ten times as long, a few of those that the other meters have."""
     cell, rows = smoke(workload)
-    return rows if SANITIZED else cell["rows"]
+    return rows[::4] if SANITIZED else cell["rows"]
 
 
 @functools.lru_cache(maxsize=None)

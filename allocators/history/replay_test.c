@@ -17,6 +17,9 @@
 
 #include <cmocka.h>
 
+/* With sanitizers, which take ten times as long, a third has to do. */
+#define LENGTH_OF(events) (HY_ASAN || HY_TSAN ? (events) / 3 : (events))
+
 /* One history, and the checksum that every replay of it must give. */
 typedef struct fixture {
     hy_history history;
@@ -35,10 +38,10 @@ static int set_up(void **state) {
     if (!f) return -1;
     *state = f;
     hy_history_init(&f->history, hy_libc());
-    return hy_sample_history(&f->history, 11, 20000, 6) ? make_plan(f) : -1;
+    return hy_sample_history(&f->history, 11, LENGTH_OF(20000), 6) ? make_plan(f) : -1;
 }
 
-/* A recorded program whose threads hand blocks over; truncated, so that it is quick under sanitizers. */
+/* A recorded program whose threads hand blocks over; truncated, so that it is quick. */
 static int set_up_trace(void **state) {
     fixture *f = calloc(1, sizeof *f);
     if (!f) return -1;
@@ -50,7 +53,7 @@ static int set_up_trace(void **state) {
         (void)fprintf(stderr, "%s\n", error.message);
         return -1;
     }
-    if (f->history.count > 60000) f->history.count = 60000;
+    if (f->history.count > LENGTH_OF(60000)) f->history.count = LENGTH_OF(60000);
     return make_plan(f);
 }
 
