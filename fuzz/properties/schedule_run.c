@@ -72,6 +72,13 @@ static bool is_all(const char *ptr, size_t size, uint8_t byte) {
     return size == 0 || ((uint8_t)ptr[0] == byte && memcmp(ptr, ptr + 1, size - 1) == 0);
 }
 
+/* Whether the row's code is not of this build: that of a plugin, of a library. Its locks and accesses
+ * announce nothing: what they order can't be seen, and whoever came in while it held one would wait for ever.
+ */
+static bool is_from_elsewhere(const hy_row *row) {
+    return strchr(row->name, '@') || hy_peer_has_library(row);
+}
+
 /* What a thread does with a block is one access to it, as far as races go. */
 static void touch(const slot *block, size_t size, hy_access access) {
     hy_races_access(access, block->ptr, size < TOUCHED_BYTES ? size : TOUCHED_BYTES, NULL);
@@ -208,16 +215,23 @@ static void wait_for_child(pid_t process) {
     hy_finding("fork", "the child did not end well: status %d", status);
 }
 
+/* A call of a row from elsewhere is one step: the child's points bring nobody in. */
+static void begin_call(void) {
+    if (is_from_elsewhere(run.row)) hy_schedule_pause();
+}
+
+static void end_call(void) {
+    if (is_from_elsewhere(run.row)) hy_schedule_resume();
+}
+
 /* Once in a run, since it is what costs most, and while no other thread is in a call. */
 static void fork_once(void) {
     if (!run.forks || run.has_forked || run.inside > 0 || hy_schedule_ends()) return;
     run.has_forked = true;
     hy_races_acquire_all();
-    /* A library of its own takes its locks unseen, and whoever came in now would wait for them for ever. */
-    bool is_unseen = hy_peer_has_library(run.row);
-    if (is_unseen) hy_schedule_pause();
+    begin_call();
     pid_t process = fork();
-    if (is_unseen) hy_schedule_resume();
+    end_call();
     if (process == 0)
         go_on_in_child();
     else if (process > 0)
@@ -226,8 +240,10 @@ static void fork_once(void) {
 
 /* Who ends last in a thread that ends may find no cache any more. */
 static void use_last(void) {
+    begin_call();
     void *ptr = hy_alloc(run.instance.allocator, LAST_BYTES, HY_ALIGN_8);
     if (ptr) hy_free(run.instance.allocator, ptr, LAST_BYTES, HY_ALIGN_8);
+    end_call();
 }
 
 static void end_thread(const hy_schedule_step *step) {
@@ -237,6 +253,16 @@ static void end_thread(const hy_schedule_step *step) {
         hy_schedule_end_thread(step->argument & 2 ? use_last : NULL);
 }
 
+static void call(const hy_schedule_step *step) {
+    run.inside++;
+    begin_call();
+    if (step->kind == HY_SCHEDULE_ALLOC) allocate(step);
+    if (step->kind == HY_SCHEDULE_FREE) end_block(find_slot(step, LIVE));
+    if (step->kind == HY_SCHEDULE_RESIZE || step->kind == HY_SCHEDULE_REMAP) change(step);
+    end_call();
+    run.inside--;
+}
+
 static void run_step(size_t index) {
     static const char *const names[HY_SCHEDULE_KIND_COUNT] = {
         "alloc", "free", "resize", "remap", "switch", "thread end", "meet", "switch"};
@@ -244,16 +270,12 @@ static void run_step(size_t index) {
     hy_schedule_step_begins(run.places[index]);
     hy_fuzz_place_now.index = index;
     hy_fuzz_place_now.operation = names[step->kind];
-    bool ends = step->kind == HY_SCHEDULE_END;
-    run.inside += !ends;
-    if (step->kind == HY_SCHEDULE_ALLOC) allocate(step);
-    if (step->kind == HY_SCHEDULE_FREE) end_block(find_slot(step, LIVE));
-    if (step->kind == HY_SCHEDULE_RESIZE || step->kind == HY_SCHEDULE_REMAP) change(step);
-    if (ends) {
+    if (step->kind == HY_SCHEDULE_END) {
         if (hy_fuzz_is_told) hy_schedule_print_step(step, 0);
         end_thread(step);
+    } else {
+        call(step);
     }
-    run.inside -= !ends;
     run.done++;
 }
 
@@ -358,6 +380,11 @@ static void reset(const hy_schedule_step *step) {
     meet();
 }
 
+static bool seeks_races(const hy_row *row) {
+    if (!hy_oracles_has("race") || is_from_elsewhere(row)) return false;
+    return hy_races_sees_malloc() || row->default_child;
+}
+
 static void run_until_meeting(hy_schedule_change *changes) {
     hy_schedule schedule = {.fibre_count = run.program.thread_count,
         .body = run_thread,
@@ -365,7 +392,7 @@ static void run_until_meeting(hy_schedule_change *changes) {
         .changes = changes,
         .is_told = hy_fuzz_is_told,
         .are_late = run.program.are_late,
-        .seeks_races = hy_oracles_has("race") && (hy_races_sees_malloc() || run.row->default_child)};
+        .seeks_races = seeks_races(run.row)};
     for (size_t i = run.begin; i < run.end; i++) {
         const hy_schedule_step *step = &run.program.steps[i];
         if (step->kind != HY_SCHEDULE_SWITCH) continue;

@@ -237,7 +237,7 @@ static const hy_row_operation operation = {"rest", HY_EFFECT_NONE, true, rest};
 
 static bug planted;
 
-static const hy_row row = {
+static hy_row row = {
     .name = "planted",
     .group = HY_GROUP_STRATEGY,
     .summary = "a shared list of blocks with a planted bug",
@@ -395,6 +395,17 @@ static void a_child_that_forgets_is_found(void **state) {
     is_missed(CHILD_FORGETS, "-model,-race");
 }
 
+/* Nobody sees what orders the threads in a plugin: others come in between its calls only. */
+static void a_row_from_elsewhere_is_called_as_one_step(void **state) {
+    (void)state;
+    row.name = "planted@elsewhere";
+    is_missed(LOST_LOCK, "");
+    is_missed(LOCK_ORDER, "");
+    is_missed(RELAXED_PUSH, "");
+    is_found(CHILD_FORGETS, MODEL);
+    row.name = "planted";
+}
+
 /* The input that was found fails again, alike; a smaller one is told in words, and fails alike, too. */
 static void a_finding_is_minimised_and_told(void **state) {
     (void)state;
@@ -430,6 +441,7 @@ int main(void) {
         cmocka_unit_test(an_inverted_order_of_locks_is_a_deadlock),
         cmocka_unit_test(a_lost_wake_is_a_deadlock),
         cmocka_unit_test(a_child_that_forgets_is_found),
+        cmocka_unit_test(a_row_from_elsewhere_is_called_as_one_step),
         cmocka_unit_test(a_finding_is_minimised_and_told),
     };
     /* ThreadSanitizer follows no fibres of others. */
