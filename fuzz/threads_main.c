@@ -2,6 +2,7 @@
  * processor.
  *
  *   heapyard-threads [--row=R] [--seconds=N] [--seed=S] [--threads=N]
+ *   heapyard-threads --list
  *
  * The scheduler (schedule.h) tries orders of steps, and judges what orders accesses that clang announces;
  * here all of that is the processor's, and ThreadSanitizer judges it (preset tsan). Threads allocate, resize,
@@ -40,6 +41,7 @@ static struct {
     unsigned threads;
     hy_instance instance;
     double until;
+    bool lists; /* prints the rows for threads, and runs none */
     _Atomic(header *) places[PLACES];
     _Atomic uint64_t steps;
     _Atomic uint64_t followers;
@@ -164,8 +166,11 @@ static bool parse(int argc, char **argv) {
             work.seed = strtoull(value, NULL, 10);
         else if (strncmp(argv[i], "--threads=", 10) == 0)
             work.threads = (unsigned)strtoul(value, NULL, 10);
+        else if (strcmp(argv[i], "--list") == 0)
+            work.lists = true;
         else {
-            fprintf(stderr, "heapyard-threads: no option %s; there are --row --seconds --seed --threads\n",
+            fprintf(stderr,
+                "heapyard-threads: no option %s; there are --row --seconds --seed --threads --list\n",
                 argv[i]);
             return false;
         }
@@ -175,19 +180,25 @@ static bool parse(int argc, char **argv) {
     return false;
 }
 
+static bool is_chosen(const hy_row *row) {
+    return takes(row) && (!work.row || strcmp(row->name, work.row) == 0);
+}
+
 int main(int argc, char **argv) {
     if (!parse(argc, argv)) return USAGE;
     size_t count, chosen = 0;
     const hy_row *const *rows = hy_registry_rows(&count);
-    for (size_t i = 0; i < count; i++)
-        chosen += takes(rows[i]) && (!work.row || strcmp(rows[i]->name, work.row) == 0);
+    for (size_t i = 0; i < count; i++) {
+        chosen += is_chosen(rows[i]);
+        if (work.lists && is_chosen(rows[i])) printf("%s\n", rows[i]->name);
+    }
+    if (work.lists) return GOOD;
     if (chosen == 0) {
         fprintf(stderr, "heapyard-threads: %s is no row for threads\n", work.row ? work.row : "nothing");
         return work.row ? USAGE : NOTHING;
     }
     for (size_t i = 0; i < count; i++) {
-        if (takes(rows[i]) && (!work.row || strcmp(rows[i]->name, work.row) == 0))
-            run_row(rows[i], work.seconds / (double)chosen);
+        if (is_chosen(rows[i])) run_row(rows[i], work.seconds / (double)chosen);
     }
     printf("rows %zu, operations %ju\n", chosen, (uintmax_t)work.steps);
     return work.steps ? GOOD : NOTHING;

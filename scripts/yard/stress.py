@@ -1,0 +1,92 @@
+"""The property `threads` of a hunt: real threads share an instance of each row for threads, and ThreadSanitizer
+judges what the processor made of it (fuzz/threads_main.c; preset tsan)."""
+
+import platform
+import re
+import shutil
+import subprocess
+
+from . import common, findings, fuzzing
+
+PROPERTY = "threads"
+SHARE = 0.1  # of a hunt's seconds
+LEAST_SECONDS = 3
+
+
+def split(given):
+    """(the properties that are left for the fuzzers, None for all, "" for none; whether threads are wanted)."""
+    names = [name for name in re.split(r"[,\s]+", given.properties or "") if name]
+    if not names:
+        return None, not (given.plugin or given.preload or given.fuzzer)
+    if PROPERTY in names and (given.plugin or given.preload):
+        raise common.usage_error("the property threads takes no --plugin and no --preload: ThreadSanitizer needs their code compiled with it")
+    return ",".join(name for name in names if name != PROPERTY), PROPERTY in names
+
+
+def program():
+    return common.build("tsan", "heapyard-threads") / "fuzz" / "heapyard-threads"
+
+
+def _launched(command):
+    """ThreadSanitizer's shadow needs a process layout that kernels with much address randomisation break."""
+    return [*(["setarch", platform.machine(), "-R"] if shutil.which("setarch") else []), *map(str, command)]
+
+
+def rows_of(binary, allocators=None):
+    """The rows for threads that the filter leaves."""
+    done = subprocess.run(_launched([binary, "--list"]), capture_output=True, text=True)
+    if done.returncode != 0:
+        raise common.Failure(common.Exit.NOTHING_MEASURED, f"{binary} can't start ({common.reason(done.returncode)}): {done.stderr.strip()}")
+    wanted = [name for name in re.split(r"[,\s]+", allocators or "") if name]
+    return [row for row in done.stdout.split() if not wanted or row in wanted]
+
+
+def _line_of(said, status):
+    """What was found, in one line; None: the program failed without a finding."""
+    for line in said.splitlines():
+        if line.startswith("finding: ") or line.startswith("SUMMARY: ThreadSanitizer"):
+            return re.sub(r"^SUMMARY: ", "", line)
+    return None if status == common.Exit.USAGE else f"ended with {common.reason(status)}"
+
+
+def _keep(row, line, command, said):
+    folder = fuzzing.OUT / "findings" / f"{PROPERTY}-{row}-{findings.kind_of(line)}"
+    with common.atomic_write(folder / "report.txt") as out:
+        out.write(f"{line}\n\n{' '.join(command)}\n\n{said}")
+    return folder
+
+
+def _run_row(binary, row, seconds, seed):
+    """(operations, (line, folder, command) of a finding or None)."""
+    command = _launched([binary, f"--row={row}", f"--seconds={seconds:g}", f"--seed={seed}"])
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=seconds + fuzzing.HANG_SECONDS * 6)
+    except subprocess.TimeoutExpired:
+        line = "hung: the threads wait for each other"
+        return 0, (line, _keep(row, line, command, ""), command)
+    if done.returncode == common.Exit.GOOD:
+        return int(re.search(r"operations (\d+)", done.stdout).group(1)), None
+    line = _line_of(done.stderr, done.returncode)
+    if line is None:
+        raise common.Failure(common.Exit.HARNESS, f"threads {row}: {done.stderr.strip()}")
+    return 0, (line, _keep(row, line, command, done.stderr), command)
+
+
+def run(allocators, seconds, chance=0):
+    """Hunts for so many seconds over the rows together, prints what it finds; returns the exit status."""
+    binary = program()
+    rows = rows_of(binary, allocators)
+    if not rows:
+        return common.Exit.GOOD
+    seconds = max(LEAST_SECONDS, seconds)
+    operations, found = 0, 0
+    for number, row in enumerate(rows):
+        done, finding = _run_row(binary, row, seconds / len(rows), chance + number + 1)
+        operations += done
+        if finding:
+            found += 1
+            line, folder, command = finding
+            print(f"\nFOUND by threads {row}: {line}\n\n  {fuzzing.shown(folder / 'report.txt')}\n  {' '.join(command)}\n", flush=True)
+    said = f"{found} findings, told above" if found else "nothing found"
+    print(f"  {f'threads, {len(rows)} rows':<40} {operations:>10,} operations under ThreadSanitizer  {said}", flush=True)
+    return common.Exit.CONFIRMED if found else common.Exit.GOOD
