@@ -113,7 +113,7 @@ REGISTRY_LAYER = 8
 YARD_LAYER = 10
 # The library's public headers, and those of the installed components beside it.
 INCLUDE_FOLDERS = ["allocators/include", "allocators/plugin/include", "allocators/conformance/include"]
-INCLUDE = re.compile(r'\s*#\s*include\s+[<"]([^">]+)[">]')
+INCLUDE = re.compile(r'\s*#\s*include\s+([<"])([^">]+)[">]')
 
 
 def _public_header_layer(tree, name):
@@ -140,10 +140,10 @@ def _layer(tree, path):
     return {**LIBRARY_LAYERS, **YARD_LAYERS}.get(parts[1])
 
 
-def _resolve(tree, path, included):
-    """The file of the tree that an #include names, None for the system's."""
-    beside = posixpath.normpath(str(Path(path).parent / included))
-    candidates = [f"{folder}/{included}" for folder in INCLUDE_FOLDERS] + [included, beside]
+def _resolve(tree, path, bracket, included):
+    """The file of the tree that an #include names, None for the system's: only quotes look beside the file."""
+    beside = [posixpath.normpath(str(Path(path).parent / included))] if bracket == '"' else []
+    candidates = [f"{folder}/{included}" for folder in INCLUDE_FOLDERS] + [included] + beside
     return next((candidate for candidate in candidates if candidate in tree), None)
 
 
@@ -156,14 +156,14 @@ def layers(tree):
         above_all = re.search(r"(_test\.c|[/_]main\.c)$|/(command|testdata)/", path)
         for number, line in tree.lines(path):
             match = INCLUDE.match(line)
-            target = match and _resolve(tree, path, match.group(1))
+            target = match and _resolve(tree, path, *match.groups())
             if not target or _layer(tree, target) is None:
                 continue
             room, other_room = path.split("/")[0], target.split("/")[0]
             across = other_room != "allocators" and other_room != room
             if across or (not above_all and _layer(tree, target) > own):
                 yield Finding(
-                    path, number, f"{match.group(1)} is in a layer above", "move what is needed down, or this file up"
+                    path, number, f"{match.group(2)} is in a layer above", "move what is needed down, or this file up"
                 )
 
 
@@ -214,7 +214,7 @@ def umbrella(tree):
     while queue:
         for _, line in tree.lines(queue.pop()):
             match = INCLUDE.match(line)
-            target = match and f"allocators/include/{match.group(1)}"
+            target = match and f"allocators/include/{match.group(2)}"
             if target and target in tree and target not in reached:
                 reached.add(target)
                 queue.append(target)

@@ -54,6 +54,18 @@ def test_the_clean_tree_has_nothing_to_mend(tmp_path):
     assert tidy.findings(tree_of(tmp_path)) == []
 
 
+def test_a_public_header_is_not_the_systems_of_its_name(tmp_path):
+    changes = {
+        "allocators/include/heapyard/heapyard.h": "/* heapyard.h: everything. */\n#include <heapyard/arena.h>\n#include <heapyard/string.h>\n",
+        "allocators/include/heapyard/string.h": "/* heapyard/string.h: strings. */\n",
+        "allocators/scope/string.c": "/* string.c: strings. */\n#include <heapyard/string.h>\n",
+        "allocators/include/heapyard/page.h": "/* heapyard/page.h: pages. */\n#include <string.h>\n",
+    }
+    assert tidy.findings(tree_of(tmp_path, changes)) == []
+    changes["allocators/include/heapyard/page.h"] = "/* heapyard/page.h: pages. */\n#include \"string.h\"\n"
+    assert [found.line for found in tidy.findings(tree_of(tmp_path, changes))] == [2]
+
+
 PLANTED = {
     "top level": ({"notes.txt": "hello\n"}, "notes.txt", 1, "top level"),
     "large file": ({"reports/big.json": "x" * (1 << 20) + "y\n"}, "reports/big.json", 1, "1 MiB"),
