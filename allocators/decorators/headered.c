@@ -6,8 +6,8 @@
  *
  *     child's block, at max(align, 8)
  *     |<---- prefix: max(16, align) ---->|<---- size ---->|
- *     | unused ...       | size | a, tag | the user's     |
- *                        ^ header: 16 bytes
+ *     | unused ...       | size | o, t, a| the user's     |
+ *                        ^ header: 16 bytes: size, owner, tag, alignment
  *
  * The prefix is poisoned between calls, so that a write before a block is reported by ASan and Valgrind; in
  * a build without them it is reported at the free, where it hit the tag.
@@ -18,9 +18,11 @@
 #include <heapyard/os.h>
 #include <heapyard/typed.h>
 
+/* owner: of the child's value; 0 where the build has no checks. */
 typedef struct header {
     size_t size;
-    uint32_t tag;
+    uint32_t owner;
+    uint16_t tag;
     uint8_t align_log2;
 } header;
 
@@ -28,8 +30,19 @@ typedef struct header {
 _Static_assert(
     sizeof(header) <= HEADER_BYTES, "the header fits in front of a block that is aligned as malloc aligns");
 
-#define TAG_LIVE 0x48594C56u
-#define TAG_FREED 0x48594652u
+#define TAG_LIVE 0x4C56u
+#define TAG_FREED 0x4652u
+
+/* A child in four bytes: two of them are told apart but for one chance in 2^32. */
+HY_INLINE uint32_t owner_of(const hy_headered *headered) {
+#if HY_CHECK >= 1
+    uint64_t both = (uintptr_t)headered->child.self + (uint64_t)(uintptr_t)headered->child.vtable * 3;
+    return (uint32_t)((both * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
+#else
+    (void)headered;
+    return 0;
+#endif
+}
 
 HY_INLINE size_t prefix_of(hy_align align) {
     return align.log2 <= 4 ? HEADER_BYTES : hy_align_bytes(align);
@@ -57,17 +70,20 @@ HY_INLINE header *open_header(const void *ptr, const char *function) {
     return h;
 }
 
-HY_INLINE void write_header(void *ptr, size_t size, hy_align align) {
+HY_INLINE void write_header(const hy_headered *headered, void *ptr, size_t size, hy_align align) {
     header *h = header_of(ptr);
     HY_ASSERT(hy_align_check_pointer(ptr, align), "the child does not align as asked");
     HY_ASSERT((uintptr_t)h >= (uintptr_t)base_of(ptr, align), "the header lies before the child's block");
-    *h = (header){.size = size, .tag = TAG_LIVE, .align_log2 = align.log2};
+    *h = (header){.size = size, .owner = owner_of(headered), .tag = TAG_LIVE, .align_log2 = align.log2};
     hy_poison(base_of(ptr, align), prefix_of(align));
 }
 
-/* What the caller says of the block is what its header says. */
-HY_INLINE void require_same(const header *h, size_t size, hy_align align, const char *function) {
-    (void)h, (void)size, (void)align, (void)function;
+/* What the caller says of the block is what its header says, and whose it is. */
+HY_INLINE void require_same(
+    const hy_headered *headered, const header *h, size_t size, hy_align align, const char *function) {
+    (void)headered, (void)h, (void)size, (void)align, (void)function;
+    HY_REQUIRE(h->owner == owner_of(headered), function, (uintptr_t)h + HEADER_BYTES,
+        "a block of this child (was it made in another scope, or over another allocator?)");
     HY_REQUIRE(h->size == size, function, size, "the size that the block lives with");
     HY_REQUIRE(h->align_log2 == align.log2, function, hy_align_bytes(align),
         "the alignment that the block lives with");
@@ -80,7 +96,7 @@ void *hy_headered_alloc_sized(void *self, size_t size, hy_align align) {
     char *base = headered->child.vtable->alloc(headered->child.self, total, align_of_child(align));
     if (HY_UNLIKELY(!base)) return NULL;
     void *ptr = base + prefix_of(align);
-    write_header(ptr, size, align);
+    write_header(headered, ptr, size, align);
     return ptr;
 }
 
@@ -88,11 +104,11 @@ bool hy_headered_resize_sized(void *self, void *ptr, size_t old_size, size_t new
     hy_headered *headered = self;
     size_t prefix = prefix_of(align), total;
     if (HY_ADD_OVERFLOWS(new_size, prefix, &total)) return false;
-    require_same(open_header(ptr, "hy_resize"), old_size, align, "hy_resize");
+    require_same(headered, open_header(ptr, "hy_resize"), old_size, align, "hy_resize");
     hy_unpoison_defined(base_of(ptr, align), prefix);
     bool done = headered->child.vtable->resize(
         headered->child.self, base_of(ptr, align), old_size + prefix, total, align_of_child(align));
-    write_header(ptr, done ? new_size : old_size, align);
+    write_header(headered, ptr, done ? new_size : old_size, align);
     return done;
 }
 
@@ -100,15 +116,15 @@ void *hy_headered_remap_sized(void *self, void *ptr, size_t old_size, size_t new
     hy_headered *headered = self;
     size_t prefix = prefix_of(align), total;
     if (HY_ADD_OVERFLOWS(new_size, prefix, &total)) return NULL;
-    require_same(open_header(ptr, "hy_remap"), old_size, align, "hy_remap");
+    require_same(headered, open_header(ptr, "hy_remap"), old_size, align, "hy_remap");
     hy_unpoison_defined(base_of(ptr, align), prefix);
     char *base = headered->child.vtable->remap(
         headered->child.self, base_of(ptr, align), old_size + prefix, total, align_of_child(align));
     if (!base) {
-        write_header(ptr, old_size, align);
+        write_header(headered, ptr, old_size, align);
         return NULL;
     }
-    write_header(base + prefix, new_size, align);
+    write_header(headered, base + prefix, new_size, align);
     return base + prefix;
 }
 
@@ -116,7 +132,7 @@ void hy_headered_free_sized(void *self, void *ptr, size_t size, hy_align align) 
     hy_headered *headered = self;
     size_t prefix = prefix_of(align);
     header *h = open_header(ptr, "hy_free");
-    require_same(h, size, align, "hy_free");
+    require_same(headered, h, size, align, "hy_free");
     h->tag = TAG_FREED;
     hy_unpoison_defined(base_of(ptr, align), prefix);
     headered->child.vtable->free(

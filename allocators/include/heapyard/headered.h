@@ -11,7 +11,8 @@
  * where that is more. Any alignment that the child serves. Thread-safe where the child is; owns nothing.
  *
  * A pointer that no headered allocator gave out, or that is freed twice, is misuse, reported at check level 1
- * as far as the 16 bytes in front of it show it; so is a size or alignment that is not the block's.
+ * as far as the 16 bytes in front of it show it; so is a size or alignment that is not the block's, and a
+ * call of a headered allocator over another child than the one that the block is from.
  */
 #ifndef HEAPYARD_HEADERED_H
 #define HEAPYARD_HEADERED_H
