@@ -1,12 +1,13 @@
-/* heapyard/memory.h: raw bytes: set, copy, move, zero, compare, equal.
+/* heapyard/memory.h: raw bytes: set, copy, move, zero, compare, equal; blocks of them, and places in a block.
  *
  * Thin names over the C library's functions, with what those leave undefined closed: a size of zero
- * may come with NULL pointers, and an overlapping copy is caught in checked builds. All thread-safe,
- * O(size).
+ * may come with NULL pointers, and an overlapping copy is caught in checked builds. Thread-safe, but for the
+ * blocks, which are as their allocator; O(size) where nothing else is said.
  */
 #ifndef HEAPYARD_MEMORY_H
 #define HEAPYARD_MEMORY_H
 
+#include <heapyard/allocator.h>
 #include <heapyard/check.h>
 #include <string.h>
 
@@ -49,6 +50,33 @@ HY_INLINE int hy_mem_compare(const void *left, const void *right, size_t size) {
 /* Whether size bytes are the same; no bytes always are. */
 HY_INLINE bool hy_mem_equal(const void *left, const void *right, size_t size) {
     return size == 0 || memcmp(left, right, size) == 0;
+}
+
+/* A block of `size` raw bytes, without alignment and not initialised: as hy_alloc, given back by
+ * hy_free_bytes with the same size. NULL: refused. O(1) plus the allocator's cost. */
+HY_INLINE HY_WARN_UNUSED uint8_t *hy_alloc_bytes(hy_allocator allocator, size_t size) {
+    return (uint8_t *)hy_alloc(allocator, size, HY_ALIGN_1);
+}
+
+/* Ends a block of hy_alloc_bytes; NULL is left alone. O(1) plus the allocator's cost. */
+HY_INLINE void hy_free_bytes(hy_allocator allocator, void *ptr, size_t size) {
+    hy_free(allocator, ptr, size, HY_ALIGN_1);
+}
+
+/* The address `offset` bytes behind ptr. Misuse, told at level 1: a NULL that is to be moved, and an end
+ * behind the last address. O(1). */
+HY_INLINE void *hy_ptr_add(const void *ptr, size_t offset) {
+    HY_REQUIRE(ptr != NULL || offset == 0, "hy_ptr_add", offset, "0 for a NULL pointer");
+    HY_REQUIRE(offset <= UINTPTR_MAX - (uintptr_t)ptr, "hy_ptr_add", offset,
+        "an offset that stays within the address space");
+    return (void *)((uintptr_t)ptr + offset);
+}
+
+/* The same within a block of `size` bytes that begins at ptr: beyond its end, which itself is allowed, is
+ * misuse as well. */
+HY_INLINE void *hy_ptr_add_within(const void *ptr, size_t size, size_t offset) {
+    HY_REQUIRE(offset <= size, "hy_ptr_add_within", offset, "at most the size of the block");
+    return hy_ptr_add(ptr, offset);
 }
 
 HY_END_DECLS
