@@ -16,6 +16,7 @@
 #include <heapyard/error.h>
 #include <heapyard/failing.h>
 #include <heapyard/fixed_buffer.h>
+#include <heapyard/handle.h>
 #include <heapyard/headered.h>
 #include <heapyard/host.h>
 #include <heapyard/libc.h>
@@ -29,11 +30,13 @@
 #include <heapyard/pool.h>
 #include <heapyard/raw_libc.h>
 #include <heapyard/recording.h>
+#include <heapyard/scope.h>
 #include <heapyard/smp.h>
 #include <heapyard/smp_lookup.h>
 #include <heapyard/smp_stats.h>
 #include <heapyard/stack_fallback.h>
 #include <heapyard/stack_trace.h>
+#include <heapyard/string.h>
 #include <heapyard/sweep.h>
 #include <heapyard/testing.h>
 #include <heapyard/thread_safe.h>
