@@ -23,7 +23,7 @@ CLASSES = (
 
 # Who tells, besides the oracles and properties of the yard: sanitizers, the library's own checks, a limit of time,
 # and the kinds of property that look for one class of bug each.
-OTHER_ORACLES = ("asan", "ubsan", "lsan", "race", "check", "hang", "misuse", "schedules", "codec")
+OTHER_ORACLES = ("asan", "ubsan", "lsan", "race", "check", "hang", "misuse", "schedules", "codec", "strings", "handles", "scopes")
 
 
 @dataclass(frozen=True)
