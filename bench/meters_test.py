@@ -409,6 +409,23 @@ def run_pairs(workload):
     return {}
 
 
+@functools.lru_cache(maxsize=None)
+def overheads():
+    return records("overheads", "--rounds", ROUNDS, "--process", 3)
+
+
+def run_overheads(_):
+    """It takes no workload: once is enough."""
+    found = overheads()
+    assert [record["name"] for record in found] == ["ambient", "ambient_sizeless", "using", "defer", "handle"]
+    for record in found:
+        assert record["kind"] == "overhead" and record["process"] == 3 and record["what"] and record["operation"]
+        for side in ("plain_ns", "with_ns"):
+            assert len(record[side]) == ROUNDS and all(value > 0 for value in record[side])
+    assert {record["name"] for record in found if record["bound_ns"]} == {"ambient", "ambient_sizeless", "handle"}
+    return {}
+
+
 METERS = {
     "list": run_list,
     "run": run_run,
@@ -418,6 +435,7 @@ METERS = {
     "exact": run_exact,
     "instructions": run_instructions,
     "pairs": run_pairs,
+    "overheads": run_overheads,
 }
 
 

@@ -67,6 +67,13 @@ def test_a_section_is_a_line_a_function_and_a_template():
     assert sorted(names) == sorted(path.stem for path in (page.TEMPLATES / "sections").iterdir())
 
 
+def test_what_comforts_cost_is_held_to_its_bound(run):
+    told = plain(section(run, "overheads"))
+    assert re.search(r"ambient, over doing without ?one call ?2\.\d\d \[.*?\] ?0\.30 \[0\.30, 0\.30\] ?1\.5, holds", told)
+    assert re.search(r"handle, over doing without.*\] ?1\.20 \[1\.20, 1\.20\] ?1\.0, does not hold", told)
+    assert re.search(r"defer, over doing without.*\] ?0\.00 \[0\.00, 0\.00\] ?—", told)
+
+
 def test_nothing_is_loaded_from_elsewhere(text):
     for tag, attrs in Seen(text).tags:
         for name in ("src", "href", "data", "action"):

@@ -84,6 +84,7 @@ def run(tmp_path_factory):
     workload = {"name": "pair", "summary": "", "operation": "", "cells": [{"params": "size=64", "threads": 1, "rows": ["libc", "arena"]}]}
     (folder / "run.json").write_text(json.dumps({"finished": True, "tier": "quick", "rows": rows, "workloads": [workload]}))
     lines = [{"kind": "harness"}]
+    lines.append({"kind": "overhead", "name": "ambient", "what": "x", "operation": "y", "bound_ns": 1.5, "process": 0, "plain_ns": [2.0, 2.1], "with_ns": [2.2, 2.3]})
     for number in range(6):
         measured = {"libc": {"ns_per_op": [10.0, 11.0], "checksum": "a"}, "arena": {"ns_per_op": [5.0, None], "checksum": "a"}}
         operations = {"libc": 100, "arena": 100}

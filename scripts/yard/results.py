@@ -39,7 +39,8 @@ Intervals need at least six processes.
 
 samples.ndjson has lines of kind "samples" (one process of one cell: rows → ns_per_op, one number per
 round; all rows of the line are interleaved round by round, so they pair), "memory" (one process of one
-cell and row), "failed" and "harness". A last line that was truncated by a kill is left out.
+cell and row), "failed", "harness" and "overhead" (one process of one comparison of the meter overheads: two
+sides, which pair round by round). A last line that was truncated by a kill is left out.
 """
 
 import csv

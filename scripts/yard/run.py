@@ -29,6 +29,8 @@ RUN, SAMPLES = "run.json", "samples.ndjson"
 HANG_FACTOR, HANG_SECONDS = 10, 30
 MEMORY_HANG_SECONDS = 60
 ENVIRONMENT_BYTES_MAX = 4096
+# So many processes measure what scopes and handles cost.
+OVERHEAD_PROCESSES = 12
 # A preloaded library that hung in so many cells is not tried in more.
 HANGS_MAX = 2
 
@@ -118,6 +120,7 @@ class Folder:
         self.memory_measured = set()  # (cell key, row, process)
         self.failed = {}  # (suite, cell key, row) → record
         self.harness = set()
+        self.overheads = set()  # processes
         self.log = None
 
     def __enter__(self):
@@ -154,6 +157,8 @@ class Folder:
             self.failed[record["suite"], key, record["row"]] = record
         elif record["kind"] == "harness":
             self.harness.add((key, record.get("process")))
+        elif record["kind"] == "overhead":
+            self.overheads.add(record.get("process"))
 
     def add(self, record):
         self.log.write(json.dumps(record, separators=(",", ":")) + "\n")
@@ -320,12 +325,28 @@ class Runner:
             spread = [round(index * self.plan.processes / self.plan.memory_processes) for index in range(self.plan.memory_processes)]
             for process in range(self.plan.processes):
                 over = self.pace.is_over(process)
+                self.overheads(process)
                 for cell in () if over else self.plan.cells:
                     self.throughput(cell, process)
                 for index, at in enumerate(spread):
                     if at == process:
                         self.memory(index)
         self.progress.end()
+
+    def overheads(self, process):
+        """What scopes and handles cost: a tenth of a second, in as many processes as give an interval. Where it can't
+        be measured, it says so once, and the cells are measured all the same."""
+        if process >= OVERHEAD_PROCESSES or process in self.folder.overheads:
+            return
+        command = [str(self.bench.executable), "overheads", "--process", str(process), "--seed", str(self.seed % (1 << 32))]
+        status, output, errors = call(command, HANG_SECONDS)
+        records = [parsed(line) for line in output.splitlines()] if status == 0 else []
+        if not records or None in records:
+            print(f"not measured: {shown(command)}: {explained(status, errors, HANG_SECONDS)}", file=sys.stderr)
+            self.folder.overheads.update(range(OVERHEAD_PROCESSES))
+            return
+        for record in records:
+            self.folder.add(record)
 
     def key(self, cell):
         return (cell.workload, cell.params, cell.threads)

@@ -341,3 +341,21 @@ def test_a_slow_machine_gets_fewer_rounds_and_then_fewer_processes():
 
 if __name__ == "__main__":
     sys.exit(pytest.main([__file__]))
+
+
+def test_overheads_are_measured_once_a_process_and_their_failure_is_told_once(tmp_path, capsys):
+    stub = tmp_path / "stub"
+    stub.write_text("#!/bin/sh\necho '{\"kind\":\"overhead\",\"name\":\"defer\",\"process\":'$3'}'\n")
+    stub.chmod(0o755)
+    plan = cells.make(listing(), "quick", workloads="pair")
+    with run.Folder(tmp_path / "run", {}) as folder:
+        runner = run.Runner(plan, run.Bench(stub), folder, 1, run.Progress(1))
+        for process in (0, 1, 1, run.OVERHEAD_PROCESSES):
+            runner.overheads(process)
+        stub.write_text("#!/bin/sh\nexit 1\n")
+        runner.overheads(2)
+        runner.overheads(3)
+    lines = [json.loads(line) for line in (tmp_path / "run" / run.SAMPLES).read_text().splitlines()]
+    assert [line["process"] for line in lines] == [0, 1]
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1 and told[0].startswith("not measured: ") and "overheads" in told[0]

@@ -259,6 +259,7 @@ class Run:
         self.workloads = {given["name"]: given for given in context.get("workloads") or []}
         self.cells = {}
         self.harness = []
+        self.overheads = {}  # name → lines, one a process
         self.unreadable = 0
         for workload in self.workloads.values():
             for given in workload.get("cells") or []:
@@ -276,6 +277,9 @@ class Run:
         kind = line["kind"]
         if kind == "harness":
             self.harness.append(line)
+            return
+        if kind == "overhead":
+            self.overheads.setdefault(line["name"], []).append(line)
             return
         cell = self.cell(line["workload"], line.get("params"), line.get("threads", 1))
         names = list(line["rows"]) if kind == "samples" else [line["row"]]
@@ -372,6 +376,7 @@ _WHERE = {"workload": shape.is_text, "params": shape.TEXT_OR_NONE, "threads": sh
 _MEMORY = dict.fromkeys(("peak_rss", "start_rss", "live_peak", *(field for field in MEMORY_METRICS if field != "fragmentation")), shape.NUMBER_OR_NONE)
 _LINES = {
     "harness": shape.fields(),
+    "overhead": shape.fields(name=shape.is_text, what=shape.is_text, operation=shape.is_text, bound_ns=shape.NUMBER_OR_NONE, plain_ns=shape.each(shape.NUMBER_OR_NONE), with_ns=shape.each(shape.NUMBER_OR_NONE)),
     "samples": shape.fields(**_WHERE, rows=shape.by_name(_MEASURED), epoch_operations=shape.of(shape.is_none, shape.by_name(shape.NUMBER_OR_NONE))),
     "memory": shape.fields(**_WHERE, row=shape.is_text, **_MEMORY),
     "failed": shape.fields(**_WHERE, row=shape.is_text, why=shape.TEXT_OR_NONE, command=shape.TEXT_OR_NONE, suite=shape.TEXT_OR_NONE),

@@ -25,6 +25,7 @@ SECTIONS = (
     Section("table", "Table", "Every allocator on every workload"),
     Section("workloads", "Workloads", "Workload by workload"),
     Section("allocators", "Allocators", "Allocator by allocator"),
+    Section("overheads", "Overheads", "What scopes and handles cost"),
     Section("fuzzing", "Fuzzing", "What fuzzing found"),
     Section("mutants", "Planted bugs", "Who finds planted bugs?"),
     Section("method", "Method", "How it was measured"),

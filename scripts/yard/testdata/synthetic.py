@@ -166,6 +166,11 @@ def crash(cell, name):
 def lines(rows, planned, processes, rounds, memory_processes, generator):
     """Everything that samples.ndjson holds. The last row crashes in the second cell of each workload."""
     yield {"kind": "harness", "name": cells.HARNESS, "ns_per_op": 0.42}
+    for name, added, bound in (("ambient", 0.3, 1.5), ("handle", 1.2, 1.0), ("defer", 0.0, 0.0)):
+        for process in range(processes):
+            plain = [2.0 + 0.01 * process + 0.001 * round_ for round_ in range(rounds)]
+            told = {"what": f"{name}, over doing without", "operation": "one call", "bound_ns": bound, "process": process}
+            yield {"kind": "overhead", "name": name, **told, "plain_ns": plain, "with_ns": [value + added for value in plain]}
     known = {row["name"]: samples.Row(row) for row in rows if not row.get("missing")}
     own = {name: math.exp(generator.normal(0, 0.2)) for name in known}
     last, seen = list(known)[-1], {}
