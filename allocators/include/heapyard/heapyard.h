@@ -43,6 +43,7 @@
 #include <heapyard/thread_slot.h>
 #include <heapyard/typed.h>
 #include <heapyard/validating.h>
+#include <heapyard/wasm.h>
 #include <heapyard/wide_align.h>
 
 #endif
