@@ -14,14 +14,19 @@
 #include <pthread.h>
 #include <string.h>
 
+/* The rows' table: a build that has not the whole library names its own (allocators/wasm/rows.def). */
+#ifndef HY_ROWS
+#define HY_ROWS "allocators/rows.def"
+#endif
+
 #define HY_ROW(name) extern const hy_row hy_##name##_row;
-#include "allocators/rows.def"
+#include HY_ROWS
 #undef HY_ROW
 
 /* In the order of the table. */
 static const hy_row *const own_rows[] = {
 #define HY_ROW(name) &hy_##name##_row,
-#include "allocators/rows.def"
+#include HY_ROWS
 #undef HY_ROW
 };
 
@@ -319,12 +324,20 @@ static void add(const hy_row *row) {
     registry.rows[registry.count++] = copy;
 }
 
+/* Whether this build has a row for each layer. */
+static bool has_layers(const char *const *stack) {
+    while (*stack && own_row(*stack))
+        stack++;
+    return !*stack;
+}
+
 static void fill_registry(void) {
     for (size_t i = 0; i < COUNT_OF(own_rows); i++) {
         hy_row row = over_default_child(own_rows[i]);
         add(&row);
     }
     for (size_t c = 0; c < COUNT_OF(compositions); c++) {
+        if (!has_layers(compositions[c].stack)) continue;
         hy_row row = composed_row(compositions[c].name, compositions[c].summary, compositions[c].stack);
         add(&row);
     }

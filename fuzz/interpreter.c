@@ -327,9 +327,11 @@ static size_t left(void) {
     return capacity == SIZE_MAX || capacity < stats->used_bytes ? 0 : capacity - stats->used_bytes;
 }
 
-/* The size that an operation asks for: some follow from what is left. */
+/* The size that an operation asks for: some follow from what is left. Where a size_t is too small for it, the
+ * greatest. */
 static uint64_t resolved_size(hy_op op) {
-    return op.flags & HY_OP_OF_ROOM ? left() + op.size : op.size;
+    uint64_t size = op.flags & HY_OP_OF_ROOM ? left() + op.size : op.size;
+    return (size_t)size == size ? size : SIZE_MAX;
 }
 
 static void run_operation(hy_op op) {

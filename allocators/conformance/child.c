@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifndef __wasm__
 #include <sys/mman.h>
+#endif
 
 #define REDZONE_BYTES 16
 #define REDZONE_BYTE 0xFD
@@ -29,14 +31,23 @@ static uintptr_t region_end(const hy_child *child) {
     return region_start(child) + child->region_bytes;
 }
 
+/* Addresses at the place where one is given and free, else elsewhere. */
+static void *map(void *place, size_t size) {
+#ifdef __wasm__ /* it has no addresses but those of its memory */
+    (void)place;
+    return malloc(size);
+#else
+    int access = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void *at = mmap(place, size, access, flags | (place ? MAP_FIXED_NOREPLACE : 0), -1, 0);
+    if (at == MAP_FAILED) at = mmap(NULL, size, access, flags, -1, 0);
+    return at == MAP_FAILED ? NULL : at;
+#endif
+}
+
 static void map_region(hy_child *child) {
     if (!child->region_bytes) child->region_bytes = HY_CHILD_REGION_BYTES;
-    int access = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    int at_place = child->place ? MAP_FIXED_NOREPLACE : 0;
-    void *at = mmap(child->place, child->region_bytes, access, flags | at_place, -1, 0);
-    if (at == MAP_FAILED) at = mmap(NULL, child->region_bytes, access, flags, -1, 0);
-    if (at == MAP_FAILED) abort();
-    child->region = at;
+    child->region = map(child->place, child->region_bytes);
+    if (!child->region) abort();
     child->cursor = region_start(child);
     hy_poison(child->region, child->region_bytes);
 }
