@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from yard import charts, fuzzing, looks, mutants, mutants_run, mutants_table, overnight, page, samples, stats, targets, verdicts  # noqa: E402
+from yard import charts, fuzzing, looks, mutants, mutants_run, mutants_table, overnight, page, samples, stats, targets, verdicts, wasm  # noqa: E402
 from yard.answer import answer  # noqa: E402
 from yard.sections import SECTIONS, answers, table  # noqa: E402
 from yard.testdata import synthetic  # noqa: E402
@@ -317,3 +317,14 @@ def test_planted_bugs_are_a_section(run, tmp_path, monkeypatch):
     assert "model, 0.5 s, 1,234 runs" in text and "not_run" not in text
     assert "model110" in text  # told first, nobody else, by fuzzing
     assert text.index("leftbounds") < text.index("foundbounds")
+
+
+def test_webassembly_is_a_section(tmp_path):
+    folder = synthetic.write(tmp_path, row_count=8, processes=7, rounds=5)
+    assert "Not measured in this run" in plain(section(samples.load(folder), "wasm"))
+    lines = [["same_size", name, number, ns, 2**20] for number in range(8) for name, ns in (("wasm", 8.0), (wasm.REFERENCE, 10.0))]
+    raw = {"processes": [lines] * 7, "sizes": {"wasm": 3456, wasm.REFERENCE: 12345}, "versions": {"node": "v20.1"}}
+    (folder / wasm.RAW).write_text(json.dumps(raw))
+    text = plain(section(samples.load(folder), "wasm"))
+    assert "Node v20.1" in text and "3,456 bytes" in text and "12,345" in text
+    assert "same size" in text and "8.0 ns" in text and "0.80 [0.80, 0.80]" in text and "8.0 MiB" in text

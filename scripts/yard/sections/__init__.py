@@ -26,6 +26,7 @@ SECTIONS = (
     Section("workloads", "Workloads", "Workload by workload"),
     Section("allocators", "Allocators", "Allocator by allocator"),
     Section("overheads", "Overheads", "What scopes and handles cost"),
+    Section("wasm", "WebAssembly", "In WebAssembly"),
     Section("fuzzing", "Fuzzing", "What fuzzing found"),
     Section("mutants", "Planted bugs", "Who finds planted bugs?"),
     Section("method", "Method", "How it was measured"),
