@@ -29,7 +29,7 @@ def proves(name, path):
     file = HERE / path
     if path.startswith("examples/"):
         return file.stem == name and file.is_file()
-    return file.is_file() and re.search(rf"^static void {name}\(void \*\*|^def {name}\(", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return file.is_file() and re.search(rf"^static void {name}\(void \*\*|^def {name}\(|^{name}\(\) ->", file.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line[0])
