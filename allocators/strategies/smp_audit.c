@@ -25,7 +25,8 @@ bool hy_smp_audit_trimmed(hy_smp_heap *heap) {
     hy_smp_stats stats;
     if (!core) return true;
     hy_smp_read_stats(heap, &stats);
-    if (stats.cached_bytes || stats.retained_bytes) return false;
+    bool has_cached = stats.cached_bytes && !hy_smp_keeps_lost(heap);
+    if (has_cached || stats.retained_bytes) return false;
     for (uint32_t number = 1; number < HY_SMP_CLASS_COUNT; number++) {
         if (core->classes[number].empty_slabs) return false;
     }

@@ -403,6 +403,7 @@ HY_NO_SANITIZE_THREAD uint64_t hy_smp_count_ms(void) {
 
 void hy_smp_restart(void) {
     hy_smp_counted_ms = 1;
+    process.was_forked = false; /* no heap of a parent is left */
     hy_smp_core *core = hy_smp_process_heap.core;
     if (!core) return;
     if (process.has_key) (void)pthread_setspecific(process.end_key, NULL);
@@ -504,9 +505,13 @@ bool hy_smp_caches_at_rest(const hy_smp_heap *heap) {
     return true;
 }
 
+bool hy_smp_keeps_lost(const hy_smp_heap *heap) {
+    return heap != &hy_smp_process_heap && process.was_forked;
+}
+
 bool hy_smp_caches_check(const hy_smp_heap *heap, size_t *bytes) {
     const hy_smp_cache *own = own_of(heap);
-    bool is_process = heap == &hy_smp_process_heap, keeps_lost = !is_process && process.was_forked;
+    bool is_process = heap == &hy_smp_process_heap, keeps_lost = hy_smp_keeps_lost(heap);
     size_t caches = 0, spares = 0;
     *bytes = 0;
     for (const hy_smp_cache *cache = heap->core->caches; cache; cache = cache->next) {

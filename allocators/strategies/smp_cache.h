@@ -34,6 +34,8 @@ size_t hy_smp_cached_blocks(const hy_smp_core *core, uint32_t class_number, size
 
 /* Whether no thread was exchanging magazines; in a child of fork, when it began. */
 bool hy_smp_caches_at_rest(const hy_smp_heap *heap);
+/* Whether there may be caches of threads that a fork has lost. */
+bool hy_smp_keeps_lost(const hy_smp_heap *heap);
 /* Whether all caches hold together, and those of other threads, all of which have ended, are empty and ready
  * for others; *bytes: what caches and their magazines take of the heap's own memory. */
 bool hy_smp_caches_check(const hy_smp_heap *heap, size_t *bytes);

@@ -404,7 +404,7 @@ static bool depot_holds(const hy_smp_core *core, uint32_t number, const hy_smp_d
     for (const hy_smp_magazine *magazine = depot->empty; magazine; magazine = magazine->next) {
         if (magazine->count != 0) return false;
     }
-    return blocks == depot->full_blocks;
+    return blocks == depot->full_blocks && depot->full_low <= depot->full_blocks;
 }
 
 /* Whether a shard's depots hold together, and as many bytes as it says. */
