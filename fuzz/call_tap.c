@@ -16,6 +16,7 @@ static void note(hy_call_tap *tap, hy_call call, before then) {
         .call = call,
         .child_calls = hy_child_calls(tap->child) - then.calls,
         .child_refused = tap->child->counts.refusals != then.refusals,
+        .child_call = tap->child->asked,
     };
 }
 

@@ -16,6 +16,7 @@ typedef struct hy_tapped_call {
     hy_call call;       /* thread and stamps are 0 */
     size_t child_calls; /* that the child saw meanwhile: all but frees */
     bool child_refused; /* one of them */
+    hy_call child_call; /* the last of them, as it was made */
 } hy_tapped_call;
 
 typedef struct hy_call_tap {

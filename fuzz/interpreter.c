@@ -185,13 +185,25 @@ static void *call_change(const hy_run_call *call) {
     return hy_resize(allocator, ptr, old_size, size, call->align) ? ptr : NULL;
 }
 
+/* Of the last block itself, in place and in the same chunk, no more is lost than before; of all others, it
+ * may be. */
+static void note_change(const hy_run_call *call) {
+    bool is_last = call->of_top && call->before.serial == run.newest.last;
+    bool stays =
+        (uintptr_t)call->ptr == call->before.address && run.now.capacity_bytes == run.before.capacity_bytes;
+    if (!is_last || !stays)
+        run.newest.changed = run.newest.last;
+    else if (run.newest.changed < run.newest.last - 1)
+        run.newest.changed = run.newest.last - 1;
+}
+
 static void block_changed(const hy_run_call *call) {
     hy_live_change(call->slot, call->ptr, call->size, run.before.used_bytes);
     if ((uintptr_t)call->ptr != call->before.address)
         note_made(call->slot);
     else
         hy_marks_note_size(call->slot, call->size);
-    run.newest.changed = run.newest.last;
+    note_change(call);
     if (call->size < call->before.size) run.newest.shrunk = run.newest.last;
     note_place(call);
     hy_oracles_see(HY_ON_SERVED, &run, call);

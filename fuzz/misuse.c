@@ -50,6 +50,7 @@ typedef struct way {
 
 static struct {
     hy_misuse_kind misuse; /* of the run that is under way */
+    size_t child_misuses;  /* calls of the child that were wrong, since then */
     victim victim;
     sigjmp_buf way_out;
     bool is_elsewhere;    /* in a process of its own */
@@ -125,8 +126,19 @@ static bool has_inside(victim *of) {
     return of->size > 8;
 }
 
+/* Whether the row counts what is done with a block of this kind that was freed. */
+static bool rests(const victim *of) {
+    const hy_row_reports *reports = state.base->reports;
+    hy_misuses both = HY_MISUSE_BIT(HY_MISUSE_INTERIOR) | HY_MISUSE_BIT(HY_MISUSE_DOUBLE_FREE);
+    if ((reports->counted & both) != both) return false;
+    return !reports->covers ||
+           reports->covers(row_state(of->run), HY_MISUSE_DOUBLE_FREE, of->ptr, of->size, of->align);
+}
+
+/* Of a live block, or of one that was freed and is known still. */
 static void interior(victim *of) {
-    size_t inside = 8 * (1 + of->how % ((of->size - 1) / 8));
+    size_t inside = 8 * (1 + of->how / 2 % ((of->size - 1) / 8));
+    if (of->how % 2 && rests(of)) give_back(of);
     give(of, of->ptr + inside, of->size - inside, HY_ALIGN_1);
 }
 
@@ -235,7 +247,15 @@ static void child_misaligns(victim *of) {
     (void)of->allocator.vtable->alloc(of->allocator.self, of->size, HY_ALIGN_8);
 }
 
+/* A new block lies on one that lives; or a block grows, by a byte too much, onto the one behind it. */
 static void child_overlaps(victim *of) {
+    static char unused;
+    if (of->how % 2 && of->neighbour && of->neighbour < of->ptr) {
+        size_t size = (size_t)(of->ptr - of->neighbour) + 1;
+        hy_liar_arm(&(hy_lie){.at = &unused});
+        (void)of->allocator.vtable->resize(of->allocator.self, of->neighbour, of->size, size, of->align);
+        return;
+    }
     hy_liar_arm(&(hy_lie){.alloc = HY_LIE_OVERLAPS, .at = of->ptr + of->how % of->size});
     (void)of->allocator.vtable->alloc(of->allocator.self, of->size, HY_ALIGN_1);
 }
@@ -489,9 +509,10 @@ static bool act_elsewhere(void) {
     return WIFSIGNALED(status) ? WTERMSIG(status) == SIGABRT : WEXITSTATUS(status) == SPOKE;
 }
 
-/* What the child is told from now on may be wrong. */
-static void pass_over(const char *kind, const char *format, ...) {
-    (void)kind, (void)format;
+/* What the child is told from now on may be wrong: how often it is, counts. */
+static void count_misuse(const char *kind, const char *format, ...) {
+    (void)format;
+    state.child_misuses += strcmp(kind, "misuse") == 0;
 }
 
 static void end_other(victim *of) {
@@ -505,7 +526,8 @@ bool hy_misuse_commit(const hy_run *run, const hy_run_call *call, hy_misdeed *ou
     *of = (victim){.run = run, .allocator = run->instance.allocator, .lives = true};
     state.misuse = hy_misuse_of(call->operation);
     const way *chosen = &ways[state.misuse];
-    run->child->report = pass_over;
+    run->child->report = count_misuse;
+    state.child_misuses = 0;
     if (reports->forks && !may_fork(call->size)) return true;
     bool is_chosen = choose(of, call->size) && is_covered(of);
     if (!is_chosen || (chosen->prepare && !chosen->prepare(of))) {
@@ -524,6 +546,7 @@ bool hy_misuse_commit(const hy_run *run, const hy_run_call *call, hy_misdeed *ou
         act();
     }
     out->is_poisoned = of->is_poisoned;
+    out->was_passed_on = state.child_misuses > 0;
     if (is_of_child()) out->is_done = hy_liar_has_lied();
     end_other(of);
     return true;

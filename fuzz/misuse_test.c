@@ -198,6 +198,56 @@ static void what_ends_the_process_must(void **unused) {
     }
 }
 
+/* ---- a row that reports a wrong free, and hands it on ---- */
+
+static hy_allocator honest, below;
+
+static void gives_twice(void *self, void *ptr, size_t size, hy_align align) {
+    (void)self;
+    honest.vtable->free(honest.self, ptr, size, align);
+    if (planted.is_armed) below.vtable->free(below.self, ptr, size, align);
+}
+
+static void *make_over_child(const hy_row *row, const hy_config *config, hy_allocator *out) {
+    static hy_vtable hands_on;
+    void *made = hy_registry_find("validating")->make(row, config, &honest);
+    below = config->child;
+    hands_on = *honest.vtable;
+    hands_on.free = gives_twice;
+    *out = (hy_allocator){honest.self, &hands_on};
+    return made;
+}
+
+static void run_hand_on(const void *argument) {
+    static const hy_bytes_header header = {.faults = {.alloc_refusal = HY_BYTES_NEVER,
+                                               .resize_refusal = HY_BYTES_NEVER,
+                                               .remap_refusal = HY_BYTES_NEVER}};
+    char error[200];
+    hy_row row = *hy_registry_find("validating");
+    hy_row_reports reports = *row.reports;
+    reports.covers = covers;
+    row.reports = &reports;
+    if (!strchr(argument, '!')) row.make = make_over_child;
+    hy_op ops[] = {
+        {.kind = HY_OP_ALLOC, .size = 64, .align_log2 = 6}, {.kind = HY_OP_SPECIAL, .slot = 0, .size = 1}};
+    const hy_history history = {.ops = ops, .count = 2};
+    planted.is_armed = false;
+    if (!hy_oracles_choose((const char *)argument + strspn(argument, "!"), error, sizeof error)) abort();
+    hy_interpret(hy_misuse_row(&row), &header, &history);
+}
+
+static void what_is_reported_must_stop_there(void **unused) {
+    (void)unused;
+    static const char *const tried[][2] = {
+        {"!", ""}, {"", "finding: passed_on"}, {"misuse", "finding: passed_on"}};
+    for (size_t i = 0; i < sizeof tried / sizeof tried[0]; i++) {
+        hy_verdict verdict;
+        hy_verdict_of(run_hand_on, tried[i][0], 20, &verdict);
+        if (strcmp(verdict.key, tried[i][1]) != 0)
+            fail_msg("%s: found \"%s\", wanted \"%s\"", tried[i][0], verdict.line, tried[i][1]);
+    }
+}
+
 /* A seed's line is found by its name's code. */
 static void names_are_told_apart(void **unused) {
     (void)unused;
@@ -223,6 +273,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_counted_must_be),
         cmocka_unit_test(what_ends_the_process_must),
+        cmocka_unit_test(what_is_reported_must_stop_there),
         cmocka_unit_test(names_are_told_apart),
     };
     return HY_TSAN ? 0 : cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,6 +99,8 @@ static void *make_once(const hy_row *row, const hy_config *config, hy_allocator 
     return hy_registry_find("arena")->make(row, config, out);
 }
 
+#define OPERATIONS_MAX 16
+
 typedef struct plant {
     const char *row;
     const char *operation; /* that is replaced; NULL: reset, stats or make is */
@@ -207,8 +209,14 @@ static const plant plants[] = {
         .reset = reset_keeps_half,
         .oracle = "liveness",
         .finding = "asked",
-        .without = "-liveness",
+        .without = "-liveness,-accounting",
         .seed = "alloc 0 400\nreset limit 256\nalloc 0 256\n"},
+    {.row = "arena",
+        .reset = reset_keeps_half,
+        .oracle = "accounting",
+        .finding = "account",
+        .without = "-accounting",
+        .seed = "alloc 0 400\nreset limit 256\n"},
     {.row = "pool",
         .reset = pool_reset_frees_all,
         .oracle = "liveness",
@@ -232,7 +240,7 @@ static const plant plants[] = {
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The row with the plant in it, its operations in `operations`. */
-static hy_row planted(const plant *from, hy_row_operation operations[8]) {
+static hy_row planted(const plant *from, hy_row_operation operations[OPERATIONS_MAX]) {
     hy_row row = *hy_registry_find(from->row);
     memcpy(operations, row.operations, row.operation_count * sizeof *operations);
     for (size_t i = 0; from->run && i < row.operation_count; i++) {
@@ -248,7 +256,7 @@ static hy_row planted(const plant *from, hy_row_operation operations[8]) {
 static void each_fault_is_found_by_its_oracle(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(plants); i++) {
-        hy_row_operation operations[8];
+        hy_row_operation operations[OPERATIONS_MAX];
         char wanted[40];
         hy_row row = planted(&plants[i], operations), *clean = &(hy_row){0};
         *clean = *hy_registry_find(plants[i].row);

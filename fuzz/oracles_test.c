@@ -20,6 +20,7 @@ typedef enum fault {
     FAULT_FREES_WRONG_SIZE,
     FAULT_SERVES_ANY_ALIGNMENT,
     FAULT_OWNS_NOTHING,
+    FAULT_OWNS_ALL,
     FAULT_RESIZE_SCRIBBLES,
     FAULT_REFUSES_LARGE,
     FAULT_USED_IS_LOW,
@@ -119,8 +120,9 @@ static bool reset(void *instance, hy_reset_mode mode, size_t limit) {
 }
 
 static bool owns(void *instance, const void *ptr) {
-    (void)instance, (void)ptr;
-    return planted.fault != FAULT_OWNS_NOTHING;
+    (void)instance;
+    if (planted.fault == FAULT_OWNS_ALL) return true;
+    return planted.fault != FAULT_OWNS_NOTHING && hy_child_contains(planted.child.self, ptr, 1);
 }
 
 static bool check(void *instance) {
@@ -164,6 +166,7 @@ static const plant plants[] = {
     {"child", "misuse", FAULT_FREES_WRONG_SIZE},
     {"refusal", "refusal", FAULT_SERVES_ANY_ALIGNMENT},
     {"ownership", "outside", FAULT_OWNS_NOTHING},
+    {"ownership", "beyond", FAULT_OWNS_ALL},
     {"model", "content", FAULT_RESIZE_SCRIBBLES},
     {"liveness", "liveness", FAULT_REFUSES_LARGE},
     {"accounting", "account", FAULT_USED_IS_LOW},
@@ -195,7 +198,7 @@ static void run_history(const hy_row *row) {
     const hy_op start[] = {{.kind = HY_OP_ALLOC, .slot = 0, .size = 40, .align_log2 = 3},
         {.kind = HY_OP_ALLOC, .slot = 1, .size = 200, .align_log2 = 4},
         {.kind = HY_OP_ALLOC, .slot = 2, .size = 16, .align_log2 = 6},
-        {.kind = HY_OP_RESIZE, .slot = 0, .size = 48}};
+        {.kind = HY_OP_RESIZE, .slot = 0, .size = 48}, {.kind = HY_OP_CHECK}};
     bool whole = true;
     for (size_t i = 0; i < COUNT_OF(start); i++)
         whole = whole && hy_history_append(&history, start[i]);

@@ -126,6 +126,11 @@ static void *remaps(void *self, void *ptr, size_t old_size, size_t new_size, hy_
     return planted_child.vtable->remap(planted_child.self, ptr, old_size, new_size, align);
 }
 
+/* Where the child is asked something else. */
+static void *remaps_in_place(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    return resizes(self, ptr, old_size, new_size, align) ? ptr : NULL;
+}
+
 static void *serves(void *self, size_t size, hy_align align) {
     (void)self;
     return planted_child.vtable->alloc(planted_child.self, size, align);
@@ -148,6 +153,7 @@ static void frees(void *self, void *ptr, size_t size, hy_align align) {
 
 static const hy_vtable asks_twice_vtable = {asks_twice, resizes, remaps, frees};
 static const hy_vtable refuses_remap_vtable = {serves, resizes, hy_refuse_remap, frees};
+static const hy_vtable remaps_in_place_vtable = {serves, resizes, remaps_in_place, frees};
 static const hy_vtable plain_vtable = {serves, resizes, remaps, frees};
 static const hy_vtable refuses_large_vtable = {refuses_large, resizes, remaps, frees};
 
@@ -221,6 +227,7 @@ static const plant plants[] = {
     {.row = "limited", .stats = stats_rise, .seed = "alloc 0 8\nalloc 1 8\n"},
     {.row = "thread_safe", .tells = passes_on, .vtable = &asks_twice_vtable, .seed = SOME},
     {.row = "thread_safe", .tells = passes_on, .vtable = &refuses_remap_vtable, .seed = SOME},
+    {.row = "thread_safe", .tells = passes_on, .vtable = &remaps_in_place_vtable, .seed = SOME},
     {.row = "thread_safe", .tells = has_budget, .vtable = &plain_vtable, .seed = SOME},
 };
 

@@ -38,6 +38,10 @@ static bool shrinks_nothing(void *self, void *ptr, size_t old_size, size_t new_s
     return new_size > old_size && clean_resize(self, ptr, old_size, new_size, align);
 }
 
+static bool refuses_the_same(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
+    return new_size != old_size && clean_resize(self, ptr, old_size, new_size, align);
+}
+
 static bool keeps_the_tail(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
     return new_size < old_size || clean_resize(self, ptr, old_size, new_size, align);
 }
@@ -72,6 +76,7 @@ static const hy_vtable keeps_a_byte_back_vtable = {
     clean_alloc, keeps_a_byte_back, hy_refuse_remap, clean_free};
 static const hy_vtable asks_vtable = {clean_alloc, asks_before_it_grows, hy_refuse_remap, clean_free};
 static const hy_vtable shrinks_nothing_vtable = {clean_alloc, shrinks_nothing, hy_refuse_remap, clean_free};
+static const hy_vtable refuses_the_same_vtable = {clean_alloc, refuses_the_same, hy_refuse_remap, clean_free};
 static const hy_vtable keeps_the_tail_vtable = {clean_alloc, keeps_the_tail, hy_refuse_remap, clean_free};
 static const hy_vtable unit_more_vtable = {
     takes_a_unit_more, hy_refuse_resize, hy_refuse_remap, gives_a_unit_more};
@@ -113,6 +118,9 @@ static const plant plants[] = {
     {"arena", &clean_vtable, stats_of_fewer_heads, "accounting", "account", "-accounting", "alloc 0 64\n"},
     {"libc", &shrinks_nothing_vtable, NULL, "liveness", "liveness", "-liveness", "alloc 0 64\nresize 0 8\n"},
     {"page", &shrinks_nothing_vtable, NULL, "liveness", "liveness", "-liveness", "alloc 0 64\nresize 0 8\n"},
+    {"bump", &refuses_the_same_vtable, NULL, "liveness", "liveness", "-liveness",
+        "alloc 0 64\nalloc 1 8\nresize 0 64\n"},
+    {"raw_libc", &clean_vtable, NULL, "liveness", "liveness", "-liveness", "alloc 0 64\nremap 0 80\n"},
     {"fixed_buffer", &keeps_the_tail_vtable, NULL, "accounting", "account", "-accounting",
         "alloc 0 64\nresize 0 8\n"},
     {"arena", &keeps_the_tail_vtable, NULL, "accounting", "account", "-accounting",

@@ -23,9 +23,10 @@ typedef struct hy_newest {
 typedef struct hy_misdeed {
     bool is_done; /* false: no block lent itself to it */
     hy_misuse_kind misuse;
-    bool is_poisoned;  /* of a write: AddressSanitizer sees it */
-    bool has_ended;    /* the process wanted to end by abort */
-    const char *words; /* what it said on standard error then */
+    bool is_poisoned;   /* of a write: AddressSanitizer sees it */
+    bool was_passed_on; /* the child was called wrongly */
+    bool has_ended;     /* the process wanted to end by abort */
+    const char *words;  /* what it said on standard error then */
 } hy_misdeed;
 
 typedef struct hy_run {

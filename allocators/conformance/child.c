@@ -72,6 +72,7 @@ void hy_child_begin(hy_child *child, const hy_fault_policy *faults) {
     child->faults = *faults;
     child->call_refusal = child->size_max = SIZE_MAX;
     child->counts = (hy_child_counts){0};
+    child->asked = (hy_call){0};
     child->block_count = 0;
 }
 
@@ -222,6 +223,7 @@ static void end_block(hy_child *child, block *at) {
 
 static void *child_alloc(void *self, size_t size, hy_align align) {
     hy_child *child = self;
+    child->asked = (hy_call){.kind = HY_CALL_ALLOC, .align = align, .new_size = size};
     expect_some(child, "alloc of size 0", size);
     if (refuses(child, &child->counts.alloc_calls, child->faults.alloc_refusal, size)) return refuse(child);
     void *ptr = carve(child, size, align);
@@ -252,6 +254,8 @@ static void take_size(hy_child *child, block *at, size_t new_size) {
 
 static bool child_resize(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
     hy_child *child = self;
+    child->asked = (hy_call){
+        .kind = HY_CALL_RESIZE, .align = align, .ptr = ptr, .old_size = old_size, .new_size = new_size};
     block *at = checked(child, "resize", ptr, old_size, align);
     expect_some(child, "resize to 0", new_size);
     bool refused = refuses(child, &child->counts.resize_calls, child->faults.resize_refusal, new_size);
@@ -265,6 +269,8 @@ static bool child_resize(void *self, void *ptr, size_t old_size, size_t new_size
 
 static void *child_remap(void *self, void *ptr, size_t old_size, size_t new_size, hy_align align) {
     hy_child *child = self;
+    child->asked = (hy_call){
+        .kind = HY_CALL_REMAP, .align = align, .ptr = ptr, .old_size = old_size, .new_size = new_size};
     block *at = checked(child, "remap", ptr, old_size, align);
     expect_some(child, "remap to 0", new_size);
     bool refused = refuses(child, &child->counts.remap_calls, child->faults.remap_refusal, new_size);

@@ -22,6 +22,7 @@
 #define HEAPYARD_CHILD_H
 
 #include "allocators/history/bytes.h"
+#include <heapyard/call.h>
 
 #define HY_CHILD_REGION_BYTES ((size_t)16 << 20)
 #define HY_CHILD_BLOCK_MAX 4096 /* blocks of a run, freed ones included; more are refused */
@@ -60,6 +61,7 @@ typedef struct hy_child {
 
     /* For reading. */
     hy_child_counts counts;
+    hy_call asked;      /* the last call of alloc, resize or remap, as it was made */
     size_t block_count; /* blocks that were handed out, freed ones included */
 
     char *region;

@@ -7,6 +7,9 @@
 #include "fuzz/marks.h"
 #include "fuzz/oracles.h"
 
+/* What a limit loses at most where it is no multiple of what the row rounds to. */
+#define KEPT_ROUNDING 16
+
 static size_t greatest_capacity;      /* that was given */
 static size_t used_at[HY_MARK_COUNT]; /* when the mark was taken */
 static bool must_give_up;             /* the block about to change, of what it has behind its new end */
@@ -111,6 +114,9 @@ static void reset(const hy_run *run, const hy_run_call *call) {
     if (limited && capacity != SIZE_MAX && capacity > call->size)
         hy_finding(
             "account", "%zu bytes are kept by a reset to at most %ju", capacity, (uintmax_t)call->size);
+    size_t least = run->before.capacity_bytes < call->size ? run->before.capacity_bytes : (size_t)call->size;
+    if (limited && call->kept && capacity != SIZE_MAX && capacity + KEPT_ROUNDING <= least)
+        hy_finding("account", "a reset says that it kept up to %zu bytes, it has kept %zu", least, capacity);
     bool keeps_all = call->mode == HY_RESET_RETAIN_CAPACITY && call->kept && capacity != SIZE_MAX;
     if (keeps_all && capacity < run->before.capacity_bytes)
         hy_finding("account", "a reset says that it kept all %zu bytes, it has kept %zu",

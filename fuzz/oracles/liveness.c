@@ -24,6 +24,7 @@ static struct {
     bool must_grow;   /* by the capacity that was given */
     bool fits_behind; /* by what stats say is left: without asking the child */
     bool must_shrink;
+    bool must_remap;
     uint64_t spent_at[HY_MARK_COUNT];
     struct {
         uint64_t count; /* of the next allocations, up to size and alignment, that ask no child */
@@ -145,8 +146,10 @@ static void before(const hy_run *run, const hy_run_call *call) {
     bool in_place = call->kind == HY_OP_RESIZE && call->before.size != 0;
     state.must_grow = in_place && must_grow(run, call);
     state.fits_behind = in_place && fits_behind(run, call);
+    bool remaps = run->promises.remaps && call->kind == HY_OP_REMAP && call->before.size != 0;
+    state.must_remap = remaps && call->size != 0 && call->size <= run->promises.served_bytes;
     state.must_shrink =
-        in_place && run->promises.shrinks && call->size != 0 && call->size < call->before.size;
+        in_place && run->promises.shrinks && call->size != 0 && call->size <= call->before.size;
 }
 
 /* What is known to be there is handed out as it is. */
@@ -188,6 +191,9 @@ static void check_changes(const hy_run *run, const hy_run_call *call) {
     if (state.must_grow)
         hy_finding("liveness", "the newest block could not grow from %ju to %ju although they fit",
             (uintmax_t)call->before.size, (uintmax_t)call->size);
+    if (state.must_remap)
+        hy_finding("liveness", "a block was not remapped from %ju to %ju", (uintmax_t)call->before.size,
+            (uintmax_t)call->size);
     if (state.must_shrink)
         hy_finding("liveness", "a block could not shrink from %ju to %ju in place",
             (uintmax_t)call->before.size, (uintmax_t)call->size);
@@ -195,7 +201,7 @@ static void check_changes(const hy_run *run, const hy_run_call *call) {
 
 static void refused(const hy_run *run, const hy_run_call *call) {
     if (call->kind == HY_OP_ALLOC) expect_ready(run, call);
-    if (call->kind == HY_OP_RESIZE) check_changes(run, call);
+    if (call->kind == HY_OP_RESIZE || call->kind == HY_OP_REMAP) check_changes(run, call);
     if (hy_run_child_refused(run)) return;
     bool allocates = call->kind == HY_OP_ALLOC || call->kind == HY_OP_REALLOC;
     if (allocates && must_serve(run, call->size, call->align))

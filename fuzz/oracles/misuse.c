@@ -1,6 +1,7 @@
 /* misuse.c: what a row promises to report, it reports, and nothing else.
  *
  *   unreported    a misuse on purpose was not reported, or as another one, though the row promises that
+ *   passed_on     what was reported reached the child all the same, where the row promises that it does not
  *   false_alarm   something was reported although nothing had been misused
  */
 #include "fuzz/misuse.h"
@@ -43,8 +44,11 @@ static void misused(const hy_run *run, const hy_run_call *call) {
     if (says) {
         expect_end(deed, says);
     } else if (reports->counted & HY_MISUSE_BIT(deed->misuse)) {
-        if (sink.told & HY_MISUSE_BIT(deed->misuse)) return;
-        hy_finding("unreported", "%s was not reported, but %zu others (of %#x)", name, sink.count, sink.told);
+        if (!(sink.told & HY_MISUSE_BIT(deed->misuse)))
+            hy_finding(
+                "unreported", "%s was not reported, but %zu others (of %#x)", name, sink.count, sink.told);
+        if (reports->withholds && deed->was_passed_on)
+            hy_finding("passed_on", "%s was reported, and reached the child", name);
     } else if (!deed->is_poisoned) {
         hy_finding("unreported", "%s would go unseen by AddressSanitizer", name);
     }

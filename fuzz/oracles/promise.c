@@ -123,7 +123,12 @@ static void expect_refused(const hy_tapped_call *tapped, const char *why) {
     if (tapped->child_calls != 0) hy_finding("promise", "the child was asked although %s", why);
 }
 
-/* One call of the child's, and its answer. */
+static bool is_asked_alike(const hy_call *call, const hy_call *below) {
+    return below->kind == call->kind && below->ptr == call->ptr && below->old_size == call->old_size &&
+           below->new_size == call->new_size && below->align.log2 == call->align.log2;
+}
+
+/* One call of the child's, as it came, and its answer. */
 static void expect_passed_on(const hy_run *run, const hy_tapped_call *tapped) {
     const hy_call *call = &tapped->call;
     if (call->kind == HY_CALL_FREE || run->row->stack || !run->config.child.vtable) return;
@@ -134,6 +139,9 @@ static void expect_passed_on(const hy_run *run, const hy_tapped_call *tapped) {
     if (tapped->child_calls != 1)
         hy_finding(
             "promise", "a call of %zu bytes became %zu of the child", call->new_size, tapped->child_calls);
+    if (!is_asked_alike(call, &tapped->child_call))
+        hy_finding("promise", "a call of %zu bytes at 2^%u came to the child as another, of %zu at 2^%u",
+            call->new_size, call->align.log2, tapped->child_call.new_size, tapped->child_call.align.log2);
     if (call->refused != tapped->child_refused)
         hy_finding("promise", "%zu bytes were %s, and the child %s them", call->new_size,
             call->refused ? "refused" : "served", tapped->child_refused ? "refused" : "served");

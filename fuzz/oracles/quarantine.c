@@ -95,7 +95,8 @@ static kind *kind_of(uint64_t size, uint8_t align_log2) {
 
 static uint64_t bytes_of(const kind *of) {
     if (of->peak == 0) return 0;
-    uint64_t rest = state.reports->rest_bytes / of->bytes + SLOTS_MORE;
+    bool rests = of->bytes <= state.reports->rest_bytes; /* larger ones go back soon */
+    uint64_t rest = rests ? state.reports->rest_bytes / of->bytes + SLOTS_MORE : 0;
     if (rest > state.reports->rest_count) rest = state.reports->rest_count;
     return KIND_FIRST_BYTES + of->bytes * (of->peak + (of->freed < rest ? of->freed : rest));
 }

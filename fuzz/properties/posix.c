@@ -7,6 +7,7 @@
 #include "fuzz/properties/posix_run.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +17,20 @@ static void *find_symbol(void *handle, const char *name) {
 }
 
 static struct mallinfo2 (*own_mallinfo2)(void);
+static int (*own_malloc_info)(int options, FILE *file);
+static int (*own_malloc_trim)(size_t keep);
 
 static size_t live_bytes(void) {
     return own_mallinfo2().uordblks;
+}
+
+/* As glibc's manual has it: what is in use and what is free make up the whole, options that do not exist are
+ * refused, and what has just gone back to the system does not go again. */
+static bool figures_hold(void) {
+    struct mallinfo2 figures = own_mallinfo2();
+    (void)own_malloc_trim(0);
+    return figures.uordblks + figures.fordblks == figures.arena && figures.arena <= figures.usmblks &&
+           own_malloc_info(1, stderr) == EINVAL && own_malloc_trim(0) == 0;
 }
 
 /* Its own calls of malloc stay its own: it is linked so (-Bsymbolic). */
@@ -30,7 +42,10 @@ static const hy_posix_family *load(void) {
         family.file = HY_POSIX_LIBRARY;
         family.keeps_errno = family.rounds_align = true;
         *(void **)&own_mallinfo2 = dlsym(handle, "mallinfo2");
+        *(void **)&own_malloc_info = dlsym(handle, "malloc_info");
+        *(void **)&own_malloc_trim = dlsym(handle, "malloc_trim");
         if (own_mallinfo2) family.live_bytes = live_bytes;
+        if (own_mallinfo2 && own_malloc_info && own_malloc_trim) family.figures_hold = figures_hold;
         return &family;
     }
     fprintf(stderr, "heapyard-fuzz: posix: %s can't be loaded: build the target heapyard_malloc_small\n",

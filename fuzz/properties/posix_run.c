@@ -8,6 +8,7 @@
  *   overlap    no two live blocks share a byte
  *   zero       calloc's blocks are zeroed
  *   contents   bytes stay, also of a block whose realloc was refused
+ *   figures    what the library says of itself adds up
  *   lost       once all blocks are freed, the library has as much in blocks as before
  *
  * What would take much memory in earnest is passed over, as are calls that no program may make. Calls of a
@@ -634,6 +635,8 @@ static void ask_usable(const hy_posix_call *call) {
 static void trim(const hy_posix_call *call) {
     log_call(call);
     run.family->trim(0);
+    if (run.family->figures_hold && !run.family->figures_hold())
+        found("figures", NULL, "what the library says of itself does not add up");
     expect_all_bytes();
 }
 

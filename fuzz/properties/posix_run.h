@@ -14,6 +14,7 @@ typedef struct hy_posix_family {
     bool rounds_align;          /* memalign takes any alignment, and rounds it up to a power of two */
     size_t (*live_bytes)(void); /* in blocks that are not freed (mallinfo2's uordblks), where nobody else
                                    in the process calls it; NULL: it does not tell */
+    bool (*figures_hold)(void); /* whether what it tells of itself makes sense; NULL: nobody says */
     void *(*malloc)(size_t size);
     void *(*calloc)(size_t count, size_t size);
     void *(*realloc)(void *ptr, size_t size);

@@ -41,6 +41,7 @@ typedef enum fault {
     FAULT_SUCCESS_SETS_ERRNO,
     FAULT_ROUNDS_DOWN,
     FAULT_LEAKS,
+    FAULT_FIGURES,
 } fault;
 
 /* Bumps through a region, a block's size before it, and takes nothing back. */
@@ -147,11 +148,22 @@ static void *planted_memalign(size_t align, size_t size) {
     return take(planted.fault == FAULT_ROUNDS_DOWN && power > align ? power / 2 : power, size);
 }
 
+static bool planted_figures_hold(void) {
+    return planted.fault != FAULT_FIGURES;
+}
+
+static int planted_trim(size_t keep) {
+    (void)keep;
+    return 0;
+}
+
 static const hy_posix_family family = {
     .name = "planted",
     .keeps_errno = true,
     .rounds_align = true,
     .live_bytes = planted_live,
+    .figures_hold = planted_figures_hold,
+    .trim = planted_trim,
     .malloc = planted_malloc,
     .calloc = planted_calloc,
     .realloc = planted_realloc,
@@ -209,6 +221,7 @@ static const struct {
     {FAULT_SUCCESS_SETS_ERRNO, "finding: errno"},
     {FAULT_ROUNDS_DOWN, "finding: align"},
     {FAULT_LEAKS, "finding: lost"},
+    {FAULT_FIGURES, "finding: figures"},
 };
 
 static void test_each_planted_fault_is_found(void **unused) {

@@ -18,6 +18,7 @@
 #include "fuzz/oracles.h"
 #include "fuzz/properties/schedule_child.h"
 #include "fuzz/races.h"
+#include <heapyard/thread_slot.h>
 #include <heapyard/typed.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +28,8 @@
 #define LAST_BYTES 48 /* of the block that a thread has while it ends */
 /* Of a block: who has one is a writer of its first bytes, where an allocator keeps a link. */
 #define TOUCHED_BYTES 8
+/* What a limit that is shared out loses at most, by less than 8 bytes for each thread that there can be. */
+#define SLOT_ROUNDING ((size_t)8 * HY_THREAD_SLOTS)
 #define CHILD_SECONDS 10 /* of a forked process, against a lock that nobody will give back */
 
 typedef enum slot_state { EMPTY, BUSY, LIVE } slot_state;
@@ -357,6 +360,10 @@ static void check_reset(hy_reset_mode mode, size_t limit, bool kept, size_t capa
     if (stats.capacity_bytes == SIZE_MAX || run.row->traits & HY_TRAIT_FIXED_CAPACITY) return;
     if (mode == HY_RESET_RETAIN_WITH_LIMIT && stats.capacity_bytes > limit)
         hy_finding("kept", "a reset that keeps %zu bytes has kept %zu", limit, stats.capacity_bytes);
+    size_t least = limit < capacity_before ? limit : capacity_before, rounding = SLOT_ROUNDING;
+    if (mode == HY_RESET_RETAIN_WITH_LIMIT && kept && stats.capacity_bytes + rounding < least)
+        hy_finding("kept", "a reset says that it has kept up to %zu bytes, it has %zu of %zu", limit,
+            stats.capacity_bytes, capacity_before);
     if (mode == HY_RESET_RETAIN_CAPACITY && kept && stats.capacity_bytes < capacity_before)
         hy_finding("kept", "a reset says that it has kept %zu bytes, it has %zu", capacity_before,
             stats.capacity_bytes);

@@ -41,6 +41,7 @@ typedef enum bug {
     REFUSES_REST, /* an operation of its own */
     PLAIN_COUNT,  /* counted outside the lock */
     RELAXED_PUSH, /* what was written to a block is not ordered before whoever gets it next */
+    KEEPS_LESS,   /* than its reset says */
     CHILD_FORGETS /* in a child of fork all blocks are free */
 } bug;
 
@@ -223,6 +224,27 @@ static bool stats(void *state, hy_stats *out) {
     return true;
 }
 
+/* With resets, it holds as much as it says that it keeps, or nothing. */
+static size_t capacity;
+
+static bool stats_of_resets(void *state, hy_stats *out) {
+    bool good = stats(state, out);
+    if (list.used > capacity) capacity = sizeof blocks; /* it has grown again */
+    out->capacity_bytes = capacity;
+    return good;
+}
+
+static bool reset(void *state, hy_reset_mode mode, size_t limit) {
+    list.head = 0;
+    list.used = list.live = 0;
+    for (uint32_t i = 0; i < BLOCKS; i++)
+        list.next[i] = i + 1;
+    bool frees_all = mode == HY_RESET_FREE_ALL || list.bug == KEEPS_LESS;
+    (void)state;
+    capacity = frees_all ? 0 : mode == HY_RESET_RETAIN_WITH_LIMIT && limit < capacity ? limit : capacity;
+    return true;
+}
+
 static void tell(void *state, hy_told *out) {
     (void)state;
     out->numbers[HY_TOLD_LIVE_BLOCKS] = list.live;
@@ -252,6 +274,15 @@ static hy_row row = {
     .data = &planted,
 };
 
+static size_t run_with_resets(const uint8_t *bytes, size_t size) {
+    hy_row resets = row;
+    resets.traits |= HY_TRAIT_BULK_RESET;
+    resets.reset = reset;
+    resets.stats = stats_of_resets;
+    capacity = sizeof blocks;
+    return hy_schedule_run_input(&resets, bytes, size, false);
+}
+
 static size_t run_planted(const hy_row *same, const uint8_t *bytes, size_t size) {
     return hy_schedule_run_input(same, bytes, size, false);
 }
@@ -269,7 +300,7 @@ static const hy_property property = {
 typedef struct hunt {
     uint64_t random;
     double seconds;
-    bool forks;
+    bool forks, resets;
     uint8_t *kept; /* shared: size, then bytes */
 } hunt;
 
@@ -288,7 +319,10 @@ static void run_hunt(const void *argument) {
         for (size_t i = 0; i < size; i++)
             self.kept[i + 1] = (uint8_t)hy_random_next(&self.random);
         self.kept[0] = (uint8_t)size;
-        hy_schedule_run_input(&row, self.kept + 1, size, self.forks);
+        if (self.resets)
+            run_with_resets(self.kept + 1, size);
+        else
+            hy_schedule_run_input(&row, self.kept + 1, size, self.forks);
     }
 }
 
@@ -300,12 +334,19 @@ static uint8_t *kept_input(void) {
     return kept;
 }
 
+/* Whether the row is run with resets. */
+static bool is_with_resets;
+
+static bool resets_of(bug what) {
+    return what == KEEPS_LESS || is_with_resets;
+}
+
 static void hunt_for(bug what, const char *oracles, uint64_t seed, double seconds, hy_verdict *verdict) {
     char error[200];
     planted = what;
     assert_true(hy_oracles_choose(oracles, error, sizeof error));
-    bool forks = what == CHILD_FORGETS || what == LOCKED_LIST;
-    hunt self = {seed, seconds, forks, kept_input()};
+    bool forks = (what == CHILD_FORGETS || what == LOCKED_LIST) && !is_with_resets;
+    hunt self = {seed, seconds, forks, resets_of(what), kept_input()};
     hy_verdict_of(run_hunt, &self, 60, verdict);
 }
 
@@ -368,6 +409,15 @@ static void an_operation_that_refuses_is_found_by_the_liveness(void **state) {
     (void)state;
     is_found(REFUSES_REST, "finding: liveness");
     is_missed(REFUSES_REST, "-liveness");
+}
+
+static void a_reset_that_keeps_less_is_found_by_the_footprint(void **state) {
+    (void)state;
+    is_with_resets = true;
+    is_missed(LOCKED_LIST, "");
+    is_with_resets = false;
+    is_found(KEEPS_LESS, "finding: kept");
+    is_missed(KEEPS_LESS, "-footprint");
 }
 
 static void accesses_that_nothing_orders_are_a_race(void **state) {
@@ -437,6 +487,7 @@ int main(void) {
         cmocka_unit_test(a_count_that_loses_is_found_by_the_accounting),
         cmocka_unit_test(a_block_that_is_not_told_is_found_by_the_promise),
         cmocka_unit_test(an_operation_that_refuses_is_found_by_the_liveness),
+        cmocka_unit_test(a_reset_that_keeps_less_is_found_by_the_footprint),
         cmocka_unit_test(accesses_that_nothing_orders_are_a_race),
         cmocka_unit_test(an_inverted_order_of_locks_is_a_deadlock),
         cmocka_unit_test(a_lost_wake_is_a_deadlock),

@@ -113,6 +113,7 @@ typedef struct hy_promises {
     bool returns_padding; /* what aligned the block that was made last comes back when that is freed */
     bool shrinks;         /* resize makes any block smaller, unless the child refuses */
     bool keeps_memory;    /* of the system or malloc, also when its instances have ended */
+    bool remaps;          /* remap gives any block any size that alloc serves */
 } hy_promises;
 #define HY_SERVED_BYTES ((size_t)512 << 10)
 #define HY_SERVED_ALIGN_LOG2 16
@@ -205,6 +206,7 @@ typedef struct hy_row_reports {
     size_t rest_bytes;
     /* So much is kept from the child of what blocks had to themselves. */
     size_t retained_bytes;
+    bool withholds; /* a call that is reported does not reach the child */
 } hy_row_reports;
 
 typedef struct hy_row hy_row;
