@@ -1,4 +1,5 @@
 /* counting_row.c: how the yards know counting. */
+#include "allocators/core/thread_number.h"
 #include <heapyard/counting.h>
 #include <heapyard/libc.h>
 #include <heapyard/plugin.h>
@@ -87,6 +88,30 @@ static void tells_shared(void *instance, hy_told *out) {
     out->takes_long = true;
 }
 
+/* A thread that is later than those which have counters of their own is counted by another instance. */
+static bool count_late(void *instance, size_t number, hy_mark *mark) {
+    (void)mark;
+    uint32_t own = hy_thread_number_plus_one;
+    while (hy_thread_number() < HY_COUNTING_SHARDS)
+        hy_thread_number_plus_one = 0; /* the next one that is free */
+    size_t size = number % 4096 + 1;
+    hy_counting_shared *other = hy_create(hy_libc(), hy_counting_shared);
+    bool good = true;
+    if (other) {
+        hy_counting_shared_init(other, ((hy_counting_shared *)instance)->child);
+        void *block = hy_counting_shared_alloc(other, size, HY_ALIGN_1);
+        hy_counts counts = hy_counting_shared_counts(other);
+        good = counts.alloc_count == (block != NULL) && counts.alloc_refused_count == (block == NULL) &&
+               counts.live_bytes == (block ? size : 0);
+        if (block) hy_counting_shared_free(other, block, size, HY_ALIGN_1);
+        hy_destroy(hy_libc(), other);
+    }
+    hy_thread_number_plus_one = own;
+    return good;
+}
+
+static const hy_row_operation shared_operations[] = {{"count_late", HY_EFFECT_NONE, true, count_late}};
+
 const hy_row hy_counting_row = {
     .name = "counting",
     .group = HY_GROUP_DECORATOR,
@@ -116,6 +141,8 @@ const hy_row hy_counting_shared_row = {
     .make = make_shared,
     .destroy = destroy_shared,
     .stats = stats_shared,
+    .operations = shared_operations,
+    .operation_count = sizeof shared_operations / sizeof shared_operations[0],
     .tells = tells_shared,
     .form_of = "counting",
     .alike = HY_LIKE_CHILD | HY_LIKE_SERVED | HY_LIKE_PLACES | HY_LIKE_STATS,

@@ -1,6 +1,7 @@
 /* failing_row.c: how the yards know failing. */
 #include <heapyard/failing.h>
 #include <heapyard/libc.h>
+#include <heapyard/null.h>
 #include <heapyard/plugin.h>
 #include <heapyard/sweep.h>
 #include <heapyard/typed.h>
@@ -33,11 +34,18 @@ static void destroy(const hy_row *row, void *instance) {
     hy_destroy(hy_libc(), (hy_failing *)instance);
 }
 
+/* Whether stacks can be captured in this build. */
+static bool captures(void) {
+    void *frame;
+    return hy_stack_capture(&frame, 1) == 1;
+}
+
 static bool check(void *instance) {
     const hy_failing *failing = instance;
     return failing->freed_bytes <= failing->allocated_bytes && failing->free_count <= failing->alloc_index &&
            failing->induced_count <= failing->alloc_index + failing->resize_index &&
-           failing->frame_count <= HY_FAILING_FRAMES;
+           failing->frame_count <= HY_FAILING_FRAMES &&
+           (failing->induced_count == 0 || failing->frame_count > 0 || !captures());
 }
 
 static bool stats(void *instance, hy_stats *out) {
@@ -66,6 +74,24 @@ static void tells(void *instance, hy_told *out) {
     out->failure = (hy_told_failure){
         options->fail_alloc_at, options->fail_resize_at, options->once, options->probability > 0.0};
     out->passes_on = true;
+}
+
+/* Another one refuses by chance as often as it is to, and with the same seed the same calls. */
+#define CHANCES 512
+static bool chance(void *instance, size_t number, hy_mark *mark) {
+    (void)instance, (void)mark;
+    const hy_failing_options options = {HY_FAILING_NEVER, HY_FAILING_NEVER, false, 0.25, number};
+    hy_failing first, second;
+    hy_failing_init(&first, hy_null(), &options);
+    hy_failing_init(&second, hy_null(), &options);
+    bool good = true;
+    for (size_t i = 0; i < CHANCES; i++) {
+        (void)hy_failing_alloc(&first, 1, HY_ALIGN_1);
+        (void)hy_failing_alloc(&second, 1, HY_ALIGN_1);
+        good &= first.induced_count == second.induced_count;
+    }
+    /* Six standard deviations to either side. */
+    return good && first.induced_count > CHANCES / 8 && first.induced_count < CHANCES * 3 / 8;
 }
 
 /* ---- a sweep over a function with a known fault ---- */
@@ -127,7 +153,8 @@ static bool sweep(void *instance, size_t number, hy_mark *mark) {
     return good;
 }
 
-static const hy_row_operation operations[] = {{"sweep", HY_EFFECT_NONE, true, sweep}};
+static const hy_row_operation operations[] = {
+    {"sweep", HY_EFFECT_NONE, true, sweep}, {"chance", HY_EFFECT_NONE, true, chance}};
 
 const hy_row hy_failing_row = {
     .name = "failing",

@@ -44,6 +44,29 @@ static bool zeroed(void *instance, size_t number, hy_mark *mark) {
     return good;
 }
 
+/* Whether AddressSanitizer reports a write right before the block. */
+static bool is_closed(const void *block) {
+#if HY_ASAN
+    return __asan_address_is_poisoned((const char *)block - 1);
+#else
+    (void)block;
+    return true;
+#endif
+}
+
+/* A block of no bytes at any alignment up to a page, which may be freed, and grow. */
+static bool nothing(void *instance, size_t number, hy_mark *mark) {
+    (void)mark;
+    hy_align align = hy_align_from_log2((uint8_t)(number % 13));
+    void *block = hy_headered_aligned_alloc(instance, align, 0);
+    if (!block || hy_headered_size(block) != 0) return false;
+    hy_headered_free(instance, block);
+    void *grown = hy_headered_realloc(instance, block, 1);
+    bool good = !grown || hy_headered_size(grown) == 1;
+    hy_headered_free(instance, grown);
+    return good;
+}
+
 /* A block that changes its size without its caller knowing more than its address. */
 static bool sizeless(void *instance, size_t number, hy_mark *mark) {
     (void)mark;
@@ -60,13 +83,17 @@ static bool sizeless(void *instance, size_t number, hy_mark *mark) {
         return same;
     }
     bool good = hy_align_check_pointer(moved, align) && is_all(moved, 0x5A, kept) &&
-                hy_headered_size(moved) == new_size && hy_headered_align(moved).log2 == align.log2;
+                hy_headered_size(moved) == new_size && is_closed(moved) &&
+                hy_headered_align(moved).log2 == align.log2 && is_closed(moved);
     hy_headered_free(instance, moved);
     return good;
 }
 
 static const hy_row_operation operations[] = {
-    {"zeroed", HY_EFFECT_NONE, true, zeroed}, {"sizeless", HY_EFFECT_NONE, true, sizeless}};
+    {"zeroed", HY_EFFECT_NONE, true, zeroed},
+    {"sizeless", HY_EFFECT_NONE, true, sizeless},
+    {"nothing", HY_EFFECT_NONE, true, nothing},
+};
 #if HY_CHECK >= 1
 #define NOT_LIVE "must be a live block of a headered allocator"
 static const hy_row_reports reports = {

@@ -77,7 +77,24 @@ static bool set_limit(void *state, size_t number, hy_mark *mark) {
     return hy_limited_limit(&made->limited) == number;
 }
 
-static const hy_row_operation operations[] = {{"set_limit", HY_EFFECT_CAPACITY, true, set_limit}};
+/* Another one, whose block ends unseen, as by a reset: the budget is whole again, and the peak stays. Over
+ * memory that no budget of this one's bounds. */
+static bool forget(void *state, size_t number, hy_mark *mark) {
+    (void)state, (void)mark;
+    hy_allocator child = hy_libc();
+    size_t size = number % 4096 + 1;
+    hy_limited other;
+    hy_limited_init(&other, child, size);
+    void *block = hy_limited_alloc(&other, size, HY_ALIGN_1);
+    if (!block) return true;
+    child.vtable->free(child.self, block, size, HY_ALIGN_1);
+    hy_limited_forget(&other);
+    return hy_limited_used(&other) == 0 && hy_limited_peak(&other) == size &&
+           hy_limited_limit(&other) == size;
+}
+
+static const hy_row_operation operations[] = {
+    {"set_limit", HY_EFFECT_CAPACITY, true, set_limit}, {"forget", HY_EFFECT_NONE, true, forget}};
 
 static void *make_shared(const hy_row *row, const hy_config *config, hy_allocator *out) {
     (void)row;
@@ -119,8 +136,23 @@ static bool set_limit_shared(void *state, size_t number, hy_mark *mark) {
     return hy_limited_shared_limit(&made->limited) == number;
 }
 
+static bool forget_shared(void *state, size_t number, hy_mark *mark) {
+    (void)state, (void)mark;
+    hy_allocator child = hy_libc();
+    size_t size = number % 4096 + 1;
+    hy_limited_shared other;
+    hy_limited_shared_init(&other, child, size);
+    void *block = hy_limited_shared_alloc(&other, size, HY_ALIGN_1);
+    if (!block) return true;
+    child.vtable->free(child.self, block, size, HY_ALIGN_1);
+    hy_limited_shared_forget(&other);
+    return hy_limited_shared_used(&other) == 0 && hy_limited_shared_peak(&other) == size &&
+           hy_limited_shared_limit(&other) == size;
+}
+
 static const hy_row_operation shared_operations[] = {
-    {"set_limit", HY_EFFECT_CAPACITY, true, set_limit_shared}};
+    {"set_limit", HY_EFFECT_CAPACITY, true, set_limit_shared},
+    {"forget", HY_EFFECT_NONE, true, forget_shared}};
 
 #if HY_CHECK >= 1
 static const hy_row_reports reports = {

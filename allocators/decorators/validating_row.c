@@ -91,8 +91,8 @@ static void watch(void *instance, hy_misuse_sink *sink) {
 
 _Static_assert(offsetof(hy_validating_indexed, base) == 0, "one function watches both");
 
-static const hy_row_reports reports = {.counted = REPORTS, .watch = watch};
-static const hy_row_reports reports_indexed = {.counted = REPORTS_INDEXED, .watch = watch};
+static const hy_row_reports reports = {.counted = REPORTS, .watch = watch, .withholds = true};
+static const hy_row_reports reports_indexed = {.counted = REPORTS_INDEXED, .watch = watch, .withholds = true};
 
 const hy_row hy_validating_row = {
     .name = "validating",

@@ -123,6 +123,14 @@ static bool stats(void *instance, hy_stats *out) {
     return true;
 }
 
+/* The heap is told each block's size as it is, not more. */
+static void tells(void *instance, hy_told *out) {
+    heap *h = instance;
+    if (!h->counts) return;
+    out->numbers[HY_TOLD_LIVE_BLOCKS] = __atomic_load_n(&h->live_blocks, __ATOMIC_RELAXED);
+    out->numbers[HY_TOLD_LIVE_BYTES] = __atomic_load_n(&h->live_bytes, __ATOMIC_RELAXED);
+}
+
 const hy_row hy_host_row = {
     .name = "host",
     .group = HY_GROUP_SOURCE,
@@ -130,8 +138,10 @@ const hy_row hy_host_row = {
     .header = "heapyard/host.h",
     .traits = HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE,
     .greatest_align = {4},
+    .promises = {.remaps = true},
     .make = make,
     .destroy = destroy,
     .check = check,
     .stats = stats,
+    .tells = tells,
 };

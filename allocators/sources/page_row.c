@@ -36,6 +36,22 @@ static bool stats(void *state, hy_stats *out) {
     return true;
 }
 
+/* A block of another source that asks for huge pages begins at one, where it is as large. */
+static bool huge(void *state, size_t number, hy_mark *mark) {
+    (void)state, (void)mark;
+    const size_t huge_page = (size_t)2 << 20;
+    hy_page_source source;
+    hy_page_source_init(&source, (hy_page_options){.huge = true});
+    size_t size = huge_page + number % 8192;
+    void *block = hy_page_alloc(&source, size, HY_ALIGN_1);
+    if (!block) return true;
+    bool good = (uintptr_t)block % huge_page == 0;
+    hy_page_free(&source, block, size);
+    return good && hy_page_source_counts(&source).held_bytes == 0;
+}
+
+static const hy_row_operation operations[] = {{"huge", HY_EFFECT_NONE, true, huge}};
+
 const hy_row hy_page_row = {
     .name = "page",
     .group = HY_GROUP_SOURCE,
@@ -49,4 +65,6 @@ const hy_row hy_page_row = {
     .destroy = destroy,
     .check = check,
     .stats = stats,
+    .operations = operations,
+    .operation_count = sizeof operations / sizeof operations[0],
 };

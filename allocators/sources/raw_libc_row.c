@@ -21,6 +21,7 @@ const hy_row hy_raw_libc_row = {
     .header = "heapyard/raw_libc.h",
     .traits = HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE,
     .greatest_align = {4},
+    .promises = {.remaps = true},
     .make = make,
     .destroy = destroy,
 };

@@ -1,6 +1,7 @@
 /* arena_row.c: how the yards know arena. */
 #include <heapyard/arena.h>
 #include <heapyard/direct.h>
+#include <heapyard/fixed_buffer.h>
 #include <heapyard/libc.h>
 #include <heapyard/typed.h>
 
@@ -91,7 +92,7 @@ static bool hand_over(void *state, size_t number, hy_mark *mark) {
 }
 
 /* Fills an arena that takes no second chunk, by a block of `first` bytes (0: none) and one of all that is
- * left, and gives the latter back. */
+ * left, and gives the latter back. Then the first one grows to all of it, and no further. */
 static bool fill(hy_arena *arena, size_t first) {
     size_t all = hy_arena_capacity(arena);
     char *block = first ? hy_arena_alloc(arena, first, HY_ALIGN_8) : NULL;
@@ -99,8 +100,17 @@ static bool fill(hy_arena *arena, size_t first) {
     char *last = rest ? hy_arena_alloc(arena, rest, HY_ALIGN_1) : NULL;
     bool good = (block || !first) && (last || !rest) && hy_arena_used(arena) == all;
     if (last) hy_arena_free(arena, last, rest);
-    return good && hy_arena_used(arena) == (arena->fatal ? all : used) &&
-           (!block || arena->fatal || hy_arena_resize(arena, block, first, all)) && hy_arena_check(arena);
+    good = good && hy_arena_used(arena) == (arena->fatal ? all : used);
+    if (good && block && !arena->fatal)
+        good = hy_arena_resize(arena, block, first, all) && !hy_arena_resize(arena, block, all, all + 1);
+    return good && !hy_arena_reserve(arena, all + 1, HY_ALIGN_1) && hy_arena_check(arena);
+}
+
+/* An arena that was ended is as one without options: it asks its child. */
+static bool grows(hy_arena *arena) {
+    bool grown = hy_arena_alloc(arena, 1, HY_ALIGN_8) != NULL || arena->calls_count > 0;
+    hy_arena_deinit(arena);
+    return grown;
 }
 
 /* Another arena over the same child, fixed or fatal, is filled to its last byte, again after a reset. */
@@ -113,6 +123,61 @@ static bool fill_fixed(void *state, size_t number, hy_mark *mark) {
     bool good = hy_arena_capacity(&arena) >= capacity && fill(&arena, first);
     good = hy_arena_reset(&arena, HY_ARENA_RETAIN_CAPACITY, 0) && good && fill(&arena, 0);
     good = good && (arena.fatal || !hy_arena_alloc(&arena, hy_arena_capacity(&arena) + 1, HY_ALIGN_1));
+    hy_arena_deinit(&arena);
+    return good && grows(&arena);
+}
+
+#define CHILD_BYTES ((size_t)2048)
+
+/* Another arena, over a child of few bytes, takes all that this has, where half as much again as it holds
+ * would be more: by a new block, or by the one that is there. */
+static bool fill_child(void *state, size_t number, hy_mark *mark) {
+    (void)state, (void)mark;
+    _Alignas(16) char bytes[CHILD_BYTES];
+    hy_fixed_buffer buffer;
+    hy_fixed_buffer_init(&buffer, bytes, sizeof bytes);
+    hy_arena arena = HY_ARENA_INIT(hy_fixed_buffer_allocator(&buffer));
+    size_t first = CHILD_BYTES / 2 + number % 256, most = CHILD_BYTES - sizeof(hy_arena_chunk);
+    char *block = hy_arena_alloc(&arena, first, HY_ALIGN_8);
+    bool good = block != NULL;
+    if (good && number / 256 % 2)
+        good = hy_arena_resize(&arena, block, first, most);
+    else if (good)
+        good = hy_arena_alloc(&arena, most - hy_arena_used(&arena), HY_ALIGN_8) != NULL;
+    good = good && hy_arena_capacity(&arena) == most && hy_arena_used(&arena) == most;
+    hy_arena_deinit(&arena);
+    hy_fixed_buffer_deinit(&buffer);
+    return good;
+}
+
+/* Another arena over the same child has room for a block of any alignment where it said so. */
+static bool reserve_aligned(void *state, size_t number, hy_mark *mark) {
+    (void)mark;
+    hy_align align = hy_align_from_log2((uint8_t)(number % 13));
+    size_t size = number / 13 % 600 + 1, before = number / 7800 % 64;
+    hy_arena arena = HY_ARENA_INIT(((hy_arena *)state)->child);
+    if (before) (void)!hy_arena_alloc(&arena, before, HY_ALIGN_8);
+    bool reserved = hy_arena_reserve(&arena, size, align);
+    size_t calls = arena.calls_count;
+    bool good = !reserved || (hy_arena_alloc(&arena, size, align) != NULL && arena.calls_count == calls);
+    hy_arena_deinit(&arena);
+    return good;
+}
+
+/* Another arena over the same child remembers how much it held when a restore or a reset ends that. */
+static bool note_use(void *state, size_t number, hy_mark *mark) {
+    (void)mark;
+    size_t size = number / 2 % 1024 + 1;
+    hy_arena arena = HY_ARENA_INIT(((hy_arena *)state)->child);
+    void *kept = hy_arena_alloc(&arena, size, HY_ALIGN_8);
+    hy_arena_mark saved = hy_arena_save(&arena);
+    if (kept) (void)!hy_arena_alloc(&arena, size, HY_ALIGN_8);
+    size_t used = hy_arena_used(&arena);
+    if (number % 2)
+        hy_arena_restore(&arena, saved);
+    else
+        (void)hy_arena_reset(&arena, HY_ARENA_FREE_ALL, 0);
+    bool good = arena.high_water_bytes == used;
     hy_arena_deinit(&arena);
     return good;
 }
@@ -134,6 +199,9 @@ static const hy_row_operation operations[] = {
     {"hand_over", HY_EFFECT_NONE, true, hand_over},
     {"fill_fixed", HY_EFFECT_NONE, true, fill_fixed},
     {"make_too_large", HY_EFFECT_NONE, true, make_too_large},
+    {"fill_child", HY_EFFECT_NONE, true, fill_child},
+    {"reserve_aligned", HY_EFFECT_NONE, true, reserve_aligned},
+    {"note_use", HY_EFFECT_NONE, true, note_use},
 };
 
 HY_INLINE void *take(void *arena, size_t size, uintptr_t *mark) {

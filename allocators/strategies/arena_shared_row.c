@@ -50,6 +50,21 @@ static bool stats(void *state, hy_stats *out) {
     return true;
 }
 
+/* Another one over the same child remembers how much it held when a reset ends that. */
+static bool note_use(void *state, size_t number, hy_mark *mark) {
+    (void)mark;
+    hy_arena_shared other;
+    hy_arena_shared_init(&other, ((hy_arena_shared *)state)->child);
+    (void)!hy_arena_shared_alloc(&other, number % 1024 + 1, HY_ALIGN_8);
+    size_t used = hy_arena_shared_used(&other);
+    (void)hy_arena_shared_reset(&other, HY_ARENA_FREE_ALL, 0);
+    bool good = other.high_water_bytes == used;
+    hy_arena_shared_deinit(&other);
+    return good;
+}
+
+static const hy_row_operation operations[] = {{"note_use", HY_EFFECT_NONE, true, note_use}};
+
 HY_INLINE void *take(void *shared, size_t size, uintptr_t *mark) {
     (void)mark;
     return hy_arena_shared_alloc(shared, size, HY_ALIGN_16);
@@ -90,6 +105,8 @@ const hy_row hy_arena_shared_row = {
     .check = check,
     .stats = stats,
     .direct = &direct,
+    .operations = operations,
+    .operation_count = sizeof operations / sizeof operations[0],
     .form_of = "arena",
     .alike = HY_LIKE_SERVED,
 };

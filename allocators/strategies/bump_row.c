@@ -77,9 +77,23 @@ static bool restore(void *state, size_t number, hy_mark *mark) {
     return true;
 }
 
+/* Another one that was ended serves nothing, and its region is its owner's again. */
+static bool end_another(void *state, size_t number, hy_mark *mark) {
+    (void)state, (void)mark;
+    char region[64];
+    size_t size = number % sizeof region + 1;
+    hy_bump bump;
+    hy_bump_init(&bump, region, sizeof region);
+    bool served = hy_bump_alloc(&bump, size, HY_ALIGN_1) != NULL;
+    hy_bump_deinit(&bump, region);
+    memset(region, 0x5A, sizeof region);
+    return served && hy_bump_room(&bump) == 0 && !hy_bump_alloc(&bump, size, HY_ALIGN_1);
+}
+
 static const hy_row_operation operations[] = {
     {"save", HY_EFFECT_MARK, true, save},
     {"restore", HY_EFFECT_RESTORE, true, restore},
+    {"end_another", HY_EFFECT_NONE, true, end_another},
 };
 
 HY_INLINE void *take(void *bump, size_t size, uintptr_t *mark) {
@@ -108,6 +122,10 @@ static const hy_direct_bench direct = {direct_pair, direct_request};
 
 _Static_assert(offsetof(instance, bump) == 0, "the direct bench takes the instance for its bump");
 
+static const hy_row_reports reports = {
+    .poisoned = HY_MISUSE_BIT(HY_MISUSE_WRITE_FREED) | HY_MISUSE_BIT(HY_MISUSE_WRITE_RESET),
+};
+
 const hy_row hy_bump_row = {
     .name = "bump",
     .group = HY_GROUP_STRATEGY,
@@ -126,4 +144,5 @@ const hy_row hy_bump_row = {
     .direct = &direct,
     .operations = operations,
     .operation_count = sizeof operations / sizeof operations[0],
+    .reports = &reports,
 };

@@ -1,5 +1,7 @@
 /* debug_row.c: how the yards know debug. */
 #include "allocators/strategies/debug_row.h"
+#include "allocators/core/thread_number.h"
+#include <heapyard/fixed_buffer.h>
 #include <heapyard/libc.h>
 #include <heapyard/plugin.h>
 #include <heapyard/typed.h>
@@ -82,20 +84,57 @@ static bool set_limit(void *instance, size_t number, hy_mark *mark) {
     return true;
 }
 
+/* Another instance, over a child that has no room for as many slots as a chunk has first, serves its blocks
+ * from smaller ones. */
+static bool fill_child(void *instance, size_t number, hy_mark *mark) {
+    (void)instance, (void)mark;
+    _Alignas(16) char bytes[3072];
+    hy_fixed_buffer buffer;
+    hy_debug_config config = hy_debug_defaults();
+    config.stack_trace_frames = number / 64 % 4;
+    hy_debug *other = hy_create(hy_libc(), hy_debug);
+    if (!other) return true;
+    hy_fixed_buffer_init(&buffer, bytes, sizeof bytes);
+    (void)hy_debug_init(other, hy_fixed_buffer_allocator(&buffer), &config);
+    size_t size = number % 64 + 1;
+    void *block = hy_debug_alloc(other, size, HY_ALIGN_1);
+    bool good = block != NULL;
+    if (block) hy_debug_free(other, block, size, HY_ALIGN_1);
+    (void)hy_debug_deinit_quietly(other, NULL);
+    hy_fixed_buffer_deinit(&buffer);
+    hy_destroy(hy_libc(), other);
+    return good;
+}
+
 static const hy_row_operation operations[] = {
     {"set_limit", HY_EFFECT_CAPACITY, false, set_limit},
     {"scan", HY_EFFECT_NONE, true, scan},
     {"flush", HY_EFFECT_NONE, true, flush},
+    {"fill_child", HY_EFFECT_NONE, true, fill_child},
 };
+
+/* Whether a report says of its block what one thread did, which has another number than a record that nobody
+ * wrote. One that does not counts for nothing. */
+static bool is_true(const hy_debug_report *report) {
+    uint32_t thread = hy_thread_number();
+    if (report->here.thread != thread) return false;
+    if (!report->has_block) return true;
+    return report->allocated.thread == thread && (!report->is_freed || report->freed.thread == thread);
+}
 
 static void count_report(void *context, const hy_debug_report *report) {
     hy_misuse_sink *sink = context;
     sink->count++;
+    if (!is_true(report)) return;
     sink->told |= hy_debug_meaning(report->class_of_finding);
 }
 
 static void watch(void *instance, hy_misuse_sink *sink) {
     hy_debug *debug = instance;
+    if (hy_thread_number() == 0) {
+        hy_thread_number_plus_one = 0;
+        (void)hy_thread_number();
+    }
     debug->config.hook = count_report;
     debug->config.hook_context = sink;
 }

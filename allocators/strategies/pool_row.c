@@ -64,7 +64,29 @@ static bool preheat(void *state, size_t number, hy_mark *mark) {
     return hy_pool_preheat(state, number);
 }
 
-static const hy_row_operation operations[] = {{"preheat", HY_EFFECT_BLOCKS, false, preheat}};
+/* Another one over the same child that may not grow: it makes so many blocks, and no more is asked of the
+ * child; only what was made is a block. */
+static bool fill_fixed(void *state, size_t number, hy_mark *mark) {
+    (void)mark;
+    hy_pool other;
+    size_t size = number % 64 + 1, count = number / 64 % 8 + 1;
+    const hy_pool_options options = {.preheat = count, .fixed = true};
+    if (hy_pool_init(&other, ((hy_pool *)state)->arena.child, size, HY_ALIGN_8, &options) != HY_OK)
+        return true;
+    char *first = hy_pool_create(&other);
+    bool good = first && hy_pool_is_block(&other, first) && !hy_pool_is_block(&other, first + other.stride);
+    size_t capacity = hy_pool_capacity(&other), calls = other.arena.calls_count;
+    good = good && hy_pool_preheat(&other, capacity - 1) && !hy_pool_preheat(&other, capacity);
+    for (size_t made = 1; good && made < capacity; made++)
+        good = hy_pool_create(&other) != NULL;
+    good = good && !hy_pool_create(&other) && other.arena.calls_count == calls &&
+           hy_pool_live(&other) == capacity;
+    hy_pool_deinit(&other);
+    return good;
+}
+
+static const hy_row_operation operations[] = {
+    {"preheat", HY_EFFECT_BLOCKS, false, preheat}, {"fill_fixed", HY_EFFECT_NONE, true, fill_fixed}};
 
 HY_INLINE void *take(void *pool, size_t size, uintptr_t *mark) {
     (void)mark;

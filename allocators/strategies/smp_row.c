@@ -1,5 +1,6 @@
 /* smp_row.c: how the yards know smp: the heap of the process, and a heap of its own. */
 #include "allocators/strategies/smp_audit.h"
+#include "allocators/strategies/smp_cache.h"
 #include "allocators/strategies/smp_decay.h"
 #include "allocators/strategies/smp_restart.h"
 #include "allocators/strategies/smp_slab.h"
@@ -24,27 +25,61 @@ static void destroy_process(const hy_row *row, void *state) {
     (void)row, (void)state;
 }
 
+/* A row's heap, and one that nobody uses: what is done to all heaps when a thread ends is done to both. Bit 0
+ * of the options asks for that one. */
+typedef struct heaps {
+    hy_smp_heap heap, unused;
+} heaps;
+
 static void *make_heap(const hy_row *row, const hy_config *config, hy_allocator *out) {
-    (void)row, (void)config;
-    hy_smp_heap *heap = hy_create(hy_libc(), hy_smp_heap);
-    if (!heap) return NULL;
-    if (hy_smp_init(heap) != HY_OK) {
-        hy_destroy(hy_libc(), heap);
+    (void)row;
+    heaps *made = hy_create(hy_libc(), heaps);
+    if (!made) return NULL;
+    made->unused = (hy_smp_heap)HY_SMP_HEAP_INIT;
+    if (hy_smp_init(&made->heap) != HY_OK) {
+        hy_destroy(hy_libc(), made);
         return NULL;
     }
-    *out = hy_smp_allocator(heap);
-    return heap;
+    if (config->options & 1) (void)hy_smp_init(&made->unused);
+    *out = hy_smp_allocator(&made->heap);
+    return made;
 }
 
 static void destroy_heap(const hy_row *row, void *state) {
     (void)row;
-    hy_smp_deinit(state);
-    hy_destroy(hy_libc(), (hy_smp_heap *)state);
+    heaps *made = state;
+    hy_smp_deinit(&made->unused);
+    hy_smp_deinit(&made->heap);
+    hy_destroy(hy_libc(), made);
+}
+
+_Static_assert(offsetof(heaps, heap) == 0, "a row's functions take the first heap");
+
+/* Whether all that the stats tell of adds up to the pages that are in use or kept, of which there were as
+ * many at most as is said. */
+static bool figures_hold(hy_smp_heap *heap) {
+    const hy_smp_core *core = heap->core;
+    hy_smp_stats stats;
+    hy_smp_read_stats(heap, &stats);
+    size_t free_bytes = stats.cached_bytes + stats.unused_bytes,
+           held = core->used_bytes + core->retained_bytes;
+    return stats.live_bytes + free_bytes + stats.retained_bytes == held && stats.peak_bytes >= held;
+}
+
+/* Whether the heap owns its first page and no other than those that it has had in use. */
+static bool owns_its_own(const hy_smp_heap *heap) {
+    const hy_smp_core *core = heap->core;
+    bool has_pages = core->frontier > 1;
+    return hy_smp_owns(heap, hy_smp_page_address(core, 1)) == has_pages &&
+           !hy_smp_owns(heap, hy_smp_page_address(core, 0)) &&
+           !hy_smp_owns(heap, hy_smp_page_address(core, core->frontier));
 }
 
 /* Whoever asks a row has ended all threads but one. */
 static bool check(void *state) {
-    return hy_smp_check(state) && hy_smp_audit(state);
+    const hy_smp_heap *heap = state;
+    if (!hy_smp_check(state) || !hy_smp_audit(heap)) return false;
+    return !heap->core || !hy_smp_caches_at_rest(heap) || (figures_hold(state) && owns_its_own(heap));
 }
 
 /* To count takes a look at each class. */
@@ -161,12 +196,29 @@ static bool whole(void *state, size_t number, hy_mark *mark) {
     return hy_smp_set_options(heap, &before) && holds && (both || !is_beside);
 }
 
+/* A block at an alignment above that of the heap's own addresses; for one number in sixteen, since what lies
+ * before it is to be walked through from then on. */
+static bool far_aligned(void *state, size_t number, hy_mark *mark) {
+    (void)mark;
+    if (number % 16 != 15) return true;
+    hy_align align = hy_align_from_log2((uint8_t)(22 + number / 16 % 4));
+    size_t size = number / 64 % HY_SMP_PAGE + 1;
+    void *ptr = hy_smp_heap_alloc(state, size, align);
+    if (!ptr) return true;
+    bool good = hy_align_check_pointer(ptr, align);
+    hy_smp_heap_free(state, ptr, size, align);
+    return good;
+}
+
 /* Another bound for what is kept; the heap says what it was told. */
 static bool keep(void *state, size_t number, hy_mark *mark) {
     (void)mark;
-    hy_smp_options options = hy_smp_get_options(state);
+    hy_smp_heap *heap = state;
+    hy_smp_options options = hy_smp_get_options(heap);
     options.surplus_min_bytes = number;
-    return hy_smp_set_options(state, &options) && hy_smp_get_options(state).surplus_min_bytes == number;
+    options.hold_ms = number % HY_SMP_HOLD_MOST_MS;
+    return hy_smp_set_options(heap, &options) && hy_smp_get_options(heap).surplus_min_bytes == number &&
+           heap->core->decay.hold_ms == options.hold_ms;
 }
 
 static const hy_row_operation operations[] = {
@@ -176,6 +228,7 @@ static const hy_row_operation operations[] = {
     {"twice", HY_EFFECT_NONE, true, twice},
     {"keep", HY_EFFECT_NONE, true, keep},
     {"whole", HY_EFFECT_NONE, true, whole},
+    {"far_aligned", HY_EFFECT_NONE, true, far_aligned},
 };
 #define SHARED_OPERATIONS 4 /* options would outlive the history in the heap of the process */
 
