@@ -221,6 +221,14 @@ static bool keep(void *state, size_t number, hy_mark *mark) {
            heap->core->decay.hold_ms == options.hold_ms;
 }
 
+/* Another bound from which on huge pages are asked for; likewise. */
+static bool huge(void *state, size_t number, hy_mark *mark) {
+    (void)mark;
+    hy_smp_options options = hy_smp_get_options(state);
+    options.huge_min_bytes = number;
+    return hy_smp_set_options(state, &options) && hy_smp_get_options(state).huge_min_bytes == number;
+}
+
 static const hy_row_operation operations[] = {
     {"trim", HY_EFFECT_NONE, true, trim},
     {"zeroed", HY_EFFECT_NONE, true, zeroed},
@@ -229,6 +237,7 @@ static const hy_row_operation operations[] = {
     {"keep", HY_EFFECT_NONE, true, keep},
     {"whole", HY_EFFECT_NONE, true, whole},
     {"far_aligned", HY_EFFECT_NONE, true, far_aligned},
+    {"huge", HY_EFFECT_NONE, true, huge},
 };
 #define SHARED_OPERATIONS 4 /* options would outlive the history in the heap of the process */
 
