@@ -6,6 +6,7 @@
 #include "fuzz/marks.h"
 #include "fuzz/misuse.h"
 #include "fuzz/oracles.h"
+#include "fuzz/os_tap.h"
 #include <heapyard/typed.h>
 
 #define LIVE_MAX ((uint64_t)512 << 10) /* bytes live at once */
@@ -429,6 +430,7 @@ static void begin(const hy_row *row, const hy_bytes_header *header) {
     hy_marks_clear();
     hy_oracles_see(HY_ON_BEGIN, &run, NULL);
     hy_layers_restart(row);
+    hy_os_tap_run(&child.counts.refusals);
     run.is_made = hy_instance_make(&run.instance, row, &made_with);
     run.counts = run.is_made && hy_instance_stats(&run.instance, &run.now);
     if (!run.counts) run.now = no_stats;
@@ -447,11 +449,13 @@ size_t hy_interpret(const hy_row *row, const hy_bytes_header *header, const hy_h
         run_operation(history->ops[i]);
         if (run.is_over) {
             hy_instance_destroy(&run.instance);
+            hy_os_tap_run(NULL);
             return i + 1;
         }
     }
     hy_fuzz_place_now.index = count;
     if (run.is_made) finish();
+    hy_os_tap_run(NULL);
     hy_oracles_see(HY_ON_END, &run, NULL);
     return count;
 }

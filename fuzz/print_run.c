@@ -26,9 +26,7 @@ static void print_comment(FILE *out, const hy_run_program *program) {
         " *       fuzz/interpreter.c fuzz/call_tap.c fuzz/finding.c fuzz/layers.c fuzz/live_blocks.c \\\n"
         " *       fuzz/marks.c fuzz/misuse.c \\\n"
         " *       fuzz/liar.c fuzz/oracles.c fuzz/os_tap.c fuzz/properties/history_run.c \\\n"
-        " *       fuzz/properties/%s.c -Wl,--wrap=hy_os_map,--wrap=hy_os_reserve \\\n"
-        " *       -Wl,--wrap=hy_os_unmap,--wrap=hy_os_resize,--wrap=hy_os_move,--wrap=hy_os_move_to \\\n"
-        " *       -lpthread -ldl\n */\n",
+        " *       fuzz/properties/%s.c -Wl,@fuzz/os_tap.options -lpthread -ldl\n */\n",
         program->property->name);
 }
 

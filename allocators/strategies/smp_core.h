@@ -165,6 +165,7 @@ struct hy_smp_core {
     hy_smp_decay decay;
     hy_smp_array page_array, class_array, slab_array, block_array, metadata_array;
     uint32_t slab_next, slab_free;
+    bool has_short_slabs; /* some have fewer pages than was best: more were refused */
     uintptr_t metadata_next;
     void *metadata_free[HY_SMP_METADATA_BINS];
 

@@ -2,7 +2,7 @@
  *
  * A place in the table keeps its reservation for ever, and the first free place of the size serves: so a heap
  * that is begun when as many others live as last time has the same addresses. What a heap wrote is cleaned at
- * its end.
+ * its end. The system is asked for what it has given already, too, so that it may refuse in later runs.
  */
 #include "allocators/strategies/smp_reservations.h"
 #include "allocators/strategies/smp_clock.h"
@@ -69,7 +69,6 @@ void *hy_smp_reservation_take(size_t size) {
 bool hy_smp_reservation_begin(void *reservation, size_t core_size) {
     place *at = find_place(reservation);
     hy_unpoison(reservation, core_size);
-    if (at && at->core_size) return true;
     if (!hy_os_protect(reservation, core_size, true)) return false;
     if (at) at->core_size = core_size;
     return true;
@@ -93,23 +92,26 @@ void hy_smp_reservation_place(hy_smp_core *core) {
 
 bool hy_smp_array_open(hy_smp_array *array, size_t more) {
     size_t end = array->accessible + more, opened = array->opened ? *array->opened : array->accessible;
-    if (end > opened) {
-        if (!hy_os_protect((void *)(array->base + opened), end - opened, true)) return false;
-        if (array->opened) *array->opened = end;
-    }
+    uintptr_t start = array->base + (end > opened ? opened : array->accessible);
+    if (!hy_os_protect((void *)start, array->base + end - start, true)) return false;
+    if (array->opened && end > opened) *array->opened = end;
     hy_unpoison((void *)(array->base + array->accessible), more);
     array->accessible = end;
     return true;
 }
 
-bool hy_smp_discard(void *ptr, size_t size) {
-    if (!is_on()) return hy_os_discard(ptr, size);
+static bool discard(void *ptr, size_t size) {
     size_t written = size < WRITTEN_MAX ? size : WRITTEN_MAX;
     hy_unpoison(ptr, size);
     memset(ptr, 0, written);
     bool is_clean = written == size || hy_os_discard((char *)ptr + written, size - written);
     hy_poison(ptr, size);
     return is_clean;
+}
+
+bool hy_smp_discard(void *ptr, size_t size) {
+    if (!is_on()) return hy_os_discard(ptr, size);
+    return hy_os_protect(ptr, size, true) && discard(ptr, size);
 }
 
 /* Only a whole one can serve again, whose pages are all mapped. */
@@ -127,9 +129,9 @@ static bool clean_all(hy_smp_core *core, const place *at) {
     size_t classes = (core->frontier + HY_SMP_PAGE - 1) & ~(HY_SMP_PAGE - 1);
     if (classes < core->class_array.accessible) core->class_array.accessible = classes;
     for (int i = 0; i < ARRAYS; i++) {
-        if (!hy_smp_discard((void *)arrays[i]->base, arrays[i]->accessible)) return false;
+        if (!discard((void *)arrays[i]->base, arrays[i]->accessible)) return false;
     }
-    return hy_smp_discard(core, at->core_size);
+    return discard(core, at->core_size);
 }
 
 void hy_smp_reservation_drop(void *reservation, size_t size) {

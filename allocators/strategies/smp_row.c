@@ -5,6 +5,7 @@
 #include "allocators/strategies/smp_restart.h"
 #include "allocators/strategies/smp_slab.h"
 
+#include <errno.h>
 #include <heapyard/libc.h>
 #include <heapyard/plugin.h>
 #include <heapyard/smp_stats.h>
@@ -151,6 +152,8 @@ static bool surplus(void *state, size_t number, hy_mark *mark) {
 /* What takes a thousand times as long as other operations is done for one number only. */
 #define SELDOM (SIZE_MAX / 2 + 1)
 
+#define MEMORY_IS_SHORT 1 /* exit status */
+
 /* A slab that gets a block back twice ends the process, whoever looked at the block before. */
 HY_NORETURN static void give_twice(hy_smp_core *core) {
     uint32_t number = hy_smp_class(64, HY_ALIGN_8);
@@ -158,10 +161,9 @@ HY_NORETURN static void give_twice(hy_smp_core *core) {
     signal(SIGABRT, SIG_DFL);
     fclose(stderr);
     hy_lock_take(&core->classes[number].lock);
-    if (hy_smp_slabs_take(core, number, &block, 1, false) == 1) {
-        hy_smp_slabs_give(core, number, &block, 1);
-        hy_smp_slabs_give(core, number, &block, 1);
-    }
+    if (hy_smp_slabs_take(core, number, &block, 1, false) != 1) _exit(MEMORY_IS_SHORT);
+    hy_smp_slabs_give(core, number, &block, 1);
+    hy_smp_slabs_give(core, number, &block, 1);
     _exit(0);
 }
 
@@ -172,7 +174,11 @@ static bool twice(void *state, size_t number, hy_mark *mark) {
     pid_t process = fork();
     if (process == 0) give_twice(heap->core);
     int status = 0;
-    if (process < 0 || waitpid(process, &status, 0) != process) return true;
+    if (process < 0) return true;
+    while (waitpid(process, &status, 0) < 0) {
+        if (errno != EINTR) return true;
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == MEMORY_IS_SHORT) return true;
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
 }
 

@@ -171,6 +171,7 @@ static uint32_t add_slab(hy_smp_core *core, uint32_t class_number, bool only_dir
     if (!page && !only_dirty) {
         request.count = pages_least(state->block_size);
         page = hy_smp_pages_take(core, &request);
+        if (page) __atomic_store_n(&core->has_short_slabs, true, __ATOMIC_RELAXED);
     }
     if (!page) {
         give_record(core, number);
@@ -431,6 +432,7 @@ static bool is_wanted(uint32_t pages, uint32_t size) {
 }
 
 bool hy_smp_slabs_waste_little(const hy_smp_core *core) {
+    if (core->has_short_slabs) return true;
     for (uint32_t number = 1; number < core->slab_next; number++) {
         const hy_smp_slab *slab = &core->slabs[number];
         if (slab->block_count == 0) continue;

@@ -17,7 +17,7 @@ bool hy_smp_slabs_gave(const hy_smp_core *core, uint32_t number, const void *blo
 /* Whether the slabs of all classes agree with their pages, and with what the classes say of them. All
  * classes' locks and the pages' are held. */
 bool hy_smp_slabs_check(const hy_smp_core *core);
-/* Whether no slab wastes more at its end than there must be. Where memory was never short: a smaller slab
+/* Whether no slab wastes more at its end than there must be; true where memory was short once: a smaller slab
  * serves then. The same locks are held. */
 bool hy_smp_slabs_waste_little(const hy_smp_core *core);
 

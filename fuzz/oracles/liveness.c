@@ -264,7 +264,7 @@ static void special(const hy_run *run, const hy_run_call *call) {
     if (!call->operation) return;
     expect_still_ready(run, call);
     if (!call->kept) {
-        if (call->operation->certain)
+        if (call->operation->certain && !hy_run_child_refused(run))
             hy_finding("liveness", "%s was refused, which never is", call->operation->name);
         return;
     }
