@@ -5,6 +5,7 @@
 #include <heapyard/plugin.h>
 #include <heapyard/sweep.h>
 #include <heapyard/typed.h>
+#include <stdio.h>
 
 /* Options of the row: bits 0-6 n: the nth allocation fails, 0 none; bits 8-14 likewise for resizes; bit 7:
  * only that one; bit 15: any, with a probability of a quarter. */
@@ -156,6 +157,48 @@ static bool sweep(void *instance, size_t number, hy_mark *mark) {
 static const hy_row_operation operations[] = {
     {"sweep", HY_EFFECT_NONE, true, sweep}, {"chance", HY_EFFECT_NONE, true, chance}};
 
+/* A function that makes fewer allocations than before, or fails without a refusal. */
+static hy_error run_strange(hy_allocator gpa, void *argument) {
+    size_t *runs = argument;
+    if (*runs == 0) return HY_INVALID;
+    void *block = (*runs)++ == 1 ? hy_alloc(gpa, 8, HY_ALIGN_8) : NULL;
+    if (block) hy_free(gpa, block, 8, HY_ALIGN_8);
+    return HY_OK;
+}
+
+static const char *sweep_strange(uint8_t flags) {
+    hy_sweep_report report;
+    size_t runs = flags & 1;
+    hy_sweep_result result = hy_check_all_allocation_failures(run_strange, hy_libc(), &runs, &report);
+    report.frame_count = 0;
+    hy_sweep_print(&report, stderr);
+    if (result != (flags & 1 ? HY_SWEEP_NOT_DETERMINISTIC : HY_SWEEP_FAILS_WITHOUT))
+        return "a sweep passed over what is wrong";
+    report.result = (hy_sweep_result)(flags >> 1 & 7);
+    report.leaked_blocks = flags >> 4 & 1;
+    hy_sweep_print(&report, stderr);
+    return hy_sweep_result_string(report.result)[0] ? NULL : "a result has no name";
+}
+
+/* Refuses at indices, or with a probability. */
+static const char *settings(hy_allocator child, hy_settings *from) {
+    uint8_t flags = hy_settings_byte(from);
+    hy_failing_options options = {.fail_alloc_at = hy_settings_byte(from),
+        .fail_resize_at = hy_settings_byte(from),
+        .once = flags & 1,
+        .probability = hy_settings_byte(from) % 129 / 128.0,
+        .seed = flags};
+    hy_failing failing;
+    hy_failing_init(&failing, child, flags & 4 ? NULL : &options);
+    const char *wrong = hy_settings_use(hy_failing_allocator(&failing), from);
+    failing.frame_count = 0; /* to print frames would take most of the time */
+    from->hush(true);
+    hy_failing_print(&failing, stderr);
+    if (!wrong) wrong = sweep_strange(flags >> 3);
+    from->hush(false);
+    return wrong;
+}
+
 const hy_row hy_failing_row = {
     .name = "failing",
     .group = HY_GROUP_DECORATOR,
@@ -172,4 +215,5 @@ const hy_row hy_failing_row = {
     .operation_count = sizeof operations / sizeof operations[0],
     .tells = tells,
     .alike = HY_LIKE_CHILD | HY_LIKE_SERVED | HY_LIKE_PLACES,
+    .settings = settings,
 };

@@ -163,6 +163,16 @@ static const hy_row_reports reports = {
 #define REPORTS NULL
 #endif
 
+static const char *settings(hy_allocator child, hy_settings *from) {
+    hy_limited limited;
+    hy_limited_init(&limited, child, hy_settings_size(from));
+    const char *wrong = hy_settings_use(hy_limited_allocator(&limited), from);
+    void *block = hy_alloc(hy_limited_allocator(&limited), 8, HY_ALIGN_8);
+    hy_limited_forget(&limited);
+    if (block) hy_free(child, block, 8, HY_ALIGN_8);
+    return wrong || hy_limited_used(&limited) == 0 ? wrong : "what was forgotten counts as used";
+}
+
 const hy_row hy_limited_row = {
     .name = "limited",
     .group = HY_GROUP_DECORATOR,
@@ -182,7 +192,18 @@ const hy_row hy_limited_row = {
     .operation_count = sizeof operations / sizeof operations[0],
     .tells = tells,
     .reports = REPORTS,
+    .settings = settings,
 };
+
+static const char *settings_shared(hy_allocator child, hy_settings *from) {
+    hy_limited_shared limited;
+    hy_limited_shared_init(&limited, child, hy_settings_size(from));
+    const char *wrong = hy_settings_use(hy_limited_shared_allocator(&limited), from);
+    void *block = hy_alloc(hy_limited_shared_allocator(&limited), 8, HY_ALIGN_8);
+    hy_limited_shared_forget(&limited);
+    if (block) hy_free(child, block, 8, HY_ALIGN_8);
+    return wrong || hy_limited_shared_used(&limited) == 0 ? wrong : "what was forgotten counts as used";
+}
 
 const hy_row hy_limited_shared_row = {
     .name = "limited_shared",
@@ -205,4 +226,5 @@ const hy_row hy_limited_shared_row = {
     .form_of = "limited",
     .alike = HY_LIKE_SERVED | HY_LIKE_PLACES | HY_LIKE_STATS,
     .reports = REPORTS,
+    .settings = settings_shared,
 };

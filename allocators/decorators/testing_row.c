@@ -138,6 +138,35 @@ static const hy_row_reports reports = {
     .retained_bytes = HY_DEBUG_RETAINED_BYTES,
 };
 
+/* A test without options of its own, or with a name, which leaves a block or none; and one as cmocka's setup
+ * and teardown make it. */
+static const char *settings(hy_allocator child, hy_settings *from) {
+    uint8_t flags = hy_settings_byte(from);
+    hy_testing_options options = hy_testing_defaults();
+    options.name = flags & 1 ? "settings" : NULL;
+    options.debug.name = flags & 2 ? "checked" : NULL;
+    options.debug.stack_trace_frames = 0; /* to print them would take most of the time */
+    options.child = flags & 4 ? (hy_allocator){0} : child;
+    void *fixture = NULL;
+    bool by_setup = flags & 8;
+    if (by_setup && hy_testing_setup(&fixture) != 0)
+        return hy_testing_teardown(&fixture) != 0 ? NULL : "a setup failed, and its teardown did not";
+    hy_testing *testing = by_setup ? fixture : hy_create(hy_libc(), hy_testing);
+    if (!testing) return NULL;
+    if (!by_setup && hy_testing_init(testing, flags & 16 ? NULL : &options) != HY_OK)
+        return "a test could not begin";
+    const char *wrong = hy_settings_use(hy_testing_allocator(testing), from);
+    void *kept = flags & 32 && !by_setup && !(flags & 16)
+                     ? hy_alloc(hy_testing_allocator(testing), 24, HY_ALIGN_8)
+                     : NULL;
+    if (kept) from->hush(true);
+    int result = by_setup ? hy_testing_teardown(&fixture) : hy_testing_end(testing);
+    if (kept) from->hush(false);
+    if (!by_setup) hy_destroy(hy_libc(), testing);
+    if (!wrong && (result != 0) != (kept != NULL)) wrong = "a test fails exactly where it leaves a block";
+    return wrong;
+}
+
 const hy_row hy_testing_row = {
     .name = "testing",
     .group = HY_GROUP_DECORATOR,
@@ -156,4 +185,5 @@ const hy_row hy_testing_row = {
     .operations = operations,
     .operation_count = sizeof operations / sizeof operations[0],
     .reports = &reports,
+    .settings = settings,
 };

@@ -94,6 +94,20 @@ _Static_assert(offsetof(hy_validating_indexed, base) == 0, "one function watches
 static const hy_row_reports reports = {.counted = REPORTS, .watch = watch, .withholds = true};
 static const hy_row_reports reports_indexed = {.counted = REPORTS_INDEXED, .watch = watch, .withholds = true};
 
+/* Any fault has a name. */
+static bool is_named(uint8_t fault) {
+    return hy_validating_fault_name((hy_validating_fault)fault)[0] != 0;
+}
+
+/* Nobody misuses it, so it may end the process. */
+static const char *settings(hy_allocator child, hy_settings *from) {
+    uint8_t fault = hy_settings_byte(from);
+    hy_validating validating;
+    hy_validating_init(&validating, child, NULL);
+    const char *wrong = hy_settings_use(hy_validating_allocator(&validating), from);
+    return wrong || is_named(fault) ? wrong : "a fault has no name";
+}
+
 const hy_row hy_validating_row = {
     .name = "validating",
     .group = HY_GROUP_DECORATOR,
@@ -108,7 +122,34 @@ const hy_row hy_validating_row = {
     .tells = tells,
     .alike = HY_LIKE_CHILD | HY_LIKE_SERVED | HY_LIKE_PLACES,
     .reports = &reports,
+    .settings = settings,
 };
+
+static void count_unexpected(void *context, const hy_validating_report *report) {
+    (void)report;
+    ++*(size_t *)context;
+}
+
+/* The index in the child or not; a block that is forgotten is unknown from then on. */
+static const char *settings_indexed(hy_allocator child, hy_settings *from) {
+    uint8_t flags = hy_settings_byte(from);
+    size_t faults = 0;
+    hy_validating_options options = {.report = count_unexpected, .context = &faults};
+    if (flags & 1) options.index_memory = child;
+    hy_validating_indexed validating;
+    hy_validating_indexed_init(&validating, child, flags & 2 ? NULL : &options);
+    const char *wrong = hy_settings_use(hy_validating_indexed_allocator(&validating), from);
+    if (!wrong && faults != 0) wrong = "something was reported, and nothing is wrong";
+    void *block = flags & 2 ? NULL : hy_alloc(hy_validating_indexed_allocator(&validating), 40, HY_ALIGN_8);
+    if (block) {
+        hy_validating_indexed_forget(&validating);
+        hy_free(hy_validating_indexed_allocator(&validating), block, 40, HY_ALIGN_8);
+        if (!wrong && faults != 1) wrong = "a block that was forgotten was still known";
+        hy_free(child, block, 40, HY_ALIGN_8);
+    }
+    hy_validating_indexed_deinit(&validating);
+    return wrong;
+}
 
 const hy_row hy_validating_indexed_row = {
     .name = "validating_indexed",
@@ -126,4 +167,5 @@ const hy_row hy_validating_indexed_row = {
     .form_of = "validating",
     .alike = HY_LIKE_SERVED,
     .reports = &reports_indexed,
+    .settings = settings_indexed,
 };

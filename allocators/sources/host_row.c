@@ -131,6 +131,18 @@ static void tells(void *instance, hy_told *out) {
     out->numbers[HY_TOLD_LIVE_BYTES] = __atomic_load_n(&h->live_bytes, __ATOMIC_RELAXED);
 }
 
+/* A heap without a context, which can change sizes or not. */
+static const char *settings(hy_allocator child, hy_settings *from) {
+    (void)child;
+    uint8_t flags = hy_settings_byte(from);
+    hy_host_plain host;
+    hy_host_plain_init(&host, malloc, flags & 1 ? NULL : realloc, free, HY_ALIGN_MAX_SCALAR);
+    const char *wrong = hy_settings_use(hy_host_plain_allocator(&host), from);
+    hy_host without;
+    hy_host_init(&without, NULL, plain_alloc, NULL, plain_free, HY_ALIGN_MAX_SCALAR);
+    return wrong ? wrong : hy_settings_use(hy_host_allocator(&without), from);
+}
+
 const hy_row hy_host_row = {
     .name = "host",
     .group = HY_GROUP_SOURCE,
@@ -144,4 +156,5 @@ const hy_row hy_host_row = {
     .check = check,
     .stats = stats,
     .tells = tells,
+    .settings = settings,
 };

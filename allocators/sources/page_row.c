@@ -52,6 +52,11 @@ static bool huge(void *state, size_t number, hy_mark *mark) {
 
 static const hy_row_operation operations[] = {{"huge", HY_EFFECT_NONE, true, huge}};
 
+static const char *settings(hy_allocator child, hy_settings *from) {
+    (void)child;
+    return hy_settings_use(hy_page(), from);
+}
+
 const hy_row hy_page_row = {
     .name = "page",
     .group = HY_GROUP_SOURCE,
@@ -67,4 +72,5 @@ const hy_row hy_page_row = {
     .stats = stats,
     .operations = operations,
     .operation_count = sizeof operations / sizeof operations[0],
+    .settings = settings,
 };

@@ -239,6 +239,40 @@ static const hy_row_reports reports = {
 #define REPORTS NULL
 #endif
 
+/* Options of any kind, or none. Of a fatal one no more is taken than it holds. */
+static const char *settings(hy_allocator child, hy_settings *from) {
+    uint8_t flags = hy_settings_byte(from);
+    hy_arena_options options = {.capacity = hy_settings_size(from), .fixed = flags & 1, .fatal = flags & 2};
+    bool is_senseless = options.capacity == 0 && (options.fixed || options.fatal), has_options = !(flags & 4);
+    hy_arena arena;
+    if (has_options && is_senseless) from->hush(true);
+    hy_error error = hy_arena_init(&arena, child, has_options ? &options : NULL);
+    if (has_options && is_senseless) from->hush(false);
+    const char *wrong = NULL;
+    if ((error == HY_INVALID) != (has_options && is_senseless))
+        wrong = "a fixed arena is refused as invalid exactly where it has no capacity";
+    else if (!has_options && error != HY_OK)
+        wrong = "an arena without options was refused";
+    else if (error != HY_OK && hy_arena_capacity(&arena) != 0)
+        wrong = "an arena that was refused holds memory";
+    else if (error == HY_OK && has_options && hy_arena_capacity(&arena) < options.capacity)
+        wrong = "an arena has less than the capacity it was made with";
+    else if (error == HY_OK && !(has_options && options.fatal))
+        wrong = hy_settings_use(hy_arena_allocator(&arena), from);
+    size_t half = hy_arena_capacity(&arena) / 2;
+    if (!wrong && half) {
+        size_t used = hy_arena_used(&arena);
+        void *block = hy_arena_reserve(&arena, half, HY_ALIGN_8) ? hy_arena_take(&arena, half) : NULL;
+        if (block && !hy_arena_owns(&arena, hy_arena_base(&arena))) wrong = "an arena's base is not its own";
+        if (block) hy_arena_free(&arena, block, half);
+        if (block && arena.fatal && hy_arena_used(&arena) == used) wrong = "a fatal arena takes a block back";
+        if (!hy_arena_reset(&arena, HY_ARENA_RETAIN_CAPACITY, 0) && !wrong && hy_arena_used(&arena) != 0)
+            wrong = "an arena is in use after a reset";
+    }
+    hy_arena_deinit(&arena);
+    return wrong;
+}
+
 const hy_row hy_arena_row = {
     .name = "arena",
     .group = HY_GROUP_STRATEGY,
@@ -261,4 +295,5 @@ const hy_row hy_arena_row = {
     .operations = operations,
     .operation_count = sizeof operations / sizeof operations[0],
     .reports = REPORTS,
+    .settings = settings,
 };

@@ -2,6 +2,8 @@
 #include "allocators/strategies/debug_row.h"
 #include "allocators/core/thread_number.h"
 #include <heapyard/fixed_buffer.h>
+#include "allocators/strategies/debug_chunk.h"
+#include "allocators/strategies/debug_index.h"
 #include <heapyard/libc.h>
 #include <heapyard/plugin.h>
 #include <heapyard/typed.h>
@@ -157,6 +159,144 @@ static const hy_row_reports reports = {
 
 #define TRAITS (HY_TRAIT_THREAD_SAFE | HY_TRAIT_FREE_ANY | HY_TRAIT_REAL_FREE | HY_TRAIT_QUARANTINES)
 
+/* ---- any options ---- */
+
+typedef struct heard {
+    uint64_t count;
+} heard;
+
+static void hear(void *context, const hy_debug_report *report) {
+    (void)report;
+    ((heard *)context)->count++;
+}
+
+/* A byte of 0 is the default of what it stands for. */
+static hy_debug_config read_config(hy_settings *from, heard *told) {
+    hy_debug_config config = hy_debug_defaults();
+    uint8_t flags = hy_settings_byte(from), more = hy_settings_byte(from), byte;
+    config.name = flags & 1 ? "settings" : NULL;
+    config.full_unwinder = flags & 2;
+    config.safety = !(flags & 4);
+    config.thread_safe = !(flags & 8);
+    config.never_unmap = flags & 16;
+    config.retain_metadata = flags & 32;
+    config.fault_on_use = flags & 64;
+    config.hook = flags & 128 ? hear : NULL;
+    config.hook_context = config.hook ? told : NULL;
+    /* To print frames would take most of the time. */
+    config.stack_trace_frames = config.hook ? more & 63 : 0;
+    config.tools = (hy_debug_tools)((HY_DEBUG_TOOLS_GUARDS + (more >> 6)) % 4);
+    if ((byte = hy_settings_byte(from)) != 0) config.fresh_byte = byte;
+    if ((byte = hy_settings_byte(from)) != 0) config.freed_byte = byte;
+    if ((byte = hy_settings_byte(from)) != 0) config.fill_bytes = byte;
+    if ((byte = hy_settings_byte(from)) != 0) config.memory_limit = (size_t)(byte - 1) << 6;
+    if ((byte = hy_settings_byte(from)) != 0) config.quarantine_blocks = byte - 1u;
+    if ((byte = hy_settings_byte(from)) != 0) config.retained_bytes = (size_t)(byte - 1) << 10;
+    if ((byte = hy_settings_byte(from)) != 0) config.leaks_printed = byte - 1u;
+    return config;
+}
+
+static uint64_t count_found(const hy_debug *debug) {
+    hy_debug_counts counts = hy_debug_counted(debug);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < HY_DEBUG_CLASS_COUNT; i++)
+        sum += counts.found[i];
+    return sum;
+}
+
+/* Changes a word of a live block's record, as a stray write does. */
+static void corrupt(hy_debug *debug, const void *block) {
+    hy_debug_chunk *chunk = hy_debug_index_find(&debug->index, block);
+    hy_debug_record *record =
+        hy_debug_record_at(debug, chunk, chunk->inverse ? hy_debug_slot_of(chunk, block) : 0);
+    hy_unpoison(record, sizeof *record);
+    record->size ^= 64;
+}
+
+#define DO_LEAK 1u
+#define DO_FREE_AGAIN 2u
+#define DO_CORRUPT 4u
+#define DO_SCAN_FIRST 8u
+
+/* What is done wrong on purpose is found; so is a block that lives at the end. */
+static const char *misbehave(hy_debug *debug, uint8_t what, size_t size) {
+    hy_allocator allocator = hy_debug_allocator(debug);
+    void *kept = what & DO_LEAK ? hy_alloc(allocator, size, HY_ALIGN_8) : NULL;
+    void *block = hy_alloc(allocator, size, HY_ALIGN_8);
+    if (kept && hy_debug_leaks(debug) == 0) return "a block that lives is no leak";
+    if (!block) return NULL;
+    uint64_t before = count_found(debug);
+    if (what & DO_CORRUPT) {
+        corrupt(debug, block);
+        if (what & DO_SCAN_FIRST) (void)hy_debug_scan(debug);
+        hy_free(allocator, block, size, HY_ALIGN_8);
+        if (count_found(debug) == before) return "a record that was written over was believed";
+        return NULL;
+    }
+    hy_free(allocator, block, size, HY_ALIGN_8);
+    if (count_found(debug) != before) return "a free was reported for nothing";
+    if (!(what & DO_FREE_AGAIN)) return NULL;
+    /* Not by the front door, which writes over what is freed. */
+    hy_debug_free(debug, what & DO_SCAN_FIRST ? (char *)block + 8 : (char *)block, size, HY_ALIGN_8);
+    if (hy_debug_double_frees(debug) == 0) return "a wrong free was not reported";
+    return NULL;
+}
+
+static const char *use_debug(hy_debug *debug, hy_settings *from, const heard *told) {
+    uint8_t what = hy_settings_byte(from);
+    size_t size = hy_settings_byte(from) % 2 ? 40 : 4000;
+    const char *wrong = hy_settings_use(hy_debug_allocator(debug), from);
+    if (!wrong && count_found(debug) != 0) wrong = "something was reported, and nothing is wrong";
+    bool prints = what % 16 && !debug->config.hook;
+    if (prints) from->hush(true);
+    if (!wrong) wrong = misbehave(debug, what, size);
+    if (prints) from->hush(false);
+    if (!wrong && debug->config.hook && told->count != count_found(debug))
+        wrong = "the hook hears of other reports than are counted";
+    return wrong;
+}
+
+/* The process's own instance is like any other, and its counts are in the sums over all. */
+static const char *use_process(void) {
+    hy_allocator allocator = hy_debug_allocator(hy_debug_process());
+    size_t before = hy_debug_process_leaks();
+    void *block = hy_alloc(allocator, 24, HY_ALIGN_8);
+    bool counts = !block || hy_debug_process_leaks() == before + 1;
+    hy_free(allocator, block, 24, HY_ALIGN_8);
+    (void)hy_debug_process_double_frees();
+    return counts && hy_debug_process_leaks() == before ? NULL : "the sum over all instances misses one";
+}
+
+static const char *settings(hy_allocator child, hy_settings *from) {
+    heard told = {0};
+    uint8_t flags = hy_settings_byte(from);
+    hy_debug_config config = read_config(from, &told);
+    if (flags & 1 && !config.hook) config.hook_context = &told;
+    hy_debug *debug = hy_create(hy_libc(), hy_debug);
+    if (!debug) return NULL;
+    bool has_config = !(flags & 2) || !(flags & 32);
+    hy_debug_config whole = config; /* all is filled where nothing is used again */
+    if (whole.never_unmap) whole.fill_bytes = SIZE_MAX;
+    bool is_senseless = has_config && hy_debug_config_problem(&whole);
+    if (is_senseless) from->hush(true);
+    hy_error error = hy_debug_init(debug, child, has_config ? &config : NULL);
+    if (is_senseless) from->hush(false);
+    const char *wrong = NULL;
+    if ((error == HY_INVALID) != is_senseless)
+        wrong = "a configuration is refused exactly where it has a problem";
+    if (error == HY_OK) {
+        if (flags & 4) wrong = use_process();
+        if (!wrong) wrong = use_debug(debug, from, &told);
+        bool prints = !debug->config.hook && hy_debug_leaks(debug) != 0;
+        if (prints) from->hush(true);
+        (void)hy_debug_deinit(debug, flags & 8 ? NULL : &(size_t){0});
+        if (prints) from->hush(false);
+        if (flags & 16) (void)hy_debug_deinit(debug, NULL);
+    }
+    hy_destroy(hy_libc(), debug);
+    return wrong;
+}
+
 const hy_row hy_debug_row = {
     .name = "debug",
     .group = HY_GROUP_STRATEGY,
@@ -174,6 +314,7 @@ const hy_row hy_debug_row = {
     .operations = operations,
     .operation_count = sizeof operations / sizeof operations[0],
     .reports = &reports,
+    .settings = settings,
 };
 
 const hy_row hy_debug_plain_row = {

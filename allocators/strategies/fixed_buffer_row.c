@@ -107,6 +107,41 @@ static const hy_row_reports reports = {
 #define REPORTS NULL
 #endif
 
+/* A fatal buffer's frees are no-ops; a block of it shrinks and grows where it lies. */
+static const char *use_fatal(hy_fixed_buffer *fixed, hy_allocator allocator) {
+    char *block = hy_alloc(allocator, 16, HY_ALIGN_16);
+    size_t used = hy_fixed_buffer_used(fixed);
+    if (!hy_resize(allocator, block, 16, 8, HY_ALIGN_16)) return "a fatal buffer's block could not shrink";
+    if (hy_fixed_buffer_used(fixed) != used) return "a fatal buffer takes a part of a block back";
+    size_t size = hy_resize(allocator, block, 8, 16, HY_ALIGN_16) ? 16 : 8;
+    char *other = hy_alloc(allocator, 8, HY_ALIGN_8);
+    if (other >= block && other < block + 16) return "a fatal buffer hands out a block's bytes again";
+    used = hy_fixed_buffer_used(fixed);
+    hy_free(allocator, other, 8, HY_ALIGN_8);
+    hy_free(allocator, block, size, HY_ALIGN_16);
+    return hy_fixed_buffer_used(fixed) == used ? NULL : "a fatal buffer takes a block back";
+}
+
+/* A buffer of any size, by either view, fatal or not. */
+static const char *settings(hy_allocator child, hy_settings *from) {
+    uint8_t flags = hy_settings_byte(from);
+    bool fatal = flags & 1;
+    size_t size = hy_settings_size(from) % 8192 + (fatal ? 64 : 1);
+    char *buffer = hy_alloc(child, size, HY_ALIGN_16);
+    if (!buffer) return NULL;
+    hy_fixed_buffer fixed;
+    hy_fixed_buffer_init_options(&fixed, buffer, size, (hy_fixed_buffer_options){.fatal = fatal});
+    hy_allocator allocator =
+        flags & 2 ? hy_fixed_buffer_shared_allocator(&fixed) : hy_fixed_buffer_allocator(&fixed);
+    const char *wrong = fatal ? use_fatal(&fixed, allocator) : hy_settings_use(allocator, from);
+    if (hy_fixed_buffer_base(&fixed) != buffer) wrong = "a buffer's base is not where it begins";
+    hy_fixed_buffer_reset(&fixed);
+    if (hy_fixed_buffer_used(&fixed) != 0) wrong = "a buffer is in use after a reset";
+    hy_fixed_buffer_deinit(&fixed);
+    hy_free(child, buffer, size, HY_ALIGN_16);
+    return wrong;
+}
+
 const hy_row hy_fixed_buffer_row = {
     .name = "fixed_buffer",
     .group = HY_GROUP_STRATEGY,
@@ -124,6 +159,7 @@ const hy_row hy_fixed_buffer_row = {
     .stats = stats,
     .direct = &direct,
     .reports = REPORTS,
+    .settings = settings,
 };
 
 const hy_row hy_fixed_buffer_shared_row = {

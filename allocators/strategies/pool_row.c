@@ -135,6 +135,41 @@ static const hy_row_reports reports = {
 #define REPORTS NULL
 #endif
 
+static const char *use_pool(hy_pool *pool, const hy_pool_options *options, hy_settings *from) {
+    size_t count = options->preheat;
+    if (options->fixed) {
+        while (count > 0 && hy_pool_create(pool))
+            count--;
+        if (count != 0) return "a fixed pool has fewer blocks than were made ahead";
+        if (hy_pool_create(pool)) return "a fixed pool has more blocks than were made ahead";
+        if (!hy_pool_reset(pool, HY_ARENA_RETAIN_CAPACITY, 0)) return "a reset lost a fixed pool's blocks";
+    }
+    void *block = hy_pool_create(pool);
+    if (block) hy_pool_destroy(pool, block);
+    return hy_settings_use(hy_pool_allocator(pool), from);
+}
+
+/* Blocks of any size and alignment, any number of which are made ahead. */
+static const char *settings(hy_allocator child, hy_settings *from) {
+    uint8_t flags = hy_settings_byte(from);
+    size_t block_size = hy_settings_size(from);
+    hy_pool_options options = {.preheat = hy_settings_size(from), .fixed = flags & 1};
+    bool has_options = !(flags & 2);
+    if (!has_options) options = (hy_pool_options){0};
+    bool is_senseless = block_size == 0 || (options.fixed && options.preheat == 0);
+    hy_align align = hy_align_from_log2((flags >> 2) % 16);
+    hy_pool pool;
+    if (is_senseless) from->hush(true);
+    hy_error error = hy_pool_init(&pool, child, block_size, align, has_options ? &options : NULL);
+    if (is_senseless) from->hush(false);
+    if ((error == HY_INVALID) != is_senseless)
+        return "a pool is refused as invalid exactly where it can have no block";
+    if (error != HY_OK) return NULL;
+    const char *wrong = use_pool(&pool, &options, from);
+    hy_pool_deinit(&pool);
+    return wrong;
+}
+
 const hy_row hy_pool_row = {
     .name = "pool",
     .group = HY_GROUP_STRATEGY,
@@ -155,4 +190,5 @@ const hy_row hy_pool_row = {
     .operations = operations,
     .operation_count = sizeof operations / sizeof operations[0],
     .reports = REPORTS,
+    .settings = settings,
 };

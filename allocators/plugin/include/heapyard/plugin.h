@@ -8,6 +8,7 @@
 #define HEAPYARD_PLUGIN_H
 
 #include <heapyard/allocator.h>
+#include <heapyard/settings.h>
 #include <heapyard/told.h>
 
 HY_BEGIN_DECLS
@@ -270,6 +271,11 @@ struct hy_row {
      * becomes as it is in a new process, and from then on its time is counted, not taken. Only while it has
      * no instance and no other thread has used it. NULL: it keeps nothing. Since ABI 2. */
     void (*restart)(void);
+
+    /* What the header offers that no history calls: makes an instance over the child with options as the
+     * bytes say, uses and ends it, and calls what stands beside instances. NULL: all was as the header says,
+     * else what was not, a constant. Absent where there is nothing. Since ABI 2. */
+    const char *(*settings)(hy_allocator child, hy_settings *from);
 };
 
 /* The rows of a shared library. build_info may be NULL. */
