@@ -2,6 +2,7 @@
 #include "fuzz/misuse.h"
 
 #include "fuzz/liar.h"
+#include "fuzz/wait_for.h"
 #include <fcntl.h>
 #include <heapyard/poison.h>
 #include <setjmp.h>
@@ -9,8 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#if HY_ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 #define OPERATION_MAX 32
 #define WORDS_MAX 1024
@@ -446,16 +450,17 @@ static void on_words(int number) {
     siglongjmp(state.way_out, 1);
 }
 
-static void begin_words(void) {
-    if (state.words[0] == state.words[1]) {
-        state.error_file = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-        if (pipe2(state.words, O_CLOEXEC | O_NONBLOCK) != 0 || state.error_file < 0) abort();
-    }
-    dup2(state.words[1], STDERR_FILENO);
+/* What tools have to say is no word of the row's, and would be lost in the pipe with the process. */
+static void open_pipe(void) {
+    if (state.words[0] != state.words[1]) return;
+    state.error_file = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (state.error_file < 0 || pipe2(state.words, O_CLOEXEC | O_NONBLOCK) != 0) abort();
+#if HY_ASAN
+    __sanitizer_set_report_fd((void *)(intptr_t)state.error_file);
+#endif
 }
 
 static void read_words(void) {
-    dup2(state.error_file, STDERR_FILENO);
     ssize_t size = read(state.words[0], state.said, WORDS_MAX - 1);
     state.said[size > 0 ? size : 0] = '\0';
     char rest[WORDS_MAX];
@@ -479,9 +484,11 @@ static bool act_here(void) {
     sigaction(SIGIO, &ours, &before_io);
     if (sigsetjmp(state.way_out, 1) == 0) {
         listen_for_words(!hears_all(&state.victim));
+        dup2(state.words[1], STDERR_FILENO);
         act();
         has_ended = false;
     }
+    dup2(state.error_file, STDERR_FILENO);
     sigaction(SIGABRT, &before_abort, NULL);
     sigaction(SIGIO, &before_io, NULL);
     return has_ended;
@@ -492,19 +499,21 @@ HY_NORETURN static void act_and_exit(void) {
     state.is_elsewhere = true;
     setrlimit(RLIMIT_CORE, &no_core);
     signal(SIGABRT, SIG_DFL);
+    signal(SIGALRM, SIG_DFL);
     signal(SIGIO, on_words);
     alarm(FORK_SECONDS);
     listen_for_words(!hears_all(&state.victim));
+    dup2(state.words[1], STDERR_FILENO);
     act();
     _exit(0);
 }
 
+/* Standard error stays as it is here: an engine may have to say that this takes too long. */
 static bool act_elsewhere(void) {
-    int status = 0;
     pid_t process = fork();
     if (process < 0) abort();
     if (process == 0) act_and_exit();
-    if (waitpid(process, &status, 0) != process) abort();
+    int status = hy_wait_for(process);
     leave_clean(&state.victim);
     return WIFSIGNALED(status) ? WTERMSIG(status) == SIGABRT : WEXITSTATUS(status) == SPOKE;
 }
@@ -539,7 +548,7 @@ bool hy_misuse_commit(const hy_run *run, const hy_run_call *call, hy_misdeed *ou
     state.said[0] = '\0';
     *out = (hy_misdeed){.is_done = true, .misuse = state.misuse, .words = state.said};
     if (is_fatal) {
-        begin_words();
+        open_pipe();
         out->has_ended = reports->forks ? act_elsewhere() : act_here();
         read_words();
     } else {

@@ -9,19 +9,23 @@
 #include <heapyard/check.h>
 #include <heapyard/libc.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 typedef enum fault {
     REPORTS,
-    IS_SILENT,     /* nothing is reported */
-    SAYS_OTHERS,   /* something is, but never what it is */
-    SAYS_AND_STAYS /* the words are said, and the process goes on */
+    IS_SILENT,      /* nothing is reported */
+    SAYS_OTHERS,    /* something is, but never what it is */
+    SAYS_AND_STAYS, /* the words are said, and the process goes on */
+    TAKES_ITS_TIME, /* a while goes by before it is reported */
+    BREAKS_BEFORE   /* the process that waits for the other one breaks a rule itself */
 } fault;
 
 /* Hands blocks of a region out one behind another, and can be made to report any misuse: when the test says
@@ -41,7 +45,11 @@ static struct {
 static void report(void) {
     bool is_other = planted.fault == SAYS_OTHERS;
     if (!planted.is_armed || planted.fault == IS_SILENT) return;
-    if (planted.is_forked && getpid() == planted.process) return;
+    if (planted.is_forked && getpid() == planted.process) {
+        if (planted.fault == BREAKS_BEFORE) hy_corrupted("planted", "is broken itself");
+        return;
+    }
+    if (planted.fault == TAKES_ITS_TIME) usleep(50000);
     if (planted.is_fatal && planted.fault == SAYS_AND_STAYS) fprintf(stderr, "heapyard: exactly this\n");
     if (planted.is_fatal && planted.fault != SAYS_AND_STAYS)
         hy_corrupted("planted", is_other ? "something else" : "exactly this");
@@ -248,6 +256,45 @@ static void what_is_reported_must_stop_there(void **unused) {
     }
 }
 
+static void do_nothing(int number) {
+    (void)number;
+}
+
+/* As an engine that looks at the time does. */
+static void run_interrupted(const void *argument) {
+    const struct sigaction handler = {.sa_handler = do_nothing};
+    const struct itimerval often = {{0, 10000}, {0, 10000}};
+    if (sigaction(SIGALRM, &handler, NULL) != 0 || setitimer(ITIMER_REAL, &often, NULL) != 0) abort();
+    run_attempt(argument);
+}
+
+static void a_wait_that_is_interrupted_goes_on(void **unused) {
+    (void)unused;
+    const attempt tried = {.fault = TAKES_ITS_TIME,
+        .misuse = HY_MISUSE_DOUBLE_FREE,
+        .is_fatal = true,
+        .is_forked = true,
+        .oracles = "",
+        .number = 113};
+    hy_verdict verdict;
+    hy_verdict_of(run_interrupted, &tried, 20, &verdict);
+    assert_string_equal(verdict.line, "");
+}
+
+/* What goes wrong in the process that waits is said where everybody hears it. */
+static void whoever_waits_is_heard(void **unused) {
+    (void)unused;
+    const attempt tried = {.fault = BREAKS_BEFORE,
+        .misuse = HY_MISUSE_DOUBLE_FREE,
+        .is_fatal = true,
+        .is_forked = true,
+        .oracles = "",
+        .number = 113};
+    hy_verdict verdict;
+    hy_verdict_of(run_attempt, &tried, 20, &verdict);
+    if (!strstr(verdict.line, "is broken itself")) fail_msg("it said \"%s\"", verdict.line);
+}
+
 /* A seed's line is found by its name's code. */
 static void names_are_told_apart(void **unused) {
     (void)unused;
@@ -274,6 +321,8 @@ int main(void) {
         cmocka_unit_test(what_is_counted_must_be),
         cmocka_unit_test(what_ends_the_process_must),
         cmocka_unit_test(what_is_reported_must_stop_there),
+        cmocka_unit_test(a_wait_that_is_interrupted_goes_on),
+        cmocka_unit_test(whoever_waits_is_heard),
         cmocka_unit_test(names_are_told_apart),
     };
     return HY_TSAN ? 0 : cmocka_run_group_tests(tests, NULL, NULL);

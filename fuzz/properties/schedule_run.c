@@ -19,10 +19,10 @@
 #include "fuzz/properties/schedule_child.h"
 #include "fuzz/races.h"
 #include <heapyard/thread_slot.h>
+#include "fuzz/wait_for.h"
 #include <heapyard/typed.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define LAST_BYTES 48 /* of the block that a thread has while it ends */
@@ -211,8 +211,8 @@ static void go_on_in_child(void) {
 }
 
 static void wait_for_child(pid_t process) {
-    int status = 0;
-    if (waitpid(process, &status, 0) != process || status == 0) return;
+    int status = hy_wait_for(process);
+    if (status == 0) return;
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
         hy_finding("fork", "the child does not come to an end");
     hy_finding("fork", "the child did not end well: status %d", status);
