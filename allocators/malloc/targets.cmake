@@ -32,6 +32,10 @@ if(HY_YARD)
   target_link_options(heapyard_malloc_small PRIVATE
     -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/malloc/malloc.map -Wl,-Bsymbolic -Wl,-z,now)
   set_target_properties(heapyard_malloc_small PROPERTIES LINKER_LANGUAGE C EXCLUDE_FROM_ALL ON HY_CHECK_LEVEL 1)
+  if(HY_PROFILE)
+    target_compile_options(heapyard_malloc_small PRIVATE ${HY_PROFILE_OPTIONS})
+    target_link_options(heapyard_malloc_small PRIVATE -fprofile-instr-generate)
+  endif()
 endif()
 
 if(HY_SANITIZE OR HY_COVERAGE)

@@ -1,7 +1,8 @@
 """What of allocators/ inputs reach, in lines and branches: the committed corpus alone, and with what hunts have grown.
 
 The replayer is built with clang's source-based coverage, whose counters are a mapped file: so the processes of
-findings, forks and aborts count, too. What is not counted, and why, stands in exclusions.py and in UNREACHED.
+findings, forks and aborts count, too. What is not counted, and why, stands in exclusions.py, in UNREACHED, and line by
+line in fuzz/unreached.toml.
 """
 
 import collections
@@ -11,7 +12,7 @@ import re
 import shutil
 import subprocess
 
-from . import common, exclusions, fuzzing
+from . import common, exclusions, fuzzing, unreached
 
 # What no input of a history reaches, whatever it holds: a regular expression over paths, and why.
 UNREACHED = [
@@ -30,9 +31,6 @@ ENDING = [
     (r".*\b(hy_corrupted|hy_misuse|abort|HY_REQUIRE)\(", "misuse that ends the program: it is never called so here"),
 ]  # fmt: skip
 
-# Functions whose branches are not counted: the walks through a structure, which end well in every run that goes on.
-WALKS = re.compile(r"(.*:)?(hy_\w+_check|check|\w*_?holds?|length_at|hy_smp_slabs_gave|is_unused)$")
-
 LEAST = {"lines": 98.0, "branches": 95.0}
 
 
@@ -47,6 +45,7 @@ class File:
         self.lines, self.branches = {}, {}
         text = (common.ROOT / path).read_text(errors="replace").splitlines()
         self.no_line = {i for i, line in enumerate(text, 1) if "GCOV_EXCL_LINE" in line or _excluded(line, exclusions.LINES + ENDING)}
+        self.excused = set()  # lines of which what is not reached doesn't count (unreached.py)
         self.no_branch = {i for i, line in enumerate(text, 1) if "GCOV_EXCL_BR_LINE" in line or _excluded(line, exclusions.BRANCHES)}
         # What decides whether such a line runs stands on it, or before it.
         self.no_branch |= self.no_line | {i - 1 for i in self.no_line}
@@ -60,18 +59,27 @@ class File:
         if place[0] not in self.no_branch:
             self.branches[place] = self.branches.get(place, 0) + count
 
+    def unreached_lines(self):
+        """Lines that no run reached, or of which no run took a branch."""
+        return {line for line, count in self.lines.items() if not count} | {place[0] for place, count in self.branches.items() if not count}
+
     def reached(self):
         """[lines reached, lines, branches reached, branches]."""
-        lines, branches = self.lines.values(), self.branches.values()
+        return self.reached_of(self.excused)
+
+    def reached_of(self, excused=frozenset()):
+        """The same, where lines that are excused count only if they are reached."""
+        lines = [count for line, count in self.lines.items() if count or line not in excused]
+        branches = [count for place, count in self.branches.items() if count or place[0] not in excused]
         return [sum(map(bool, lines)), len(lines), sum(map(bool, branches)), len(branches)]
 
     def missing(self):
         """Lines that no run reached."""
-        return sorted(line for line, count in self.lines.items() if not count)
+        return sorted(line for line, count in self.lines.items() if not count and line not in self.excused)
 
     def missing_branches(self):
         """Lines on which a branch was never taken, though they ran."""
-        return sorted({place[0] for place, count in self.branches.items() if not count} - set(self.missing()))
+        return sorted({place[0] for place, count in self.branches.items() if not count} - set(self.missing()) - self.excused)
 
 
 def read_lines(text, files):
@@ -90,17 +98,22 @@ def read_lines(text, files):
 
 def read_branches(data, files):
     """Adds branches, from llvm-cov's export in JSON: (line, column, end) and two counts each."""
-    walks = collections.defaultdict(set)
-    for function in data["functions"]:
-        if WALKS.match(function["name"]):
-            first, _, last = function["regions"][0][:3]
-            walks[os.path.relpath(function["filenames"][0], common.ROOT)].update(range(first, last + 1))
     for source in data["files"]:
         path = os.path.relpath(source["filename"], common.ROOT)
         for line, column, *end, taken, passed, _, _, _ in source.get("branches", []) if path in files else []:
-            if line not in walks[path]:
-                files[path].take_branch((line, column, *end, True), taken)
-                files[path].take_branch((line, column, *end, False), passed)
+            files[path].take_branch((line, column, *end, True), taken)
+            files[path].take_branch((line, column, *end, False), passed)
+
+
+def spans_of(data):
+    """First and last line of functions, from the same export, by (path, name); a static one's name has its file's
+    before a colon, which is left out here."""
+    spans = collections.defaultdict(set)
+    for function in data["functions"]:
+        path = os.path.relpath(function["filenames"][0], common.ROOT)
+        first, _, last = function["regions"][0][:3]
+        spans[path, function["name"].rpartition(":")[2]].add((first, last))
+    return spans
 
 
 def _tool(name):
@@ -120,7 +133,8 @@ def _replay(binary, profiles, prop, options, inputs):
         raise common.Failure(common.Exit.HARNESS, f"replaying {prop} for its coverage: {said}")
 
 
-def _export(folder, profiles, binaries):
+def _export(folder, profiles, binaries, entries):
+    """Files by path, and what is wrong with the entries."""
     merged = folder / "merged.profdata"
     subprocess.run([_tool("llvm-profdata"), "merge", "-o", merged, *sorted(profiles.glob("*.profraw"))], check=True)
     objects = [word for binary in binaries for word in ("-object", binary)][1:]
@@ -133,12 +147,17 @@ def _export(folder, profiles, binaries):
         texts.append(done.stdout)
     files = {}
     read_lines(texts[0], files)
-    read_branches(json.loads(texts[1])["data"][0], files)
-    return files
+    data = json.loads(texts[1])["data"][0]
+    read_branches(data, files)
+    return files, unreached.excuse(files, spans_of(data), entries)
 
 
 def total_of(files):
     return [sum(column) for column in zip(*(file.reached() for file in files.values()))] or [0, 0, 0, 0]
+
+
+def total_with_excused(files):
+    return [sum(column) for column in zip(*(file.reached_of() for file in files.values()))] or [0, 0, 0, 0]
 
 
 def percent(reached, count):
@@ -185,7 +204,7 @@ def _write(committed, grown):
     text = _table(committed, grown)
     reasons = "".join(f"\n- `{pattern}`: {reason}" for pattern, reason in exclusions.FILES + UNREACHED + ENDING)
     lines = "".join(f"\n- lines' branches `{pattern}`: {reason}" for pattern, reason in exclusions.BRANCHES)
-    lines += f"\n- branches of functions `{WALKS.pattern}`: walks through a structure end well in every run that goes on"
+    lines += "\n- what `fuzz/unreached.toml` names, as far as none reaches it"
     with common.atomic_write(fuzzing.OUT / "coverage.md") as out:
         out.write(f"# What inputs reach of allocators/\n\n{text}\n\nNot counted:\n{reasons}{lines}\n")
     print(text)
@@ -196,6 +215,7 @@ def run(allocators, properties):
     status."""
     os.environ["LLVM_PROFILE_FILE"] = os.devnull  # of what only lists and assembles
     folder = common.build("replay-coverage", "heapyard-replay")
+    entries = unreached.read()
     binary, library = folder / "fuzz" / "heapyard-replay", folder / "allocators" / "libheapyard_malloc_small.so"
     cells = fuzzing.choose_cells(allocators, properties, sanitized=True, binary=binary)
     fuzzing.assemble_seeds(binary)
@@ -209,15 +229,19 @@ def run(allocators, properties):
         options = ["--refusals"] if prop == "conform" else []
         for row in [[]] if not allocators else [cell.arguments()[1:] for cell in rows[prop]]:
             _replay(binary, profiles, prop, options + row, [fuzzing.OUT / "seeds"])
-    committed = _export(work, profiles, [binary, library])
+    committed, wrong = _export(work, profiles, [binary, library], entries)
     for prop, its in rows.items():
         for cell in its:
             inputs = fuzzing.corpus_of(cell)
             if any(inputs.iterdir()):
                 _replay(binary, profiles, prop, cell.arguments()[1:], [inputs])
-    grown = _export(work, profiles, [binary, library])
+    grown, _ = _export(work, profiles, [binary, library], entries)
     _write(committed, grown)
     lines, branches = percent(*total_of(committed)[:2]), percent(*total_of(committed)[2:])
     print(f"the committed corpus reaches {lines:.2f} % of lines (to reach: {LEAST['lines']:g}) and {branches:.2f} % of branches (to reach: {LEAST['branches']:g})")
+    whole = total_with_excused(committed)
+    print(f"with what none reaches for a reason: {percent(*whole[:2]):.2f} % of lines, {percent(*whole[2:]):.2f} % of branches")
     print(fuzzing.shown(fuzzing.OUT / "coverage.md"))
+    if wrong and not allocators and not properties:
+        raise common.usage_error("\n".join(wrong))
     return common.Exit.GOOD

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from yard import common, engines, findings, fuzz_coverage, fuzzing, overnight, preloads, shares, status, turns
+from yard import common, engines, findings, fuzz_coverage, fuzzing, overnight, preloads, shares, status, turns, unreached
 
 FUZZER = """#!/bin/sh
 printf 'row\\tlibc\\tsource\\t\\n'
@@ -528,15 +528,94 @@ def test_coverage_counts_sources_of_allocators_and_no_excluded_line(tmp_path, mo
     told += [f"SF:{source}", "DA:2,0", "DA:5,1"]  # copies of one file add up
     files = {}
     fuzz_coverage.read_lines("\n".join(told), files)
-    taken = [[1, 2, 1, 9, 4, 0, 0, 0, 4], [1, 2, 1, 9, 1, 0, 0, 0, 4], [3, 1, 3, 5, 1, 0, 0, 0, 4], [6, 1, 6, 5, 1, 0, 0, 0, 4]]
-    walk = {"name": "thing.c:hy_thing_check", "filenames": [str(source)], "regions": [[6, 1, 6, 9, 1, 0, 0, 0]]}
-    fuzz_coverage.read_branches({"functions": [walk], "files": [{"filename": str(source), "branches": taken}]}, files)
+    taken = [[1, 2, 1, 9, 4, 0, 0, 0, 4], [1, 2, 1, 9, 1, 0, 0, 0, 4], [3, 1, 3, 5, 1, 0, 0, 0, 4]]
+    fuzz_coverage.read_branches({"files": [{"filename": str(source), "branches": taken}]}, files)
     assert list(files) == ["allocators/strategies/thing.c"]
     assert files["allocators/strategies/thing.c"].reached() == [3, 4, 1, 2]
     assert files["allocators/strategies/thing.c"].missing() == [2]
     assert files["allocators/strategies/thing.c"].missing_branches() == [1]
     assert fuzz_coverage.total_of(files) == [3, 4, 1, 2]
     assert fuzz_coverage.total_of({}) == [0, 0, 0, 0]
+
+
+def test_coverage_knows_the_lines_of_functions(monkeypatch):
+    monkeypatch.setattr(common, "ROOT", Path("/tree"))
+    told = [{"name": name, "filenames": ["/tree/a.c"], "regions": [[first, 1, first + 3, 2, 0, 0, 0, 0]]} for name, first in (("a.c:f", 3), ("g", 9))]
+    assert fuzz_coverage.spans_of({"functions": told}) == {("a.c", "f"): {(3, 6)}, ("a.c", "g"): {(9, 12)}}
+
+
+# ---- what no history reaches ----
+
+
+@pytest.fixture
+def thing(tmp_path, monkeypatch):
+    """A file of six lines, two functions of three each; the counts: of lines, and of one branch on each line."""
+    monkeypatch.setattr(common, "ROOT", tmp_path)
+    (tmp_path / "fuzz").mkdir()
+    (tmp_path / "thing.c").write_text("rare\n  same\noften\nnever\n  same\n} end\n")
+    file = fuzz_coverage.File("thing.c")
+    for line, count in ((1, 0), (2, 1), (3, 1), (4, 0), (5, 0), (6, 1)):
+        file.take_line(line, count)
+        file.take_branch((line, 1, True), count)
+        file.take_branch((line, 1, False), 0 if line == 6 else count)
+
+    def excuse(text):
+        file.excused = set()
+        unreached.path().write_text(text)
+        spans = {("thing.c", "f"): {(1, 3)}, ("thing.c", "g"): {(4, 6)}}
+        return unreached.excuse({"thing.c": file}, spans, unreached.read())
+
+    return file, excuse
+
+
+def test_what_none_reaches_is_left_out_of_the_count_with_a_reason(thing):
+    file, excuse = thing
+    assert excuse("") == [] and file.reached() == [3, 6, 5, 12]
+    assert excuse('[[unreached]]\nfile = "thing.c"\ntext = "rare"\nwhy = "w"\n') == []
+    assert file.reached() == [3, 5, 5, 10] and file.reached_of() == [3, 6, 5, 12] and file.missing() == [4, 5]
+    assert excuse('[[unreached]]\nfile = "thing.c"\nfunction = "g"\ntext = ["same", "} end"]\nwhy = "w"\n') == []
+    assert file.reached() == [3, 5, 5, 9] and file.missing_branches() == []
+    assert excuse('[[unreached]]\nfile = "thing.c"\nfunction = "g"\nwhy = "w"\n') == []
+    assert file.reached() == [3, 4, 5, 7]
+
+
+@pytest.mark.parametrize(
+    "entry, said",
+    [
+        ('text = "often"', "thing.c:3: line 'often' is reached"),
+        ('text = "same"', "thing.c:2: line 'same' is reached"),
+        ('function = "f"\ntext = "same"', "thing.c:2: line 'same' is reached"),
+        ('text = "nowhere"', "thing.c has no line 'nowhere'"),
+        ('function = "f"\ntext = "never"', "thing.c has no line 'never' in f"),
+        ('function = "h"', "thing.c has no function h"),
+    ],
+)
+def test_an_excuse_that_excuses_nothing_is_wrong(thing, entry, said):
+    file, excuse = thing
+    wrong = excuse(f'[[unreached]]\nfile = "thing.c"\n{entry}\nwhy = "w"\n')
+    assert wrong == [f"unreached.toml: {said}: mend the entry, or take it out"] and file.excused == set()
+
+
+@pytest.mark.parametrize(
+    "table, said",
+    [
+        ("[[unreached]\n", "unreached.toml can't be read"),
+        ('[[unreached]]\nfile = "thing.c"\nwhy = "w"\n', "entry 1 needs file, why, and function or text"),
+        ('[[unreached]]\nfile = "thing.c"\ntext = "a"\nwhy = "w"\nline = 3\n', "and nothing else"),
+        ('[[unreached]]\nfile = "thing.c"\ntext = [1]\nwhy = "w"\n', "each value must be a text"),
+        ('[[unreached]]\nfile = "none.c"\ntext = "a"\nwhy = "w"\n', "there is no file none.c"),
+    ],
+)
+def test_a_damaged_table_of_excuses_is_told(thing, table, said):
+    _, excuse = thing
+    with pytest.raises(common.Failure, match=said):
+        excuse(table)
+
+
+def test_the_table_of_excuses_fits_the_sources():
+    for entry in unreached.read():
+        lines = {line.strip() for line in (common.ROOT / entry.file).read_text().splitlines()}
+        assert set(entry.texts) <= lines, entry.file
 
 
 # ---- a hunt that is too short for all cells ----
