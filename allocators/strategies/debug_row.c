@@ -1,9 +1,9 @@
 /* debug_row.c: how the yards know debug. */
 #include "allocators/strategies/debug_row.h"
 #include "allocators/core/thread_number.h"
-#include <heapyard/fixed_buffer.h>
 #include "allocators/strategies/debug_chunk.h"
 #include "allocators/strategies/debug_index.h"
+#include <heapyard/fixed_buffer.h>
 #include <heapyard/libc.h>
 #include <heapyard/plugin.h>
 #include <heapyard/typed.h>

@@ -18,8 +18,8 @@
 #include "fuzz/oracles.h"
 #include "fuzz/properties/schedule_child.h"
 #include "fuzz/races.h"
-#include <heapyard/thread_slot.h>
 #include "fuzz/wait_for.h"
+#include <heapyard/thread_slot.h>
 #include <heapyard/typed.h>
 #include <stdio.h>
 #include <string.h>
