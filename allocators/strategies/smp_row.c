@@ -56,6 +56,17 @@ static void destroy_heap(const hy_row *row, void *state) {
 
 _Static_assert(offsetof(heaps, heap) == 0, "a row's functions take the first heap");
 
+/* In use for ever: where the system refused a move, and then the addresses that it had taken for it. */
+static size_t lost_bytes(const hy_smp_core *core) {
+    size_t pages = 0;
+    for (uint32_t page = 1; page < core->frontier; page++) {
+        if (core->pages[page].kind != HY_SMP_PAGE_LOST) continue;
+        pages += core->pages[page].value;
+        page += core->pages[page].value - 1;
+    }
+    return pages << HY_SMP_PAGE_SHIFT;
+}
+
 /* Whether all that the stats tell of adds up to the pages that are in use or kept, of which there were as
  * many at most as is said. */
 static bool figures_hold(hy_smp_heap *heap) {
@@ -64,7 +75,8 @@ static bool figures_hold(hy_smp_heap *heap) {
     hy_smp_read_stats(heap, &stats);
     size_t free_bytes = stats.cached_bytes + stats.unused_bytes,
            held = core->used_bytes + core->retained_bytes;
-    return stats.live_bytes + free_bytes + stats.retained_bytes == held && stats.peak_bytes >= held;
+    return stats.live_bytes + free_bytes + stats.retained_bytes + lost_bytes(core) == held &&
+           stats.peak_bytes >= held;
 }
 
 /* Whether the heap owns its first page and no other than those that it has had in use. */
