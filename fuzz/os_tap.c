@@ -29,7 +29,7 @@ void *__wrap_hy_os_move(void *ptr, size_t old_size, size_t new_size);
 bool __wrap_hy_os_move_to(void *ptr, size_t old_size, size_t new_size, void *target);
 bool __wrap_hy_os_move_contents(void *ptr, size_t size, void *target);
 
-#define IMPOSSIBLE_BYTES ((size_t)1 << 62) /* more than there are addresses */
+#define IMPOSSIBLE_BYTES (SIZE_MAX / 2 + 1) /* more than there are addresses */
 #define STRANDED_MAX 64                    /* more than these are taken back */
 
 typedef struct range {
