@@ -13,6 +13,7 @@
 #include "fuzz/mutate.h"
 #include "fuzz/replay.h"
 #include "fuzz/target.h"
+#include <heapyard/thread_slot.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
         fprintf(stderr, "heapyard-fuzz: can't count into %s\n", counts);
         exit(1);
     }
+    (void)hy_thread_slot_take(); /* taken once, or to an engine it is the first input's that needs it */
     return 0;
 }
 

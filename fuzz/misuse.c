@@ -451,7 +451,7 @@ static void on_words(int number) {
 }
 
 /* What tools have to say is no word of the row's, and would be lost in the pipe with the process. */
-static void open_pipe(void) {
+HY_COLD static void open_pipe(void) {
     if (state.words[0] != state.words[1]) return;
     state.error_file = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     if (state.error_file < 0 || pipe2(state.words, O_CLOEXEC | O_NONBLOCK) != 0) abort();

@@ -104,7 +104,7 @@ const char *hy_debug_config_problem(const hy_debug_config *config) {
     return NULL;
 }
 
-static uint64_t make_canary(const hy_debug_config *config, uint64_t number) {
+HY_COLD static uint64_t make_canary(const hy_debug_config *config, uint64_t number) {
     uint8_t bytes[sizeof number];
     memcpy(bytes, &number, sizeof bytes);
     for (size_t i = 0; i < sizeof bytes; i++) {
