@@ -27,7 +27,7 @@ static bool may_be_refused(hy_op op) {
 static const hy_history *with_retries(const hy_history *history) {
     if (!doubled.allocator.vtable) hy_history_init(&doubled, hy_libc());
     doubled.count = 0;
-    bool whole = true;
+    bool whole = hy_history_reserve(&doubled, 2 * history->capacity);
     for (size_t i = 0; i < history->count; i++) {
         whole = whole && hy_history_append(&doubled, history->ops[i]);
         if (may_be_refused(history->ops[i])) whole = whole && hy_history_append(&doubled, history->ops[i]);
