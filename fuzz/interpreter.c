@@ -3,6 +3,7 @@
 
 #include "fuzz/finding.h"
 #include "fuzz/layers.h"
+#include "fuzz/libc_tap.h"
 #include "fuzz/marks.h"
 #include "fuzz/misuse.h"
 #include "fuzz/oracles.h"
@@ -425,6 +426,7 @@ static void begin(const hy_row *row, const hy_bytes_header *header) {
     bounded = is_bounded(row, &run.config);
     hy_fuzz_place_now = (hy_fuzz_place){row->name, "make", 0};
     child.report = pass_over;
+    hy_libc_tap_begin();
     hy_child_begin(&child, &header->faults);
     hy_live_begin();
     hy_marks_clear();
@@ -441,6 +443,13 @@ static void begin(const hy_row *row, const hy_bytes_header *header) {
     hy_oracles_see(HY_ON_MADE, &run, NULL);
 }
 
+/* What the run leaves behind ends with it and not with the next one: to an engine it is this input's. */
+static size_t end(size_t operations) {
+    hy_layers_restart(run.row);
+    hy_libc_tap_end();
+    return operations;
+}
+
 size_t hy_interpret(const hy_row *row, const hy_bytes_header *header, const hy_history *history) {
     begin(row, header);
     size_t count = run.is_made ? history->count : 0;
@@ -450,12 +459,12 @@ size_t hy_interpret(const hy_row *row, const hy_bytes_header *header, const hy_h
         if (run.is_over) {
             hy_instance_destroy(&run.instance);
             hy_os_tap_run(NULL);
-            return i + 1;
+            return end(i + 1);
         }
     }
     hy_fuzz_place_now.index = count;
     if (run.is_made) finish();
     hy_os_tap_run(NULL);
     hy_oracles_see(HY_ON_END, &run, NULL);
-    return count;
+    return end(count);
 }

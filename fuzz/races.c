@@ -138,14 +138,22 @@ int __sanitizer_install_malloc_and_free_hooks(void (*allocated)(const volatile v
 
 static const char heap; /* of the process */
 
+void hy_races_malloc_gives(void) {
+    hy_races_acquire(&heap);
+}
+
+void hy_races_malloc_takes(void) {
+    hy_races_release(&heap);
+}
+
 static void allocated(const volatile void *ptr, size_t size) {
     (void)ptr, (void)size;
-    hy_races_acquire(&heap);
+    hy_races_malloc_gives();
 }
 
 static void freed(const volatile void *ptr) {
     (void)ptr;
-    hy_races_release(&heap);
+    hy_races_malloc_takes();
 }
 
 bool hy_races_sees_malloc(void) {

@@ -21,6 +21,10 @@ typedef enum hy_access { HY_READS, HY_WRITES } hy_access;
  * AddressSanitizer. */
 bool hy_races_sees_malloc(void);
 
+/* The running fibre has a block from malloc, or gives one back to it: for who stands in malloc's place. */
+void hy_races_malloc_gives(void);
+void hy_races_malloc_takes(void);
+
 /* Forgets all accesses: what follows comes after them. judges: whether races are looked for until the next.
  */
 void hy_races_begin(bool judges);

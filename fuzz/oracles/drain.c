@@ -5,10 +5,12 @@
  *          mapped than before, or more of malloc's bytes are held
  *
  * Rows that keep memory when their instances have ended, as they say themselves, are asked of the child
- * alone. Of malloc's bytes AddressSanitizer tells.
+ * alone. Of malloc's bytes AddressSanitizer tells, and libc_tap.h
+ * of what is served in its place.
  */
 #include "fuzz/finding.h"
 #include "fuzz/layers.h"
+#include "fuzz/libc_tap.h"
 #include "fuzz/marks.h"
 #include "fuzz/oracles.h"
 #include "fuzz/os_tap.h"
@@ -28,7 +30,7 @@ static struct {
 
 static size_t heap_bytes(void) {
 #if HY_ASAN
-    return __sanitizer_get_current_allocated_bytes();
+    return __sanitizer_get_current_allocated_bytes() + hy_libc_tap_bytes();
 #else
     return 0;
 #endif

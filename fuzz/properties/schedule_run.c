@@ -15,6 +15,7 @@
 #include "fuzz/finding.h"
 #include "fuzz/interpreter.h"
 #include "fuzz/layers.h"
+#include "fuzz/libc_tap.h"
 #include "fuzz/oracles.h"
 #include "fuzz/properties/schedule_child.h"
 #include "fuzz/races.h"
@@ -452,7 +453,7 @@ static void finish(void) {
         hy_finding("leak", "%zu blocks were not given back to the child", left);
 }
 
-size_t hy_schedule_run_input(const hy_row *row, const uint8_t *bytes, size_t size, bool forks) {
+static size_t run_input(const hy_row *row, const uint8_t *bytes, size_t size, bool forks) {
     hy_schedule_change changes[HY_SCHEDULE_STEP_MAX];
     hy_schedule_decode(bytes, size, &run.program);
     begin(row, forks);
@@ -471,4 +472,13 @@ size_t hy_schedule_run_input(const hy_row *row, const uint8_t *bytes, size_t siz
     }
     finish();
     return run.done;
+}
+
+/* What a run leaves behind ends with it and not with the next one: to an engine it is this input's. */
+size_t hy_schedule_run_input(const hy_row *row, const uint8_t *bytes, size_t size, bool forks) {
+    hy_libc_tap_begin();
+    size_t done = run_input(row, bytes, size, forks);
+    hy_layers_restart(row);
+    hy_libc_tap_end();
+    return done;
 }
