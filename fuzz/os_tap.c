@@ -30,7 +30,7 @@ bool __wrap_hy_os_move_to(void *ptr, size_t old_size, size_t new_size, void *tar
 bool __wrap_hy_os_move_contents(void *ptr, size_t size, void *target);
 
 #define IMPOSSIBLE_BYTES (SIZE_MAX / 2 + 1) /* more than there are addresses */
-#define STRANDED_MAX 64                    /* more than these are taken back */
+#define STRANDED_MAX 64                     /* more than these are taken back */
 
 typedef struct range {
     char *ptr;

@@ -44,7 +44,6 @@
 #include "allocators/strategies/debug_walk.h"
 
 #define ALIVE 0x6465627567210A01u
-#define FIRST_CHUNK_BYTES ((size_t)4096)
 #define QUARANTINE_BYTES ((size_t)64 << 10)
 #define QUARANTINE_LEAST ((size_t)4)
 #define FILL_LEAST ((size_t)64)
@@ -130,8 +129,6 @@ static void start_buckets(hy_debug *debug) {
         hy_debug_bucket *bucket = &debug->buckets[i];
         bucket->stride = stride_of(i);
         bucket->quarantine = quarantine_of(&debug->config, bucket->stride);
-        bucket->next_count = FIRST_CHUNK_BYTES / bucket->stride;
-        if (bucket->next_count == 0) bucket->next_count = 1;
     }
 }
 

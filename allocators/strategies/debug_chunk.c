@@ -12,6 +12,7 @@
 
 #define SLOT_ALIGN HY_ALIGN_16
 #define CHILD_ALIGN HY_ALIGN_8
+#define FIRST_CHUNK_BYTES ((size_t)4096)
 
 _Static_assert(
     (uint64_t)HY_DEBUG_SMALL_MAX *HY_DEBUG_CHUNK_MAX <= (uint64_t)1 << 32, "slots are found by an inverse");
@@ -93,8 +94,14 @@ static hy_debug_chunk *make_chunk(
     return chunk;
 }
 
+static size_t first_count(size_t stride) {
+    return stride < FIRST_CHUNK_BYTES ? FIRST_CHUNK_BYTES / stride : 1;
+}
+
+/* Each chunk has twice the slots of the one before; where none is left, they begin anew. */
 static bool add_chunk(hy_debug *debug, hy_debug_bucket *bucket) {
     unsigned number = (unsigned)(bucket - debug->buckets);
+    if (!bucket->chunks) bucket->next_count = first_count(bucket->stride);
     for (size_t count = bucket->next_count; count > 0; count /= 2) {
         bucket->current = make_chunk(debug, number, bucket->stride, count, SLOT_ALIGN);
         if (!bucket->current) continue;
