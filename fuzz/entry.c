@@ -14,9 +14,13 @@
 #include "fuzz/replay.h"
 #include "fuzz/target.h"
 #include <heapyard/thread_slot.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
@@ -57,7 +61,14 @@ static bool load_by(const char *variable, bool (*load)(const char *)) {
     return !value || load(value);
 }
 
+/* AFL++ stops a target between two inputs, and may end without having ended it: the system does then. It is
+ * in a session of its own, where whoever started AFL++ does not find it. */
+static void end_with_parent(void) {
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() == 1) _exit(1);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    if (getenv("__AFL_SHM_ID") && pthread_atfork(NULL, NULL, end_with_parent) != 0) exit(1);
     (void)hy_preloaded_reexec(*argv);
     (void)hy_preloaded_reexec_with(getenv("HEAPYARD_PRELOAD"), *argv);
     if (*argc > 1 && hy_replay_is_command((*argv)[1])) exit(hy_replay(*argc, *argv));
