@@ -84,7 +84,8 @@ static void what_is_wrong_under_refusals_is_found(void **state) {
         now = &plants[i];
         hy_row row = *hy_registry_find("page");
         row.make = make;
-        expect((attempt){"conform", &row, "", now->seed}, "");
+        /* Under ThreadSanitizer no pages are moved, refused or not. */
+        if (!HY_TSAN) expect((attempt){"conform", &row, "", now->seed}, "");
         expect((attempt){"oom", &row, "", now->seed}, now->finding);
         expect((attempt){"oom", &row, now->without, now->seed}, "");
     }
