@@ -63,8 +63,8 @@ static void test_every_row_on_every_workload(void **state) {
     for (size_t i = 0; i < count; i++) {
         hy_cell cell = workloads[i]->cells[0];
         cell.params = smoke_params(workloads[i]);
-        size_t ran = run_cell(workloads[i], &cell);
-        assert_true(ran >= 3);
+        /* For ThreadSanitizer one thread alone has nothing to race with. */
+        if (!HY_TSAN || workloads[i]->owns_threads) assert_true(run_cell(workloads[i], &cell) >= 3);
         if (workloads[i]->owns_threads) continue;
         cell.threads = 2;
         assert_true(run_cell(workloads[i], &cell) >= 2);
