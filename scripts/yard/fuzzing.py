@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import os
+import platform
 import re
 import shutil
 import signal
@@ -277,6 +278,14 @@ def read_past(path):
         return b""
     size, past = struct.unpack("Q", data[start - 8 : start])[0], data[start : start + PAST_BYTES]
     return past[:size] if size <= PAST_BYTES else past[size % PAST_BYTES :] + past[: size % PAST_BYTES]
+
+
+def with_fixed_layout(command):
+    """The command for a program with ThreadSanitizer, whose shadow needs a process layout that kernels with much address
+    randomisation break. Where that can't be had, as in some containers, the program says itself if it can't start."""
+    launcher = ["setarch", platform.machine(), "-R"]
+    can = shutil.which("setarch") and subprocess.run([*launcher, "true"], capture_output=True).returncode == 0
+    return [*(launcher if can else []), *map(str, command)]
 
 
 def bound_to_parent(command):

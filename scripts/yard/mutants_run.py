@@ -8,9 +8,7 @@ for the oracle that told.
 import hashlib
 import json
 import os
-import platform
 import re
-import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -172,9 +170,7 @@ def by_fuzzing(yard, mutant, seconds, seed):
 
 
 def threads_command(program, row, seconds):
-    """ThreadSanitizer's shadow needs a process layout that kernels with much address randomisation break."""
-    fixed = ["setarch", platform.machine(), "-R"] if shutil.which("setarch") else []
-    return [*fixed, program, f"--row={row}", f"--seconds={seconds}"]
+    return fuzzing.with_fixed_layout([program, f"--row={row}", f"--seconds={seconds}"])
 
 
 def by_threads(yard, mutant):

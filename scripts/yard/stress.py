@@ -1,9 +1,7 @@
 """The property `threads` of a hunt: real threads share an instance of each row for threads, and ThreadSanitizer
 judges what the processor made of it (fuzz/threads_main.c; preset tsan)."""
 
-import platform
 import re
-import shutil
 import subprocess
 
 from . import common, findings, fuzzing
@@ -27,14 +25,9 @@ def program():
     return common.build("tsan", "heapyard-threads") / "fuzz" / "heapyard-threads"
 
 
-def _launched(command):
-    """ThreadSanitizer's shadow needs a process layout that kernels with much address randomisation break."""
-    return [*(["setarch", platform.machine(), "-R"] if shutil.which("setarch") else []), *map(str, command)]
-
-
 def rows_of(binary, allocators=None):
     """The rows for threads that the filter leaves."""
-    done = subprocess.run(_launched([binary, "--list"]), capture_output=True, text=True)
+    done = subprocess.run(fuzzing.with_fixed_layout([binary, "--list"]), capture_output=True, text=True)
     if done.returncode != 0:
         raise common.Failure(common.Exit.NOTHING_MEASURED, f"{binary} can't start ({common.reason(done.returncode)}): {done.stderr.strip()}")
     wanted = [name for name in re.split(r"[,\s]+", allocators or "") if name]
@@ -58,7 +51,7 @@ def _keep(row, line, command, said):
 
 def _run_row(binary, row, seconds, seed):
     """(operations, (line, folder, command) of a finding or None)."""
-    command = _launched([binary, f"--row={row}", f"--seconds={seconds:g}", f"--seed={seed}"])
+    command = fuzzing.with_fixed_layout([binary, f"--row={row}", f"--seconds={seconds:g}", f"--seed={seed}"])
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=seconds + fuzzing.HANG_SECONDS * 6)
     except subprocess.TimeoutExpired:
@@ -72,10 +65,13 @@ def _run_row(binary, row, seconds, seed):
     return 0, (line, _keep(row, line, command, done.stderr), command)
 
 
-def run(allocators, seconds, chance=0):
-    """Hunts for so many seconds over the rows together, prints what it finds; returns the exit status."""
+def run(allocators, seconds, chance=0, alone=False):
+    """Hunts for so many seconds over the rows together, prints what it finds; returns the exit status. alone: nothing
+    else is hunted, so that a filter which leaves no row is an error."""
     binary = program()
     rows = rows_of(binary, allocators)
+    if not rows and alone:
+        raise common.Failure(common.Exit.NOTHING_MEASURED, f"no row for threads is one of {allocators}")
     if not rows:
         return common.Exit.GOOD
     seconds = max(LEAST_SECONDS, seconds)

@@ -1,6 +1,7 @@
 """stress_test.py: real threads of a hunt: what is found is told and kept, and what can't start is no "nothing found"."""
 
 import argparse
+import subprocess
 
 import pytest
 
@@ -60,3 +61,15 @@ def test_threads_are_hunted_unless_other_properties_are_named():
     assert stress.split(given(plugin="a=b")) == (None, False)
     with pytest.raises(common.Failure, match="compiled with it"):
         stress.split(given(properties="threads", plugin="a=b"))
+
+
+def test_a_filter_that_leaves_no_row_is_an_error_where_nothing_else_is_hunted(program):
+    with pytest.raises(common.Failure, match="no row for threads is one of arean") as caught:
+        stress.run("arean", 1, alone=True)
+    assert caught.value.code == common.Exit.NOTHING_MEASURED
+
+
+def test_what_is_for_fuzzers_takes_no_threads():
+    for option in ("--speed", "--overnight"):
+        done = subprocess.run([common.ROOT / "scripts" / "fuzz", option, "--properties", "threads"], capture_output=True, text=True)
+        assert done.returncode == common.Exit.USAGE and "no property of the fuzzers" in done.stderr
