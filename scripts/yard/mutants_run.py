@@ -6,7 +6,9 @@ for the oracle that told.
 """
 
 import hashlib
+import itertools
 import json
+import math
 import os
 import re
 import tempfile
@@ -149,24 +151,36 @@ def by_corpus(yard, mutant, without=""):
 
 
 def by_fuzzing(yard, mutant, seconds, seed):
-    """Each of its cells from an empty corpus for an equal share of the time, until one finds it."""
+    """Its cells in turn from empty corpora, each for a second, then for two, for four, until one finds it or
+    the seconds are over. What a cell has found out it keeps until its next turn."""
     outcome = Outcome(mutant.id, mutant.digest, "fuzz", seed, seconds, yard=yard.digest)
     cells = yard.cells(mutant)
-    for cell in cells:
-        with tempfile.TemporaryDirectory(dir=OUT) as folder:
-            corpus, counts = Path(folder) / "corpus", Path(folder) / "counts"
-            corpus.mkdir()
-            (corpus / "start").write_bytes(START)
-            share = max(1, round(seconds / len(cells)))
-            command = engines.libfuzzer_command(cell, share, folder, corpus, corpus, seed)
-            status, said, spent = _process(yard, command, share + 30, environment(mutant, HEAPYARD_COUNTS=counts))
-            outcome.seconds += spent
-            outcome.executions += fuzzing.read_counts(counts)[0]
-        if status != common.Exit.GOOD:
-            outcome.killed, outcome.where = True, cell.name
-            outcome.oracle, outcome.line = _told(yard, status, said)
-            break
-    return outcome
+    with tempfile.TemporaryDirectory(dir=OUT) as folder:
+        for turn in itertools.count():
+            for number, cell in enumerate(cells):
+                left = seconds - outcome.seconds
+                if left <= 0:
+                    return outcome
+                # The same choices twice would find the same again.
+                hunt_once(yard, mutant, cell, Path(folder) / str(number), min(2**turn, math.ceil(left)), seed + 1000 * turn, outcome)
+                if outcome.killed:
+                    return outcome
+
+
+def hunt_once(yard, mutant, cell, folder, seconds, chance, outcome):
+    """Fuzzes one cell for some seconds and adds what came of it to the outcome. folder: keeps its corpus."""
+    corpus, counts = folder / "corpus", folder / "counts"
+    if not corpus.exists():
+        corpus.mkdir(parents=True)
+        (corpus / "start").write_bytes(START)
+    counts.unlink(missing_ok=True)
+    command = engines.libfuzzer_command(cell, seconds, folder, corpus, corpus, chance)
+    status, said, spent = _process(yard, command, seconds + 30, environment(mutant, HEAPYARD_COUNTS=counts))
+    outcome.seconds += spent
+    outcome.executions += fuzzing.read_counts(counts)[0]
+    if status != common.Exit.GOOD:
+        outcome.killed, outcome.where = True, cell.name
+        outcome.oracle, outcome.line = _told(yard, status, said)
 
 
 def threads_command(program, row, seconds):

@@ -355,6 +355,20 @@ def test_fuzzing_stops_at_the_first_finding(root, yard):
     assert not found["statement_gone"].killed and found["statement_gone"].limit == 1
 
 
+def test_cells_take_turns_that_grow_and_keep_what_they_found(root, yard, tmp_path):
+    log = tmp_path / "log"
+    yard.fuzzer.write_text(
+        "#!/bin/sh\n"  # the last word is the corpus
+        'for word; do case $word in -max_total_time=*) seconds=${word#*=};; -seed=*) chance=${word#*=};; esac; done\n'
+        f'echo "$seconds $chance $(ls $word | wc -l)" >> {log}; touch $word/$chance\n'
+        f"[ $(wc -l < {log}) -lt 5 ] || {{ echo 'finding: overlap: x'; exit 3; }}\n"
+    )
+    mutant = dataclasses.replace(mutants.read(root)[0], rows=["arena", "pool"])
+    found = mutants_run.by_fuzzing(yard, mutant, 60, 4)
+    assert (found.killed, found.where) == (True, "conform arena")
+    assert log.read_text().splitlines() == ["1 4 1", "1 4 1", "2 1004 2", "2 1004 2", "4 2004 3"]
+
+
 def test_threads_kill_where_a_row_is_shared(root, yard, tmp_path):
     by_id = {mutant.id: mutant for mutant in mutants.read(root)}
     yard.threads = tmp_path / "heapyard-threads"
