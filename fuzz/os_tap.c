@@ -6,6 +6,8 @@
 #include "fuzz/os_tap.h"
 
 #include "allocators/core/os.h"
+#include "fuzz/os_region.h"
+#include <string.h>
 
 void *__real_hy_os_map(size_t size);
 bool __real_hy_os_map_at(void *target, size_t size);
@@ -89,6 +91,8 @@ static void forget_stranded(const void *ptr, size_t size) {
 
 void hy_os_tap_run(size_t *refusals) {
     if (refusals) faults.calls = 0;
+    /* Where calls are refused, the system itself is to answer those that are not. */
+    hy_os_region_serve(refusals && faults.index == SIZE_MAX);
     faults.refusals = refusals;
     faults.has_closed = false;
     while (faults.stranded_count > 0) {
@@ -98,7 +102,9 @@ void hy_os_tap_run(size_t *refusals) {
 }
 
 void *__wrap_hy_os_map(size_t size) {
-    void *ptr = __real_hy_os_map(refuses() ? IMPOSSIBLE_BYTES : size);
+    bool refused = refuses();
+    void *ptr = refused ? NULL : hy_os_region_map(size);
+    if (!ptr) ptr = __real_hy_os_map(refused ? IMPOSSIBLE_BYTES : size);
     if (ptr) count(&tap.mapped_bytes, size);
     return ptr;
 }
@@ -119,7 +125,7 @@ bool __wrap_hy_os_unmap(void *ptr, size_t size) {
         faults.stranded[faults.stranded_count++] = (range){ptr, size};
         return __real_hy_os_unmap((char *)ptr + 1, size); /* no page begins there */
     }
-    bool done = __real_hy_os_unmap(ptr, size);
+    bool done = hy_os_region_has(ptr) ? hy_os_region_unmap(ptr, size) : __real_hy_os_unmap(ptr, size);
     count(done ? &tap.mapped_bytes : &tap.refusals, done ? 0 - size : 1);
     forget_stranded(ptr, size);
     return done;
@@ -134,17 +140,32 @@ bool __wrap_hy_os_protect(void *ptr, size_t size, bool accessible) {
     bool refused = !(accessible && faults.has_closed) && refuses();
     bool done = __real_hy_os_protect(refused ? NULL : ptr, size, accessible);
     if (faults.refusals && done && !accessible) faults.has_closed = true;
+    if (done && !accessible && hy_os_region_has(ptr)) hy_os_region_close(ptr, size);
     return done;
 }
 
 bool __wrap_hy_os_resize(void *ptr, size_t old_size, size_t new_size) {
-    bool done = __real_hy_os_resize(refuses() ? NULL : ptr, old_size, new_size);
+    bool refused = refuses(), is_in_region = !refused && hy_os_region_has(ptr);
+    bool done = is_in_region ? hy_os_region_resize(ptr, old_size, new_size)
+                             : __real_hy_os_resize(refused ? NULL : ptr, old_size, new_size);
     if (done) count(&tap.mapped_bytes, new_size - old_size);
     return done;
 }
 
+/* Out of the region's pages into a mapping that has room. */
+static void *leave_region(void *ptr, size_t old_size, size_t new_size) {
+    void *moved = hy_os_region_map(new_size);
+    if (!moved) moved = __real_hy_os_map(new_size);
+    if (!moved) return NULL;
+    memcpy(moved, ptr, old_size < new_size ? old_size : new_size);
+    hy_os_region_unmap(ptr, old_size);
+    return moved;
+}
+
 void *__wrap_hy_os_move(void *ptr, size_t old_size, size_t new_size) {
-    void *moved = __real_hy_os_move(refuses() ? NULL : ptr, old_size, new_size);
+    bool refused = refuses(), is_in_region = !refused && hy_os_region_has(ptr);
+    void *moved = is_in_region ? leave_region(ptr, old_size, new_size)
+                               : __real_hy_os_move(refused ? NULL : ptr, old_size, new_size);
     if (!moved) return NULL;
     count(&tap.mapped_bytes, new_size - old_size);
     forget_stranded(ptr, old_size);
@@ -156,10 +177,17 @@ static bool refuses_move(void *target, size_t size) {
     return refuses() && __real_hy_os_protect(target, size, false);
 }
 
+static bool leave_region_to(void *ptr, size_t old_size, size_t new_size, void *target) {
+    if (!__real_hy_os_map_at(target, new_size)) return false;
+    memcpy(target, ptr, old_size < new_size ? old_size : new_size);
+    return hy_os_region_unmap(ptr, old_size);
+}
+
 /* Onto addresses that were reserved before. */
 bool __wrap_hy_os_move_to(void *ptr, size_t old_size, size_t new_size, void *target) {
-    bool refused = refuses_move(target, new_size);
-    bool done = __real_hy_os_move_to(refused ? NULL : ptr, old_size, new_size, target);
+    bool refused = refuses_move(target, new_size), is_in_region = !refused && hy_os_region_has(ptr);
+    bool done = is_in_region ? leave_region_to(ptr, old_size, new_size, target)
+                             : __real_hy_os_move_to(refused ? NULL : ptr, old_size, new_size, target);
     if (!done) return false;
     count(&tap.mapped_bytes, 0 - old_size);
     forget_stranded(ptr, old_size);

@@ -27,7 +27,8 @@ void hy_os_tap_refuse(size_t index, bool once);
 size_t hy_os_tap_calls(void);
 
 /* For whoever runs a history: a run of the calling thread alone begins, whose refusals are added to
- * *refusals; NULL: it has ended, and what the system would not take back in it goes back now. */
+ * *refusals; NULL: it has ended, and what the system would not take back in it goes back now. In a run in
+ * which nothing is refused, the region serves small mappings (os_region.h). */
 void hy_os_tap_run(size_t *refusals);
 
 #endif

@@ -24,8 +24,8 @@ static void print_comment(FILE *out, const hy_run_program *program) {
         " *       allocators/registry.c allocators/conformance/child.c \\\n"
         " *       allocators/history/history.c allocators/history/bytes.c \\\n"
         " *       fuzz/interpreter.c fuzz/call_tap.c fuzz/finding.c fuzz/layers.c fuzz/live_blocks.c \\\n"
-        " *       fuzz/libc_tap.c fuzz/marks.c fuzz/misuse.c \\\n"
-        " *       fuzz/liar.c fuzz/oracles.c fuzz/os_tap.c fuzz/properties/history_run.c \\\n"
+        " *       fuzz/libc_tap.c fuzz/liar.c fuzz/marks.c fuzz/misuse.c fuzz/oracles.c \\\n"
+        " *       fuzz/os_region.c fuzz/os_tap.c fuzz/properties/history_run.c \\\n"
         " *       fuzz/properties/%s.c -Wl,@fuzz/os_tap.options -lpthread -ldl\n */\n",
         program->property->name);
 }

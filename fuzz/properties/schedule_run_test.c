@@ -352,7 +352,7 @@ static void hunt_for(bug what, const char *oracles, uint64_t seed, double second
 
 #define MODEL "finding: overlap"
 #define SECONDS (HY_ASAN ? 3.0 : 1.0) /* in which a bug must be found */
-#define MISSED_SECONDS 1.0             /* in which it is found several times where its oracle is on */
+#define MISSED_SECONDS 1.0            /* in which it is found several times where its oracle is on */
 
 /* On three seeds. Of the model either of its two findings; two threads with one block are also a race. */
 static void is_found(bug what, const char *key) {
