@@ -129,7 +129,8 @@ HY_INLINE uint64_t read_counter(const uint64_t *counter) {
 }
 
 static void add_shard(hy_counts *sum, const hy_counts *counts) {
-    sum->alloc_count += read_counter(&counts->alloc_count);
+    uint64_t alloc_count = read_counter(&counts->alloc_count);
+    sum->alloc_count += alloc_count;
     sum->resize_count += read_counter(&counts->resize_count);
     sum->remap_count += read_counter(&counts->remap_count);
     sum->free_count += read_counter(&counts->free_count);
@@ -137,7 +138,7 @@ static void add_shard(hy_counts *sum, const hy_counts *counts) {
     sum->resize_refused_count += read_counter(&counts->resize_refused_count);
     sum->remap_refused_count += read_counter(&counts->remap_refused_count);
     sum->total_bytes += read_counter(&counts->total_bytes);
-    for (unsigned bucket = 0; bucket < HY_COUNTING_BUCKETS; bucket++) {
+    for (unsigned bucket = 0; alloc_count && bucket < HY_COUNTING_BUCKETS; bucket++) {
         sum->size_histogram[bucket] += read_counter(&counts->size_histogram[bucket]);
     }
 }
