@@ -11,14 +11,16 @@ set -euo pipefail
 source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=$WORK/heapyard
 
+# Schedules switch stacks, which MemorySanitizer does not follow.
 case "${SANITIZER:-address}" in
-address | undefined) sanitize=${SANITIZER:-address} ;;
-*) sanitize= ;;
+address | undefined) sanitize=${SANITIZER:-address} schedules=ON ;;
+*) sanitize='' schedules=OFF ;;
 esac
 
 cmake -S "$source" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
     -DCMAKE_C_COMPILER="$CC" -DCMAKE_CXX_COMPILER="$CXX" -DCMAKE_C_FLAGS="${CFLAGS:-}" -DCMAKE_CXX_FLAGS="${CXXFLAGS:-}" \
     -DHY_FUZZ_ENGINE="$LIB_FUZZING_ENGINE" -DHY_SANITIZE="$sanitize" -DHY_CHECK_LEVEL=2 -DHY_WALK=ON -DHY_SMP_SMALL=ON \
+    -DHY_SCHEDULES=$schedules \
     -DBUILD_TESTING=OFF
 cmake --build "$build" --target heapyard-fuzz
 
