@@ -118,6 +118,18 @@ static void insert_new(job *self) {
     (void)insert(self, choose_border(self), drawn, 2 + next_choice(&self->seed, 3));
 }
 
+/* One of the row's own operations, any of them as often as any other: of bytes that are drawn the eighth one
+ * is a hundred times as rare as the first. Half of them go to the end, which is where a misuse must stand. */
+static void insert_own(job *self, const hy_row *row) {
+    uint8_t written[16];
+    hy_bytes_writer writer = {.bytes = written, .capacity = sizeof written};
+    const char *name = row->operations[next_choice(&self->seed, (unsigned)row->operation_count)].name;
+    hy_op op = {.kind = HY_OP_SPECIAL, .size = next_choice(&self->seed, 256)};
+    size_t at = next_choice(&self->seed, 2) ? choose_border(self) : self->pieces->at[self->pieces->count];
+    if (hy_bytes_write_named(&writer, name, op, HY_BYTES_ABSOLUTE))
+        (void)insert(self, at, written, writer.size);
+}
+
 /* One operand becomes another: often one of the highest, which mean edges, or that of another operation. */
 static void change_operand(job *self) {
     size_t index = next_choice(&self->seed, (unsigned)self->pieces->count);
@@ -139,6 +151,8 @@ size_t hy_mutate(const hy_target *target, uint8_t *bytes, size_t size, size_t ca
     static pieces found;
     if (!split(target, bytes, size, &found)) return 0;
     job self = {bytes, size, capacity, &found, seed};
+    const hy_property *property = target->property;
+    const hy_row *row = property->history_row ? property->history_row(target->row) : NULL;
     switch (next_choice(&self.seed, 8)) {
     case 0:
         drop_run(&self);
@@ -153,8 +167,13 @@ size_t hy_mutate(const hy_target *target, uint8_t *bytes, size_t size, size_t ca
         move_run(&self);
         break;
     case 4:
-    case 5:
         insert_new(&self);
+        break;
+    case 5:
+        if (row && row->operation_count > 0)
+            insert_own(&self, row);
+        else
+            insert_new(&self);
         break;
     default:
         change_operand(&self);

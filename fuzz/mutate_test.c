@@ -1,5 +1,7 @@
 /* mutate_test.c: changes stay within their bounds, are repeatable, and fall on the borders of operations. */
 #include "fuzz/mutate.h"
+
+#include "allocators/history/bytes.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -77,6 +79,25 @@ static void test_histories_are_split_at_their_operations(void **state) {
     assert_true(dropped);
 }
 
+/* Also those that have no code of a byte: none is out of reach. */
+static void test_each_operation_of_a_row_is_inserted(void **state) {
+    (void)state;
+    hy_target target = {.property = hy_property_find("conform"), .row = hy_target_row("debug")};
+    static const uint8_t input[] = {0x00, 0x00, 0x00, 0x10};
+    assert_true(target.row->operation_count > 0);
+    for (size_t i = 0; i < target.row->operation_count; i++) {
+        uint8_t named[] = {0xFC, hy_bytes_name_code(target.row->operations[i].name)};
+        bool inserted = false;
+        for (unsigned seed = 0; seed < SEEDS && !inserted; seed++) {
+            uint8_t out[CAPACITY] = {0};
+            memcpy(out, input, sizeof input);
+            size_t size = hy_mutate(&target, out, sizeof input, CAPACITY, seed);
+            inserted = memmem(out, size, named, sizeof named) != NULL;
+        }
+        assert_true(inserted);
+    }
+}
+
 static void test_what_has_no_operations_is_left_to_the_engine(void **state) {
     (void)state;
     hy_target target = {.property = hy_property_find("trace_file")};
@@ -91,6 +112,7 @@ int main(void) {
         cmocka_unit_test(test_changes_stay_in_bounds_and_can_be_repeated),
         cmocka_unit_test(test_whole_operations_change),
         cmocka_unit_test(test_histories_are_split_at_their_operations),
+        cmocka_unit_test(test_each_operation_of_a_row_is_inserted),
         cmocka_unit_test(test_what_has_no_operations_is_left_to_the_engine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
