@@ -56,6 +56,8 @@ static struct {
     hy_schedule_result result;
     uint32_t points, next_event, next_change, turn_began, switches;
     size_t change;
+    uintptr_t variables; /* where the running threads' own ones begin */
+    size_t variables_bytes;
     size_t key_count;
     struct {
         pthread_key_t key;
@@ -147,7 +149,9 @@ bool hy_schedule_ends(void) {
     return ends;
 }
 
-static bool is_variable(uintptr_t address) {
+/* The variables that each thread has of its own lie side by side in the block that the thread running all
+ * fibres has for them, and nothing that threads share lies between. */
+static void find_variables(void) {
     const struct {
         const void *place;
         size_t size;
@@ -160,15 +164,20 @@ static bool is_variable(uintptr_t address) {
         {&hy_stack_known, sizeof hy_stack_known},
         {&errno, sizeof errno},
     };
+    uintptr_t low = UINTPTR_MAX, high = 0;
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
-        if (address - (uintptr_t)variables[i].place < variables[i].size) return true;
+        uintptr_t start = (uintptr_t)variables[i].place, end = start + variables[i].size;
+        if (start < low) low = start;
+        if (end > high) high = end;
     }
-    return false;
+    state.variables = low;
+    state.variables_bytes = high - low;
 }
 
 bool hy_schedule_is_own(uintptr_t address) {
     const hy_fibre *fibre = &state.members[state.running].fibre;
-    return address - (uintptr_t)fibre->stack < fibre->stack_bytes || is_variable(address);
+    return address - (uintptr_t)fibre->stack < fibre->stack_bytes ||
+           address - state.variables < state.variables_bytes;
 }
 
 void hy_schedule_end_thread(void (*last)(void)) {
@@ -421,6 +430,7 @@ hy_schedule_result hy_schedule_run(const hy_schedule *schedule) {
     state.is_together = false;
     hy_races_begin(schedule->seeks_races);
     (void)hy_thread_number(); /* the caller's own, before any fibre's */
+    find_variables();
     save_locals(&state.main_locals);
     number_members(schedule->are_late);
     for (unsigned i = 0; i < schedule->fibre_count; i++)
