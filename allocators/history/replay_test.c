@@ -92,8 +92,9 @@ static void exact_is_the_same_on_every_row(void **state) {
     fixture *f = *state;
     size_t count, replayed = 0;
     const hy_row *const *rows = hy_registry_rows(&count);
+    hy_traits also = HY_TSAN ? HY_TRAIT_THREAD_SAFE : 0; /* it sees nothing in what one thread does */
     for (size_t i = 0; i < count; i++) {
-        if (!can_replay(rows[i], &f->plan, 0)) continue;
+        if (!can_replay(rows[i], &f->plan, also)) continue;
         hy_instance instance;
         assert_true(hy_instance_make(&instance, rows[i], NULL));
         hy_replay_result result;
