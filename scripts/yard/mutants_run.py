@@ -156,15 +156,13 @@ def by_fuzzing(yard, mutant, seconds, seed):
     outcome = Outcome(mutant.id, mutant.digest, "fuzz", seed, seconds, yard=yard.digest)
     cells = yard.cells(mutant)
     with tempfile.TemporaryDirectory(dir=OUT) as folder:
-        for turn in itertools.count():
-            for number, cell in enumerate(cells):
-                left = seconds - outcome.seconds
-                if left <= 0:
-                    return outcome
-                # The same choices twice would find the same again.
-                hunt_once(yard, mutant, cell, Path(folder) / str(number), min(2**turn, math.ceil(left)), seed + 1000 * turn, outcome)
-                if outcome.killed:
-                    return outcome
+        for place in itertools.count():
+            left = seconds - outcome.seconds
+            if not cells or outcome.killed or left <= 0:
+                return outcome
+            turn, number = divmod(place, len(cells))
+            # The same choices twice would find the same again.
+            hunt_once(yard, mutant, cells[number], Path(folder) / str(number), min(2**turn, math.ceil(left)), seed + 1000 * turn, outcome)
 
 
 def hunt_once(yard, mutant, cell, folder, seconds, chance, outcome):

@@ -369,6 +369,12 @@ def test_cells_take_turns_that_grow_and_keep_what_they_found(root, yard, tmp_pat
     assert log.read_text().splitlines() == ["1 4 1", "1 4 1", "2 1004 2", "2 1004 2", "4 2004 3"]
 
 
+def test_a_mutant_of_a_row_that_nothing_fuzzes_survives(root, yard):
+    mutant = dataclasses.replace(mutants.read(root)[0], rows=["not_in_this_build"])
+    found = mutants_run.by_fuzzing(yard, mutant, 60, 1)
+    assert not found.killed and not found.seconds
+
+
 def test_threads_kill_where_a_row_is_shared(root, yard, tmp_path):
     by_id = {mutant.id: mutant for mutant in mutants.read(root)}
     yard.threads = tmp_path / "heapyard-threads"
