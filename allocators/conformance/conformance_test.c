@@ -42,7 +42,10 @@ static size_t list_subtests(subtest *tests, const char *prefix) {
     const hy_row *row;
     for (size_t r = 0; (row = hy_plugins_chosen(r)) != NULL; r++) {
         if (strncmp(row->name, prefix, strlen(prefix)) != 0) continue;
-        if (HY_TSAN && !*prefix && !(row->traits & HY_TRAIT_THREAD_SAFE)) continue;
+        if (HY_TSAN && !*prefix && !(row->traits & HY_TRAIT_THREAD_SAFE)) {
+            print_message("%s: left out: no threads may share it\n", row->name);
+            continue;
+        }
         if (row->missing) print_message("%s: not in this build: %s\n", row->name, row->missing);
         for (size_t i = 0; i < check_count; i++) {
             if (!hy_conformance_applies(&checks[i], row)) continue;
