@@ -299,9 +299,8 @@ def can_be_verified(row):
 
 def run_verify(workload):
     _, rows = smoke(workload)
-    rows = list(filter(can_be_verified, rows))
     found = {}
-    for row in rows:
+    for row in filter(can_be_verified, rows):
         (record,) = records("verify", *arguments_of(workload), "--row", row)
         check_record(record, "verified", workload)
         assert record["row"] == row

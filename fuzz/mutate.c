@@ -119,7 +119,7 @@ static void insert_new(job *self) {
 }
 
 /* One of the row's own operations, any of them as often as any other: of bytes that are drawn the eighth one
- * is a hundred times as rare as the first. Half of them go to the end, which is where a misuse must stand. */
+ * is far more seldom than the first. Half of them go to the end, which is where a misuse must stand. */
 static void insert_own(job *self, const hy_row *row) {
     uint8_t written[16];
     hy_bytes_writer writer = {.bytes = written, .capacity = sizeof written};
