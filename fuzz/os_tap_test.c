@@ -5,6 +5,7 @@
 
 #include "allocators/core/os.h"
 #include "fuzz/attempt.h"
+#include "fuzz/os_region.h"
 
 static hy_allocator real; /* the row's own */
 
@@ -132,11 +133,32 @@ static void what_was_not_taken_back_goes_back_after_the_run(void **state) {
     assert_int_equal(hy_os_tap_read().mapped_bytes, before);
 }
 
+/* The region serves runs in which nothing is refused; in others, and between runs, the system itself answers.
+ */
+static void the_region_serves_where_nothing_is_refused(void **state) {
+    (void)state;
+    size_t refusals = 0, page = hy_page_size();
+    hy_os_tap_run(&refusals);
+    char *of_run = hy_os_map(page);
+    hy_os_tap_run(NULL);
+    char *between = hy_os_map(page);
+    hy_os_tap_refuse(1, true);
+    hy_os_tap_run(&refusals);
+    char *of_refusals = hy_os_map(page);
+    hy_os_tap_run(NULL);
+    hy_os_tap_refuse(SIZE_MAX, true);
+    assert_true(of_run && between && of_refusals);
+    assert_int_equal(hy_os_region_has(of_run), HY_ASAN);
+    assert_false(hy_os_region_has(between) || hy_os_region_has(of_refusals));
+    assert_true(hy_os_unmap(of_run, page) && hy_os_unmap(between, page) && hy_os_unmap(of_refusals, page));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_wrong_under_refusals_is_found),
         cmocka_unit_test(calls_are_refused_by_their_index),
         cmocka_unit_test(what_was_not_taken_back_goes_back_after_the_run),
+        cmocka_unit_test(the_region_serves_where_nothing_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
