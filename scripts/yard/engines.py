@@ -143,14 +143,14 @@ def cut_logs(cell):
                 log.open("r+b").truncate(0)
 
 
-def libfuzzer_command(cell, seconds, artifacts, seeds, corpus, chance=0, fork=0):
+def libfuzzer_command(cell, seconds, artifacts, seeds, corpus, chance=0, fork=0, executions=-1):
     """chance: the seed of the fuzzer's choices; 0: a random one. fork: that many processes, which go on
-    after crashes."""
+    after crashes. executions: how many at most; -1: as many as the seconds give."""
     forked = [f"-fork={fork}", "-ignore_crashes=1", "-ignore_timeouts=1", "-ignore_ooms=1"] if fork else []
     return [
         cell.binary, *cell.arguments(), f"-max_total_time={max(1, round(seconds))}", f"-max_len={fuzzing.MAX_LENGTH}", f"-dict={DICTIONARY}",
         f"-seed={chance}", f"-timeout={fuzzing.HANG_SECONDS}", f"-rss_limit_mb={RSS_LIMIT_MB}", "-detect_leaks=0",
-        "-print_final_stats=1", "-reload=1", *forked, f"-artifact_prefix={artifacts}/", corpus, seeds,
+        f"-runs={executions}", "-print_final_stats=1", "-reload=1", *forked, f"-artifact_prefix={artifacts}/", corpus, seeds,
     ]  # fmt: skip
 
 

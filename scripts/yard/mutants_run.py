@@ -24,6 +24,7 @@ RESULTS = OUT / "results.jsonl"
 REPLAY_SECONDS = 20  # of one row's corpus, else it hangs
 TEST_SECONDS = 120
 THREADS_SECONDS = 4  # of one row
+GLANCE = 2000  # executions of a first look: three quarters of what is found needs no more
 WAYS = ("corpus", "fuzz", "threads", "tests")
 ALONE = "alone"  # the corpus once more, without the oracle that told
 # What an empty corpus has: libFuzzer gives up where its own empty input reaches no instrumented code.
@@ -151,8 +152,8 @@ def by_corpus(yard, mutant, without=""):
 
 
 def by_fuzzing(yard, mutant, seconds, seed):
-    """Its cells in turn from empty corpora, each for a second, then for two, for four, until one finds it or
-    the seconds are over. What a cell has found out it keeps until its next turn."""
+    """Its cells in turn from empty corpora, each for a glance, then for a second, for two, for four, until
+    one finds it or the seconds are over. What a cell has found out it keeps until its next turn."""
     outcome = Outcome(mutant.id, mutant.digest, "fuzz", seed, seconds, yard=yard.digest)
     cells = yard.cells(mutant)
     with tempfile.TemporaryDirectory(dir=OUT) as folder:
@@ -161,18 +162,20 @@ def by_fuzzing(yard, mutant, seconds, seed):
             if not cells or outcome.killed or left <= 0:
                 return outcome
             turn, number = divmod(place, len(cells))
+            length = min(2 ** max(turn - 1, 0), math.ceil(left))
             # The same choices twice would find the same again.
-            hunt_once(yard, mutant, cells[number], Path(folder) / str(number), min(2**turn, math.ceil(left)), seed + 1000 * turn, outcome)
+            hunt_once(yard, mutant, cells[number], Path(folder) / str(number), length, seed + 1000 * turn, outcome, -1 if turn else GLANCE)
 
 
-def hunt_once(yard, mutant, cell, folder, seconds, chance, outcome):
-    """Fuzzes one cell for some seconds and adds what came of it to the outcome. folder: keeps its corpus."""
+def hunt_once(yard, mutant, cell, folder, seconds, chance, outcome, executions=-1):
+    """Fuzzes one cell for some seconds, or executions if those are over earlier, and adds what came of it to
+    the outcome. folder: keeps its corpus."""
     corpus, counts = folder / "corpus", folder / "counts"
     if not corpus.exists():
         corpus.mkdir(parents=True)
         (corpus / "start").write_bytes(START)
     counts.unlink(missing_ok=True)
-    command = engines.libfuzzer_command(cell, seconds, folder, corpus, corpus, chance)
+    command = engines.libfuzzer_command(cell, seconds, folder, corpus, corpus, chance, executions=executions)
     status, said, spent = _process(yard, command, seconds + 30, environment(mutant, HEAPYARD_COUNTS=counts))
     outcome.seconds += spent
     outcome.executions += fuzzing.read_counts(counts)[0]

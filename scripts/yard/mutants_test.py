@@ -359,14 +359,14 @@ def test_cells_take_turns_that_grow_and_keep_what_they_found(root, yard, tmp_pat
     log = tmp_path / "log"
     yard.fuzzer.write_text(
         "#!/bin/sh\n"  # the last word is the corpus
-        'for word; do case $word in -max_total_time=*) seconds=${word#*=};; -seed=*) chance=${word#*=};; esac; done\n'
-        f'echo "$seconds $chance $(ls $word | wc -l)" >> {log}; touch $word/$chance\n'
-        f"[ $(wc -l < {log}) -lt 5 ] || {{ echo 'finding: overlap: x'; exit 3; }}\n"
+        'for word; do case $word in -max_total_time=*) seconds=${word#*=};; -runs=*) runs=${word#*=};; -seed=*) chance=${word#*=};; esac; done\n'
+        f'echo "$seconds $runs $chance $(ls $word | wc -l)" >> {log}; touch $word/$chance\n'
+        f"[ $(wc -l < {log}) -lt 7 ] || {{ echo 'finding: overlap: x'; exit 3; }}\n"
     )
     mutant = dataclasses.replace(mutants.read(root)[0], rows=["arena", "pool"])
     found = mutants_run.by_fuzzing(yard, mutant, 60, 4)
     assert (found.killed, found.where) == (True, "conform arena")
-    assert log.read_text().splitlines() == ["1 4 1", "1 4 1", "2 1004 2", "2 1004 2", "4 2004 3"]
+    assert log.read_text().splitlines() == ["1 2000 4 1"] * 2 + ["1 -1 1004 2"] * 2 + ["2 -1 2004 3"] * 2 + ["4 -1 3004 4"]
 
 
 def test_a_mutant_of_a_row_that_nothing_fuzzes_survives(root, yard):
