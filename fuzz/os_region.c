@@ -17,8 +17,9 @@
 #define REGION_BYTES ((size_t)64 << 20)
 #define PAGE_MIN ((size_t)4096)
 #define PAGES_MAX (REGION_BYTES / PAGE_MIN)
+#define CLEARED_MAX ((size_t)64 << 10) /* of more the system has it cheaper */
 
-enum { IS_MAPPED = 1, IS_WRITTEN = 2, IS_CLOSED = 4 };
+enum { IS_MAPPED = 1, IS_WRITTEN = 2 };
 
 static struct {
     bool is_made, is_on;
@@ -98,14 +99,26 @@ void *hy_os_region_map(size_t size) {
     return address_of(page);
 }
 
-void hy_os_region_close(const void *ptr, size_t size) {
-    for (size_t i = index_of(ptr); i < index_of(ptr) + pages_of(size); i++)
-        region.states[i] |= IS_CLOSED;
+void hy_os_region_protect(const void *ptr, size_t size, bool accessible) {
+    size_t bytes = pages_of(size) * hy_page_size();
+    if (accessible)
+        hy_unpoison(ptr, bytes);
+    else
+        hy_poison(ptr, bytes);
 }
 
-/* What its owner closed must be open for the next one. */
-static void open_page(size_t page) {
-    if (mprotect(address_of(page), hy_page_size(), PROT_READ | PROT_WRITE) != 0) abort();
+/* What of it is poisoned for its owner stays so: no function that looks at that may write here. */
+HY_NO_SANITIZE_ADDRESS static void clear(void *ptr, size_t size) {
+    volatile uint64_t *words = ptr;
+    for (size_t i = 0; i < size / sizeof *words; i++)
+        words[i] = 0;
+}
+
+bool hy_os_region_discard(void *ptr, size_t size) {
+    size_t bytes = pages_of(size) * hy_page_size();
+    if ((uintptr_t)ptr % hy_page_size() != 0 || bytes > CLEARED_MAX) return false;
+    clear(ptr, bytes);
+    return true;
 }
 
 bool hy_os_region_unmap(void *ptr, size_t size) {
@@ -113,7 +126,6 @@ bool hy_os_region_unmap(void *ptr, size_t size) {
     if ((uintptr_t)ptr % hy_page_size() != 0 || size == 0 || count > page_count() - page) return false;
     for (size_t i = page; i < page + count; i++) {
         region.mapped -= region.states[i] & IS_MAPPED;
-        if (region.states[i] & IS_CLOSED) open_page(i);
         region.states[i] &= IS_WRITTEN;
     }
     hy_poison(ptr, count * hy_page_size());
@@ -144,8 +156,13 @@ void *hy_os_region_map(size_t size) {
     return NULL;
 }
 
-void hy_os_region_close(const void *ptr, size_t size) {
+void hy_os_region_protect(const void *ptr, size_t size, bool accessible) {
+    (void)ptr, (void)size, (void)accessible;
+}
+
+bool hy_os_region_discard(void *ptr, size_t size) {
     (void)ptr, (void)size;
+    return false;
 }
 
 bool hy_os_region_unmap(void *ptr, size_t size) {

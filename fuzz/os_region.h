@@ -30,8 +30,12 @@ void *hy_os_region_map(size_t size);
 /* As hy_os_unmap, of addresses of the region; false where they are no whole pages of it. O(pages). */
 bool hy_os_region_unmap(void *ptr, size_t size);
 
-/* That pages of the region were made inaccessible: before they serve again they are opened. O(pages). */
-void hy_os_region_close(const void *ptr, size_t size);
+/* As hy_os_protect, of addresses of the region: what is inaccessible is poisoned. O(pages). */
+void hy_os_region_protect(const void *ptr, size_t size, bool accessible);
+
+/* As hy_os_discard, of whole pages of the region; false: the system is to do it, because they are many.
+ * O(size). */
+bool hy_os_region_discard(void *ptr, size_t size);
 
 /* As hy_os_resize, of a mapping in the region: to grow, what lies behind must be free. O(pages). */
 bool hy_os_region_resize(void *ptr, size_t old_size, size_t new_size);

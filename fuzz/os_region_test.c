@@ -6,7 +6,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -66,13 +65,31 @@ static void a_mapping_grows_and_shrinks_in_place(void **state) {
 static void what_was_closed_is_open_for_the_next_one(void **state) {
     (void)state;
     size_t page = hy_page_size();
-    char *ptr = hy_os_region_map(2 * page);
-    assert_int_equal(mprotect(ptr + page, page, PROT_NONE), 0);
-    hy_os_region_close(ptr + page, page);
-    assert_true(hy_os_region_unmap(ptr, 2 * page));
+    char *ptr = hy_os_region_map(3 * page);
+    hy_os_region_protect(ptr + page, page + 1, false);
+    assert_false(__asan_address_is_poisoned(ptr + page - 1));
+    assert_true(__asan_address_is_poisoned(ptr + page) && __asan_address_is_poisoned(ptr + 3 * page - 1));
+    hy_os_region_protect(ptr + page, page, true);
+    assert_false(__asan_address_is_poisoned(ptr + 2 * page - 1));
+    assert_true(hy_os_region_unmap(ptr, 3 * page));
     hy_os_region_serve(true);
-    assert_ptr_equal(hy_os_region_map(2 * page), ptr);
+    assert_ptr_equal(hy_os_region_map(3 * page), ptr);
+    memset(ptr, 1, 3 * page);
+    assert_true(hy_os_region_unmap(ptr, 3 * page));
+}
+
+static void what_is_discarded_is_zero_and_stays_poisoned(void **state) {
+    (void)state;
+    size_t page = hy_page_size();
+    char *ptr = hy_os_region_map(2 * page);
     memset(ptr, 1, 2 * page);
+    hy_poison(ptr + 8, 8);
+    assert_false(hy_os_region_discard(ptr + 1, page));
+    assert_true(hy_os_region_discard(ptr, page));
+    assert_true(__asan_address_is_poisoned(ptr + 8) && !__asan_address_is_poisoned(ptr + 16));
+    hy_unpoison(ptr + 8, 8);
+    assert_true(is_zero(ptr, page) && ptr[page] == 1);
+    assert_false(hy_os_region_discard(ptr, HY_OS_REGION_MAP_MAX));
     assert_true(hy_os_region_unmap(ptr, 2 * page));
 }
 
@@ -97,6 +114,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_went_back_is_poisoned_and_comes_back_clean, begin, end),
         cmocka_unit_test_setup_teardown(a_mapping_grows_and_shrinks_in_place, begin, end),
         cmocka_unit_test_setup_teardown(what_was_closed_is_open_for_the_next_one, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_discarded_is_zero_and_stays_poisoned, begin, end),
         cmocka_unit_test_setup_teardown(the_system_serves_what_the_region_can_not, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,15 +132,24 @@ bool __wrap_hy_os_unmap(void *ptr, size_t size) {
 }
 
 bool __wrap_hy_os_discard(void *ptr, size_t size) {
-    return __real_hy_os_discard(refuses() ? NULL : ptr, size);
+    if (refuses()) return __real_hy_os_discard(NULL, size);
+    bool done = hy_os_region_has(ptr) && hy_os_region_discard(ptr, size);
+    return done || __real_hy_os_discard(ptr, size);
+}
+
+static bool protect(void *ptr, size_t size, bool accessible) {
+    if (size == 0) return true; /* of no bytes the system need not hear */
+    if (!hy_os_region_has(ptr)) return __real_hy_os_protect(ptr, size, accessible);
+    hy_os_region_protect(ptr, size, accessible);
+    return true;
 }
 
 /* To open what was closed takes nothing that the system could lack. */
 bool __wrap_hy_os_protect(void *ptr, size_t size, bool accessible) {
     bool refused = !(accessible && faults.has_closed) && refuses();
-    bool done = __real_hy_os_protect(refused ? NULL : ptr, size, accessible);
+    if (refused) return __real_hy_os_protect(NULL, IMPOSSIBLE_BYTES, accessible);
+    bool done = protect(ptr, size, accessible);
     if (faults.refusals && done && !accessible) faults.has_closed = true;
-    if (done && !accessible && hy_os_region_has(ptr)) hy_os_region_close(ptr, size);
     return done;
 }
 

@@ -2,7 +2,8 @@
  *
  * A place in the table keeps its reservation for ever, and the first free place of the size serves: so a heap
  * that is begun when as many others live as last time has the same addresses. What a heap wrote is cleaned at
- * its end. The system is asked for what it has given already, too, so that it may refuse in later runs.
+ * its end. The system is asked for what it has given already, too, so that it may refuse in later runs: for
+ * no bytes, which costs it least.
  */
 #include "allocators/strategies/smp_reservations.h"
 #include "allocators/strategies/smp_clock.h"
@@ -12,7 +13,7 @@
 
 #define PLACES 4
 /* More than so much is not written over, but given back to the system. */
-#define WRITTEN_MAX ((size_t)2 << 20)
+#define WRITTEN_MAX ((size_t)256 << 10)
 
 /* What is kept of the arrays, in their order. */
 enum { METADATA, PAGES, CLASSES, SLABS, BLOCKS, ARRAYS };
@@ -69,7 +70,8 @@ void *hy_smp_reservation_take(size_t size) {
 bool hy_smp_reservation_begin(void *reservation, size_t core_size) {
     place *at = find_place(reservation);
     hy_unpoison(reservation, core_size);
-    if (!hy_os_protect(reservation, core_size, true)) return false;
+    bool is_open = at && at->core_size == core_size;
+    if (!hy_os_protect(reservation, is_open ? 0 : core_size, true)) return false;
     if (at) at->core_size = core_size;
     return true;
 }
@@ -92,8 +94,7 @@ void hy_smp_reservation_place(hy_smp_core *core) {
 
 bool hy_smp_array_open(hy_smp_array *array, size_t more) {
     size_t end = array->accessible + more, opened = array->opened ? *array->opened : array->accessible;
-    uintptr_t start = array->base + (end > opened ? opened : array->accessible);
-    if (!hy_os_protect((void *)start, array->base + end - start, true)) return false;
+    if (!hy_os_protect((void *)(array->base + opened), end > opened ? end - opened : 0, true)) return false;
     if (array->opened && end > opened) *array->opened = end;
     hy_unpoison((void *)(array->base + array->accessible), more);
     array->accessible = end;
@@ -111,7 +112,7 @@ static bool discard(void *ptr, size_t size) {
 
 bool hy_smp_discard(void *ptr, size_t size) {
     if (!is_on()) return hy_os_discard(ptr, size);
-    return hy_os_protect(ptr, size, true) && discard(ptr, size);
+    return hy_os_protect(ptr, 0, true) && discard(ptr, size);
 }
 
 /* Only a whole one can serve again, whose pages are all mapped. */
