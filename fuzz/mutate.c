@@ -53,7 +53,15 @@ typedef struct job {
     size_t size, capacity;
     pieces *pieces;
     unsigned seed;
+    const char *letters; /* of the property; NULL: none */
 } job;
+
+/* Where some bytes mean more than others, one of those as often as any. */
+static uint8_t draw_byte(job *self) {
+    if (self->letters && next_choice(&self->seed, 2))
+        return (uint8_t)self->letters[next_choice(&self->seed, (unsigned)strlen(self->letters))];
+    return (uint8_t)next_choice(&self->seed, 256);
+}
 
 /* Bytes [from, to) of the operations from `first` on, `count` at most. */
 static void choose_run(job *self, size_t *from, size_t *to) {
@@ -114,8 +122,17 @@ static void move_run(job *self) {
 static void insert_new(job *self) {
     uint8_t drawn[4];
     for (size_t i = 0; i < sizeof drawn; i++)
-        drawn[i] = (uint8_t)next_choice(&self->seed, 256);
+        drawn[i] = draw_byte(self);
     (void)insert(self, choose_border(self), drawn, 2 + next_choice(&self->seed, 3));
+}
+
+/* A number for a row's own operation: mostly a small one, often one about a power of two, and now and then
+ * half of all there are, for which some rows keep what they do seldom. */
+static uint64_t draw_number(job *self) {
+    unsigned manner = next_choice(&self->seed, 16);
+    if (manner == 0) return SIZE_MAX / 2 + 1;
+    if (manner < 11) return next_choice(&self->seed, 256);
+    return ((uint64_t)1 << next_choice(&self->seed, 63)) + next_choice(&self->seed, 3) - 1;
 }
 
 /* One of the row's own operations, any of them as often as any other: of bytes that are drawn the eighth one
@@ -124,7 +141,7 @@ static void insert_own(job *self, const hy_row *row) {
     uint8_t written[16];
     hy_bytes_writer writer = {.bytes = written, .capacity = sizeof written};
     const char *name = row->operations[next_choice(&self->seed, (unsigned)row->operation_count)].name;
-    hy_op op = {.kind = HY_OP_SPECIAL, .size = next_choice(&self->seed, 256)};
+    hy_op op = {.kind = HY_OP_SPECIAL, .size = draw_number(self)};
     size_t at = next_choice(&self->seed, 2) ? choose_border(self) : self->pieces->at[self->pieces->count];
     if (hy_bytes_write_named(&writer, name, op, HY_BYTES_ABSOLUTE))
         (void)insert(self, at, written, writer.size);
@@ -137,12 +154,12 @@ static void change_operand(job *self) {
     if (to - from < 2) return;
     size_t at = from + 1 + next_choice(&self->seed, (unsigned)(to - from - 1));
     unsigned manner = next_choice(&self->seed, 4);
-    if (manner == 0)
+    if (manner == 0 && !self->letters)
         self->bytes[at] = (uint8_t)(160 + next_choice(&self->seed, 96));
     else if (manner == 1)
         self->bytes[at] += (uint8_t)(next_choice(&self->seed, 2) ? 1 : 255);
-    else if (manner == 2)
-        self->bytes[at] = (uint8_t)next_choice(&self->seed, 256);
+    else if (manner != 3)
+        self->bytes[at] = draw_byte(self);
     else
         self->bytes[at] = self->bytes[next_choice(&self->seed, (unsigned)self->size)];
 }
@@ -150,8 +167,8 @@ static void change_operand(job *self) {
 size_t hy_mutate(const hy_target *target, uint8_t *bytes, size_t size, size_t capacity, unsigned seed) {
     static pieces found;
     if (!split(target, bytes, size, &found)) return 0;
-    job self = {bytes, size, capacity, &found, seed};
     const hy_property *property = target->property;
+    job self = {bytes, size, capacity, &found, seed, property->letters};
     const hy_row *row = property->history_row ? property->history_row(target->row) : NULL;
     switch (next_choice(&self.seed, 8)) {
     case 0:

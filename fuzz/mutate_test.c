@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#define SEEDS 4000
+#define SEEDS 16000
 #define CAPACITY 64
 
 static hy_target posix_target(void) {
@@ -59,6 +59,7 @@ static void test_whole_operations_change(void **state) {
     assert_true(becomes("m0x.c1x.8.f0", "m0x.c1x.8.m0x.f0")); /* copied */
     assert_true(becomes("m0x.f0", "m0x.m0x.m0x.m0x.f0"));     /* repeated */
     assert_true(becomes("m0x.c1x.8.f0", "m0x.c1x.8.f1"));     /* an operand is another one */
+    assert_true(becomes("m0x.f0", "m0x+f0"));                 /* of those that mean something */
     assert_false(becomes("m0x.c1x.8.f0", "m0x.8.f0"));        /* no part of one is left out */
 }
 
@@ -98,6 +99,24 @@ static void test_each_operation_of_a_row_is_inserted(void **state) {
     }
 }
 
+/* By which some rows do what they do seldom. */
+static void test_the_number_of_what_is_seldom_is_inserted(void **state) {
+    (void)state;
+    hy_target target = {.property = hy_property_find("conform"), .row = hy_target_row("smp_heap")};
+    static const uint8_t input[] = {0x00, 0x00, 0x00, 0x10};
+    uint8_t named[16];
+    hy_bytes_writer writer = {.bytes = named, .capacity = sizeof named};
+    hy_op op = {.kind = HY_OP_SPECIAL, .size = SIZE_MAX / 2 + 1};
+    assert_true(hy_bytes_write_named(&writer, "whole", op, HY_BYTES_ABSOLUTE));
+    bool inserted = false;
+    for (unsigned seed = 0; seed < SEEDS && !inserted; seed++) {
+        uint8_t out[CAPACITY] = {0};
+        memcpy(out, input, sizeof input);
+        inserted = memmem(out, hy_mutate(&target, out, sizeof input, CAPACITY, seed), named, writer.size);
+    }
+    assert_true(inserted);
+}
+
 static void test_what_has_no_operations_is_left_to_the_engine(void **state) {
     (void)state;
     hy_target target = {.property = hy_property_find("trace_file")};
@@ -113,6 +132,7 @@ int main(void) {
         cmocka_unit_test(test_whole_operations_change),
         cmocka_unit_test(test_histories_are_split_at_their_operations),
         cmocka_unit_test(test_each_operation_of_a_row_is_inserted),
+        cmocka_unit_test(test_the_number_of_what_is_seldom_is_inserted),
         cmocka_unit_test(test_what_has_no_operations_is_left_to_the_engine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,9 @@ typedef struct hy_property {
     /* Likewise, of bytes whose records differ in length and have no header: the bytes of the one at
      * bytes[at], 1 at least; NULL: record_bytes says it. */
     size_t (*record)(const uint8_t *bytes, size_t size, size_t at);
+    /* The bytes that a language of letters gives a meaning of their own, for the mutator; NULL: all bytes are
+     * alike. */
+    const char *letters;
     /* What ends an input, so that others may follow it in the same bytes; NULL: nothing does. */
     const char *mark;
     const char *row_source; /* the file of that row, where the registry has no such row; NULL: it has */

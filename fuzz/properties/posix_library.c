@@ -52,5 +52,6 @@ const hy_property hy_posix_library_property = {
     .run = run,
     .skips_known = true,
     .record = hy_posix_record,
+    .letters = HY_POSIX_LETTERS,
     .mark = "\n!\n",
 };

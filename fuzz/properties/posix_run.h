@@ -51,6 +51,9 @@ bool hy_posix_family_fill(
  * freed at the end. Returns how many calls were made. */
 size_t hy_posix_run(const hy_posix_family *family, const uint8_t *bytes, size_t size);
 
+/* The bytes that have a meaning of their own in calls: functions, slots, sizes, distances, alignments. */
+#define HY_POSIX_LETTERS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNRSTUWXYZ=.+-"
+
 /* The number of bytes of the call that begins at bytes[at], with what is passed over before it; for
  * minimisers and mutators. */
 size_t hy_posix_record(const uint8_t *bytes, size_t size, size_t at);
