@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define TRY_SECONDS 20
+#define LINE_BYTES 32 /* of what has no records, on a line of a seed */
 
 typedef struct attempt {
     const hy_record_case *tried;
@@ -48,11 +49,12 @@ static bool takes(search *state, size_t size) {
     return true;
 }
 
-/* Where the record at `at` ends. */
+/* Where the record at `at` ends: behind one byte where the property knows of none. */
 static size_t record_end(const hy_record_case *tried, size_t at) {
     const hy_property *property = tried->target->property;
-    size_t length =
-        property->record ? property->record(tried->bytes, tried->size, at) : property->record_bytes;
+    size_t length = property->record         ? property->record(tried->bytes, tried->size, at)
+                    : property->record_bytes ? property->record_bytes
+                                             : 1;
     return length < tried->size - at ? at + length : tried->size;
 }
 
@@ -121,19 +123,22 @@ void hy_record_case_minimise(hy_record_case *failing, hy_verdict *verdict, size_
     search state = {failing, verdict, malloc(failing->size + 1), attempts};
     if (!state.spare) abort();
     drop(&state);
-    if (record)
-        shrink_bytes(&state);
-    else
+    if (failing->target->property->record)
         simplify_bytes(&state);
+    else
+        shrink_bytes(&state);
     drop(&state);
     free(state.spare);
 }
 
 bool hy_record_case_print(FILE *out, const hy_record_case *failing, const hy_verdict *verdict) {
+    const hy_property *property = failing->target->property;
+    bool has_records = property->record || property->record_bytes;
     size_t at = 0, end = header_bytes(failing);
     fprintf(out, "# %s\n", verdict->line);
     while (at < failing->size) {
-        if (end == at) end = record_end(failing, at);
+        if (end == at) end = has_records ? record_end(failing, at) : at + LINE_BYTES;
+        if (end > failing->size) end = failing->size;
         fputs("bytes ", out);
         while (at < end)
             fprintf(out, "%02x", failing->bytes[at++]);

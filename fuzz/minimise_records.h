@@ -1,4 +1,5 @@
-/* minimise_records.h: the smallest input of records (properties.h) that still shows the same bug. */
+/* minimise_records.h: the smallest input of records (properties.h), or of bytes that are none, that still
+ * shows the same bug. */
 #ifndef HEAPYARD_FUZZ_MINIMISE_RECORDS_H
 #define HEAPYARD_FUZZ_MINIMISE_RECORDS_H
 
@@ -12,7 +13,7 @@ typedef struct hy_record_case {
     size_t size;
 } hy_record_case;
 
-/* How many records it has, its header aside. */
+/* How many records, or bytes, it has, its header aside. */
 size_t hy_record_case_count(const hy_record_case *tried);
 
 /* Runs a case in a process of its own; told: it says in words what it does (finding.h). */
@@ -22,7 +23,8 @@ void hy_record_case_try(const hy_record_case *tried, bool told, hy_verdict *verd
  * most `attempts` runs. *verdict is then that of the smaller case. */
 void hy_record_case_minimise(hy_record_case *failing, hy_verdict *verdict, size_t attempts);
 
-/* As a seed (inputs.h): the finding, and a line of hexadecimal digits for each record. False: not written. */
+/* As a seed (inputs.h): the finding, and a line of hexadecimal digits for each record or for 32 bytes. False:
+ * not written. */
 bool hy_record_case_print(FILE *out, const hy_record_case *failing, const hy_verdict *verdict);
 
 #endif

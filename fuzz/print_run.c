@@ -10,11 +10,17 @@ bool hy_run_program_is_for(const hy_property *property, const hy_row *row) {
     return has_row && (property->interpret || property->history_row(row) != row);
 }
 
-static void print_comment(FILE *out, const hy_run_program *program) {
+/* What each of them needs, and what those of bytes need beside it. */
+static const char files_of_histories[] = "       allocators/history/history.c allocators/history/bytes.c";
+static const char files_of_bytes[] =
+    "       $(find allocators/scope allocators/history -maxdepth 1 -name '*.c' ! -name '*_test.c') \\\n"
+    " *       allocators/plugins.c fuzz/seed.c";
+
+static void print_comment(FILE *out, const char *property, const char *finding, const char *files) {
     fprintf(out,
         "/* A reproducer of heapyard's fuzzers: ends with the finding while the bug is there.\n *\n"
         " *   %s\n *\n * From the project's root:\n",
-        program->finding);
+        finding);
     fprintf(out,
         " *   gcc -std=gnu17 -D_GNU_SOURCE -DHY_CHECK=2 -DHY_WALK=1 -DHY_SMP_SMALL=1 -g \\\n"
         " *       -fsanitize=address,undefined -Iallocators/include -Iallocators/plugin/include \\\n"
@@ -22,12 +28,12 @@ static void print_comment(FILE *out, const hy_run_program *program) {
         " *       $(find allocators/core allocators/sources allocators/strategies allocators/decorators \\\n"
         " *           allocators/peers fuzz/oracles -maxdepth 1 -name '*.c' ! -name '*_test.c') \\\n"
         " *       allocators/registry.c allocators/conformance/child.c \\\n"
-        " *       allocators/history/history.c allocators/history/bytes.c \\\n"
+        " *%s \\\n"
         " *       fuzz/interpreter.c fuzz/call_tap.c fuzz/finding.c fuzz/layers.c fuzz/live_blocks.c \\\n"
         " *       fuzz/libc_tap.c fuzz/liar.c fuzz/marks.c fuzz/misuse.c fuzz/oracles.c \\\n"
         " *       fuzz/os_region.c fuzz/os_tap.c fuzz/properties/history_run.c \\\n"
-        " *       fuzz/properties/%s.c -Wl,@fuzz/os_tap.options -lpthread -ldl\n */\n",
-        program->property->name);
+        " *       fuzz/properties/%s.c -Wl,@fuzz/os_tap.options -lpthread -ldl%s\n */\n",
+        files, property, files == files_of_bytes ? " -lzstd" : "");
 }
 
 /* For people. */
@@ -64,7 +70,7 @@ static void print_operations(FILE *out, const hy_history *history) {
 
 bool hy_run_program_print(FILE *out, const hy_run_program *program) {
     const char *name = program->property->name;
-    print_comment(out, program);
+    print_comment(out, name, program->finding, files_of_histories);
     fprintf(out, "#include \"allocators/registry.h\"\n#include \"fuzz/interpreter.h\"\n"
                  "#include \"fuzz/properties.h\"\n\n");
     print_words(out, program);
@@ -78,5 +84,27 @@ bool hy_run_program_print(FILE *out, const hy_run_program *program) {
         program->row->name);
     fprintf(out, "    (property->interpret ? property->interpret : hy_interpret)(row, &header, &history);\n"
                  "    return 0;\n}\n");
+    return fflush(out) == 0 && !ferror(out);
+}
+
+static void print_bytes(FILE *out, const uint8_t *bytes, size_t size) {
+    fprintf(out, "static const unsigned char input[] = {");
+    for (size_t i = 0; i < size; i++)
+        fprintf(out, "%s0x%02x,", i % 16 ? " " : "\n    ", bytes[i]);
+    fprintf(out, "\n    0}; /* one more than there are, since there may be none */\n\n");
+}
+
+bool hy_bytes_program_print(
+    FILE *out, const hy_target *target, const uint8_t *bytes, size_t size, const char *finding) {
+    const char *name = target->property->name;
+    print_comment(out, name, finding, files_of_bytes);
+    fprintf(out, "#include \"allocators/registry.h\"\n#include \"fuzz/properties.h\"\n\n");
+    print_bytes(out, bytes, size);
+    fprintf(out, "extern const hy_property hy_%s_property;\n\nint main(void) {\n", name);
+    if (target->row)
+        fprintf(out, "    const hy_row *row = hy_registry_find(\"%s\");\n", target->row->name);
+    else
+        fprintf(out, "    const hy_row *row = NULL;\n");
+    fprintf(out, "    hy_%s_property.run(row, input, sizeof input - 1);\n    return 0;\n}\n", name);
     return fflush(out) == 0 && !ferror(out);
 }

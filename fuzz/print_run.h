@@ -8,6 +8,7 @@
 #define HEAPYARD_FUZZ_PRINT_RUN_H
 
 #include "fuzz/properties.h"
+#include "fuzz/target.h"
 #include <stdio.h>
 
 typedef struct hy_run_program {
@@ -23,5 +24,10 @@ bool hy_run_program_is_for(const hy_property *property, const hy_row *row);
 
 /* False: writing to the stream failed. O(operations). */
 bool hy_run_program_print(FILE *out, const hy_run_program *program);
+
+/* Likewise a property's run of bytes that are no history; it needs zstd beside gcc. finding: one line. False:
+ * writing to the stream failed. O(size). */
+bool hy_bytes_program_print(
+    FILE *out, const hy_target *target, const uint8_t *bytes, size_t size, const char *finding);
 
 #endif

@@ -45,13 +45,12 @@ static void print(const char *property, const char *row, char **text) {
     fclose(out);
 }
 
-/* Without sanitizers, which take longer than all else here. */
-static void a_printed_run_is_built_by_gcc_alone(void **state) {
-    (void)state;
-    char folder[] = "/tmp/print_run_XXXXXX", command[4096], line[8192], path[64], *text;
+/* Whether it is built by its own call and ends well; without sanitizers, which take longer than all else
+ * here. */
+static void expect_runs(char *text) {
+    char folder[] = "/tmp/print_run_XXXXXX", command[4096], line[8192], path[64];
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/run.c", folder);
-    print("misuse", "debug_plain", &text);
     read_command(text, command, sizeof command);
     cut(command, "THIS.c");
     cut(command, "-fsanitize=address,undefined");
@@ -66,6 +65,26 @@ static void a_printed_run_is_built_by_gcc_alone(void **state) {
     assert_int_equal(system(line), 0);
 }
 
+static void a_printed_run_is_built_by_gcc_alone(void **state) {
+    (void)state;
+    char *text;
+    print("misuse", "debug_plain", &text);
+    expect_runs(text);
+}
+
+static void so_is_one_of_bytes_that_are_no_history(void **state) {
+    (void)state;
+    static const uint8_t bytes[] = {255, 0, 0, 1, 0};
+    hy_target target = {.property = hy_property_find("handles")};
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    assert_true(hy_bytes_program_print(out, &target, bytes, sizeof bytes, "finding: none"));
+    fclose(out);
+    assert_non_null(strstr(text, "0xff, 0x00, 0x00, 0x01, 0x00,"));
+    expect_runs(text);
+}
+
 /* Of a property that is a row's own history there is a program without the yard. */
 static void others_are_printed_otherwise(void **state) {
     (void)state;
@@ -78,6 +97,7 @@ static void others_are_printed_otherwise(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_printed_run_is_built_by_gcc_alone),
+        cmocka_unit_test(so_is_one_of_bytes_that_are_no_history),
         cmocka_unit_test(others_are_printed_otherwise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -326,20 +326,30 @@ static int minimise_case(const arguments *given, const hy_target *target, const 
     return written ? FOUND : HARNESS;
 }
 
-/* A property whose inputs are no histories prints the program itself, before its finding; where it prints
- * several, between form feeds, it is the last. */
-static bool write_own_c(const char *path, const hy_verdict *verdict) {
-    const char *start = verdict->before;
-    size_t size = verdict->before_size;
-    if (!size) return true;
-    const char *end = memrchr(start, '\f', size);
-    if (end) {
-        const char *before = memrchr(start, '\f', (size_t)(end - start));
-        start = before ? before + 1 : start;
-        size = (size_t)(end - start);
+/* The program that a property prints before its finding, from its first comment on; where it prints several,
+ * between form feeds, it is the last. NULL: it prints none. */
+static const char *find_own_c(const hy_verdict *verdict, size_t *size) {
+    const char *start = verdict->before, *end = start ? memrchr(start, '\f', verdict->before_size) : NULL;
+    *size = end ? (size_t)(end - start) : verdict->before_size;
+    const char *before = end ? memrchr(start, '\f', *size) : NULL;
+    if (before) {
+        *size -= (size_t)(before + 1 - start);
+        start = before + 1;
     }
+    return *size > 2 && memcmp(start, "/*", 2) == 0 ? start : NULL;
+}
+
+/* That one, or, of bytes of which the property knows no records, one that hands them to the property. */
+static bool write_c_of_bytes(const char *path, const hy_record_case *failing, const hy_verdict *verdict) {
+    const hy_target *target = failing->target;
+    size_t size;
+    const char *own = find_own_c(verdict, &size);
+    bool is_bytes = !target->property->record && !target->property->record_bytes;
+    if (!own && (!is_bytes || (target->row && target->row->origin))) return true;
     FILE *out = path ? fopen(path, "we") : stdout;
-    bool written = out && fwrite(start, 1, size, out) == size;
+    bool written =
+        out && (own ? fwrite(own, 1, size, out) == size
+                    : hy_bytes_program_print(out, target, failing->bytes, failing->size, verdict->line));
     if (path && out) written = fclose(out) == 0 && written;
     return written;
 }
@@ -372,17 +382,13 @@ static int minimise_records(const arguments *given, const hy_target *target, con
     }
     hy_record_case_minimise(&failing, &verdict, MINIMISE_ATTEMPTS);
     hy_record_case_try(&failing, true, &verdict);
-    fprintf(stderr, "%s\n%zu records of %zu show it\n", verdict.line, hy_record_case_count(&failing), before);
-    bool written = write_own_c(given->c, &verdict);
+    const hy_property *property = target->property;
+    fprintf(stderr, "%s\n%zu %s of %zu show it\n", verdict.line, hy_record_case_count(&failing),
+        property->record || property->record_bytes ? "records" : "bytes", before);
+    bool written = write_c_of_bytes(given->c, &failing, &verdict);
     if (given->seed) written = write_records(given->seed, &failing, &verdict) && written;
     if (!written) fprintf(stderr, "heapyard-replay: can't write the reproducer\n");
     return written ? FOUND : HARNESS;
-}
-
-static void run_once(const void *argument) {
-    const session *state = argument;
-    hy_target target = state->target;
-    hy_target_run(&target, state->inputs->items[0].bytes, state->inputs->items[0].size);
 }
 
 static int minimise(const arguments *given) {
@@ -394,13 +400,8 @@ static int minimise(const arguments *given) {
         status = usage("one input is minimised, not a folder:", given->paths[0]);
     if (status == GOOD && state.target.property->history_row) {
         status = minimise_case(given, &state.target, &inputs.items[0]);
-    } else if (status == GOOD && (state.target.property->record_bytes || state.target.property->record)) {
-        status = minimise_records(given, &state.target, &inputs.items[0]);
     } else if (status == GOOD) {
-        hy_verdict verdict;
-        hy_verdict_of(run_once, &state, RUN_SECONDS, &verdict);
-        fprintf(stderr, "%s\n", verdict.key[0] ? verdict.line : "no finding");
-        status = !verdict.key[0] ? GOOD : write_own_c(given->c, &verdict) ? FOUND : HARNESS;
+        status = minimise_records(given, &state.target, &inputs.items[0]);
     }
     hy_inputs_free(&inputs);
     return status;
