@@ -10,26 +10,61 @@
 #include "fuzz/properties.h"
 #include <fcntl.h>
 #include <heapyard/settings.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
+#if HY_ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 static hy_child child = {.place = (void *)(uintptr_t)0x7ea000000000};
 
-static struct { int shown, hidden; } messages = {-1, -1};
+/* What a row says is passed over, but for why it ended the process. */
+static struct {
+    int shown, hidden;
+    struct sigaction before;
+} messages = {-1, -1, {.sa_handler = SIG_DFL}};
+
+static void open_messages(void) {
+    messages.hidden = memfd_create("settings", MFD_CLOEXEC);
+    messages.shown = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (messages.hidden < 0 || messages.shown < 0) abort();
+#if HY_ASAN
+    __sanitizer_set_report_fd((void *)(intptr_t)messages.shown); /* NOLINT(performance-no-int-to-ptr) */
+#endif
+}
+
+static void show(void) {
+    (void)dup2(messages.shown, STDERR_FILENO);
+    sigaction(SIGABRT, &messages.before, NULL);
+}
+
+/* Says what was hidden, and leaves the rest to whoever waited for the signal before. */
+static void on_abort(int number) {
+    char text[512];
+    ssize_t size;
+    show();
+    (void)lseek(messages.hidden, 0, SEEK_SET);
+    while ((size = read(messages.hidden, text, sizeof text)) > 0) {
+        if (write(STDERR_FILENO, text, (size_t)size) != size) break;
+    }
+    raise(number);
+}
 
 static void hush(bool on) {
+    const struct sigaction ours = {.sa_handler = on_abort};
     if (!on) {
         fflush(stderr);
-        (void)dup2(messages.shown, STDERR_FILENO);
+        show();
         return;
     }
-    if (messages.hidden < 0) {
-        messages.hidden = open("/dev/null", O_WRONLY | O_CLOEXEC);
-        messages.shown = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-        if (messages.hidden < 0 || messages.shown < 0) abort();
-    }
+    if (messages.hidden < 0) open_messages();
+    if (ftruncate(messages.hidden, 0) != 0) abort();
+    (void)lseek(messages.hidden, 0, SEEK_SET);
     (void)dup2(messages.hidden, STDERR_FILENO);
+    sigaction(SIGABRT, &ours, &messages.before);
 }
 
 static bool applies(const hy_row *row) {
