@@ -137,6 +137,7 @@ bool hy_os_region_resize(void *ptr, size_t old_size, size_t new_size) {
     if (new_count < old_count)
         return hy_os_region_unmap(address_of(page + new_count), (old_count - new_count) * hy_page_size());
     size_t more = new_count - old_count;
+    if (page % 2 == 0 && more > 0) return false;
     if (new_size > HY_OS_REGION_MAP_MAX || free_from(page + old_count, more) < more) return false;
     take(page + old_count, more);
     return true;

@@ -37,7 +37,8 @@ void hy_os_region_protect(const void *ptr, size_t size, bool accessible);
  * O(size). */
 bool hy_os_region_discard(void *ptr, size_t size);
 
-/* As hy_os_resize, of a mapping in the region: to grow, what lies behind must be free. O(pages). */
+/* As hy_os_resize, of a mapping in the region: to grow, what lies behind must be free, and the mapping begin
+ * at an odd page, so that others are moved as the system would move most. O(pages). */
 bool hy_os_region_resize(void *ptr, size_t old_size, size_t new_size);
 
 #endif

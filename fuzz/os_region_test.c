@@ -49,8 +49,10 @@ static void what_went_back_is_poisoned_and_comes_back_clean(void **state) {
 static void a_mapping_grows_and_shrinks_in_place(void **state) {
     (void)state;
     size_t page = hy_page_size();
+    char *stays = hy_os_region_map(page);
     char *first = hy_os_region_map(2 * page), *second = hy_os_region_map(page);
     assert_ptr_equal(second, first + 2 * page);
+    assert_ptr_equal(first, stays + page);
     assert_false(hy_os_region_resize(first, 2 * page, 3 * page));
     assert_true(hy_os_region_resize(first, 2 * page, page + 1)); /* the same pages */
     assert_true(hy_os_region_resize(first, 2 * page, page));
@@ -60,6 +62,9 @@ static void a_mapping_grows_and_shrinks_in_place(void **state) {
     memset(first, 1, 3 * page);
     assert_false(hy_os_region_resize(first, 3 * page, HY_OS_REGION_MAP_MAX + 1));
     assert_true(hy_os_region_unmap(first, 3 * page));
+    assert_true(hy_os_region_resize(stays, page, page - 1)); /* the same page */
+    assert_false(hy_os_region_resize(stays, page, 2 * page));
+    assert_true(hy_os_region_unmap(stays, page));
 }
 
 static void what_was_closed_is_open_for_the_next_one(void **state) {

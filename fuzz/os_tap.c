@@ -32,6 +32,7 @@ bool __wrap_hy_os_move_to(void *ptr, size_t old_size, size_t new_size, void *tar
 bool __wrap_hy_os_move_contents(void *ptr, size_t size, void *target);
 
 #define IMPOSSIBLE_BYTES (SIZE_MAX / 2 + 1) /* more than there are addresses */
+#define SYSTEMS_OWN 8                       /* where one call of so many is refused, it serves all others */
 #define STRANDED_MAX 64                     /* more than these are taken back */
 
 typedef struct range {
@@ -91,8 +92,7 @@ static void forget_stranded(const void *ptr, size_t size) {
 
 void hy_os_tap_run(size_t *refusals) {
     if (refusals) faults.calls = 0;
-    /* Where calls are refused, the system itself is to answer those that are not. */
-    hy_os_region_serve(refusals && faults.index == SIZE_MAX);
+    hy_os_region_serve(refusals && (faults.index == SIZE_MAX || faults.index % SYSTEMS_OWN != 0));
     faults.refusals = refusals;
     faults.has_closed = false;
     while (faults.stranded_count > 0) {
