@@ -305,6 +305,21 @@ def test_every_cell_has_its_turn_and_none_has_two_at_once():
     assert chosen.take() == "b"
 
 
+def test_the_first_half_begins_and_has_half_of_the_time():
+    chosen = shares.Halves(shares.Shares("ab"), shares.Shares("uvwxyz"))
+    seconds, order = dict.fromkeys("abuvwxyz", 0), []
+    for _ in range(60):
+        name = chosen.take()
+        order.append(name)
+        length = 3.0 if name in "ab" else 1.0
+        seconds[name] += length
+        chosen.give_back(name, length, 1)
+    assert order[0] == "a" and order.index("b") < order.index("z")
+    assert abs(seconds["a"] + seconds["b"] - sum(seconds[name] for name in "uvwxyz")) <= 6
+    assert min(seconds.values()) > 0 and set(chosen.clocks()) == set(seconds)
+    assert [chosen.take() for _ in range(9)].count(None) == 1
+
+
 def test_a_status_line_is_for_terminals_only(capsys):
     status.StatusLine().show("half done")
     assert capsys.readouterr().out == ""

@@ -40,3 +40,28 @@ class Shares:
     def clocks(self):
         with self._lock:
             return dict(self._clocks)
+
+
+class Halves:
+    """Two of them: the first begins, and has half of the time."""
+
+    def __init__(self, first, others):
+        self._halves = [first, others]
+        self._seconds = [0.0, 0.0]
+        self._taken = {}  # name -> whose it is
+
+    def take(self):
+        for half in sorted((0, 1), key=self._seconds.__getitem__):
+            name = self._halves[half].take()
+            if name is not None:
+                self._taken[name] = half
+                return name
+        return None
+
+    def give_back(self, name, seconds, growth):
+        half = self._taken.pop(name)
+        self._seconds[half] += seconds
+        self._halves[half].give_back(name, seconds, growth)
+
+    def clocks(self):
+        return self._halves[0].clocks() | self._halves[1].clocks()
