@@ -101,18 +101,19 @@ bool hy_smp_array_open(hy_smp_array *array, size_t more) {
     return true;
 }
 
-static bool discard(void *ptr, size_t size) {
-    size_t written = size < WRITTEN_MAX ? size : WRITTEN_MAX;
-    hy_unpoison(ptr, size);
-    memset(ptr, 0, written);
-    bool is_clean = written == size || hy_os_discard((char *)ptr + written, size - written);
+/* Empties the first bytes, as many as may have been written, and nobody may use any. */
+static bool discard(void *ptr, size_t written, size_t size) {
+    size_t few = written < WRITTEN_MAX ? written : WRITTEN_MAX;
+    hy_unpoison(ptr, written);
+    memset(ptr, 0, few);
+    bool is_clean = few == written || hy_os_discard((char *)ptr + few, written - few);
     hy_poison(ptr, size);
     return is_clean;
 }
 
 bool hy_smp_discard(void *ptr, size_t size) {
     if (!is_on()) return hy_os_discard(ptr, size);
-    return hy_os_protect(ptr, 0, true) && discard(ptr, size);
+    return hy_os_protect(ptr, 0, true) && discard(ptr, size, size);
 }
 
 /* Only a whole one can serve again, whose pages are all mapped. */
@@ -123,16 +124,23 @@ static bool is_whole(const hy_smp_core *core, const place *at) {
     return core->reservation_size == at->size;
 }
 
+/* The arrays grow in steps, but are written from their beginnings on. */
 static bool clean_all(hy_smp_core *core, const place *at) {
+    const size_t written[ARRAYS] = {
+        [METADATA] = core->metadata_next - core->metadata_array.base,
+        [PAGES] = core->frontier * sizeof(hy_smp_page),
+        [CLASSES] = core->frontier,
+        [SLABS] = core->slab_next * sizeof(hy_smp_slab),
+        [BLOCKS] = (size_t)core->frontier << HY_SMP_PAGE_SHIFT,
+    };
     hy_smp_array *arrays[ARRAYS];
     list_arrays(core, arrays);
-    /* All of this one is accessible; what is written there is of pages that were in use. */
-    size_t classes = (core->frontier + HY_SMP_PAGE - 1) & ~(HY_SMP_PAGE - 1);
-    if (classes < core->class_array.accessible) core->class_array.accessible = classes;
     for (int i = 0; i < ARRAYS; i++) {
-        if (!discard((void *)arrays[i]->base, arrays[i]->accessible)) return false;
+        const hy_smp_array *array = arrays[i];
+        size_t size = written[i] < array->accessible ? written[i] : array->accessible;
+        if (!discard((void *)array->base, size, array->accessible)) return false;
     }
-    return discard(core, at->core_size);
+    return discard(core, at->core_size, at->core_size);
 }
 
 void hy_smp_reservation_drop(void *reservation, size_t size) {
