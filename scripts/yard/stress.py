@@ -4,7 +4,7 @@ judges what the processor made of it (fuzz/threads_main.c; preset tsan)."""
 import re
 import subprocess
 
-from . import common, findings, fuzzing
+from . import changes, common, findings, fuzzing
 
 PROPERTY = "threads"
 SHARE = 0.1  # of a hunt's seconds
@@ -65,9 +65,24 @@ def _run_row(binary, row, seconds, seed):
     return 0, (line, _keep(row, line, command, done.stderr), command)
 
 
+def shares(rows, seconds, first):
+    """The seconds of each row: those that come first have half of them all."""
+    others = [row for row in rows if row not in first]
+    if not first or not others:
+        return dict.fromkeys(rows, seconds / len(rows))
+    return dict.fromkeys(first, seconds / 2 / len(first)) | dict.fromkeys(others, seconds / 2 / len(others))
+
+
+def _changed(rows):
+    cells = {fuzzing.Cell(PROPERTY, row, None).name: row for row in rows}
+    changed, _ = changes.files()
+    return [cells[name] for name in changes.concerned([fuzzing.Cell(PROPERTY, row, None) for row in rows], changed)] if changed else []
+
+
 def run(allocators, seconds, chance=0, alone=False):
-    """Hunts for so many seconds over the rows together, prints what it finds; returns the exit status. alone: nothing
-    else is hunted, so that a filter which leaves no row is an error."""
+    """Hunts for so many seconds over the rows together, those first that what was changed last concerns, prints what it
+    finds; returns the exit status. chance: if not 0, no row is first. alone: nothing else is hunted, so that a filter
+    which leaves no row is an error."""
     binary = program()
     rows = rows_of(binary, allocators)
     if not rows and alone:
@@ -76,8 +91,8 @@ def run(allocators, seconds, chance=0, alone=False):
         return common.Exit.GOOD
     seconds = max(LEAST_SECONDS, seconds)
     operations, found = 0, 0
-    for number, row in enumerate(rows):
-        done, finding = _run_row(binary, row, seconds / len(rows), chance + number + 1)
+    for number, (row, share) in enumerate(shares(rows, seconds, [] if chance else _changed(rows)).items()):
+        done, finding = _run_row(binary, row, share, chance + number + 1)
         operations += done
         if finding:
             found += 1

@@ -73,3 +73,14 @@ def test_what_is_for_fuzzers_takes_no_threads():
     for option in ("--speed", "--overnight"):
         done = subprocess.run([common.ROOT / "scripts" / "fuzz", option, "--properties", "threads"], capture_output=True, text=True)
         assert done.returncode == common.Exit.USAGE and "no property of the fuzzers" in done.stderr
+
+
+def test_rows_of_what_was_changed_come_first_and_have_half_of_the_time(monkeypatch):
+    monkeypatch.setattr(stress.changes, "files", lambda: (["allocators/strategies/smp_stats.c"], "since the last commit"))
+    rows = ["arena_shared", "smp", "smp_heap", "thread_safe", "counting_shared"]
+    first = stress._changed(rows)
+    assert sorted(first) == ["smp", "smp_heap"]
+    seconds = stress.shares(rows, 12, first)
+    assert list(seconds)[:2] == first and seconds["smp"] == 3 and seconds["arena_shared"] == 2
+    assert stress.shares(["smp"], 4, ["smp"]) == {"smp": 4}
+    assert stress.shares(rows, 10, []) == dict.fromkeys(rows, 2)
