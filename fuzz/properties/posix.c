@@ -33,13 +33,27 @@ static bool figures_hold(void) {
            own_malloc_info(1, stderr) == EINVAL && own_malloc_trim(0) == 0;
 }
 
+/* What is loaded here may be instrumented, and then a program that preloads it does not start. */
+static const char how_it_is_made[] =
+    " * From the project's root (with allocators/malloc/operators.cc for operators of C++):\n"
+    " * gcc -shared -fPIC -O1 -g -std=gnu17 -D_GNU_SOURCE -DHY_CHECK=1 -DHY_VALGRIND=0 -DHY_SMP_SMALL=1 \\\n"
+    " *     -DHY_MALLOC_WEAK_RUNTIME -Dhy_smp_own_cache=hy_malloc_own_cache -fvisibility=hidden \\\n"
+    " *     '-DHY_API=__attribute__((visibility(\"hidden\")))' -fno-builtin -fno-strict-aliasing \\\n"
+    " *     -ftls-model=initial-exec -w -Iallocators/include -I. \\\n"
+    " *     $(ls allocators/malloc/[a-z]*.c allocators/strategies/smp*.c | grep -Ev "
+    "'_(test|row|audit)[.]c$') \\\n"
+    " *     allocators/core/line_sink.c allocators/core/lock.c allocators/core/misuse.c \\\n"
+    " *     allocators/core/os_linux.c allocators/core/page_size.c allocators/core/thread_slot.c \\\n"
+    " *     -Wl,--version-script=allocators/malloc/malloc.map -Wl,-Bsymbolic -o small.so\n";
+
 /* Its own calls of malloc stay its own: it is linked so (-Bsymbolic). */
 static const hy_posix_family *load(void) {
     static hy_posix_family family;
     if (family.malloc) return &family;
     void *handle = dlopen(HY_POSIX_LIBRARY, RTLD_NOW | RTLD_LOCAL);
     if (handle && hy_posix_family_fill(&family, "-", find_symbol, handle)) {
-        family.file = HY_POSIX_LIBRARY;
+        family.file = "./small.so";
+        family.build = how_it_is_made;
         family.keeps_errno = family.rounds_align = true;
         *(void **)&own_mallinfo2 = dlsym(handle, "mallinfo2");
         *(void **)&own_malloc_info = dlsym(handle, "malloc_info");

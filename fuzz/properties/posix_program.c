@@ -147,7 +147,8 @@ static void print_calls(FILE *out, const hy_posix_program *program) {
 }
 
 void hy_posix_print(FILE *out, const hy_posix_program *program) {
-    fprintf(out, "/* %s\n * gcc -o reproducer reproducer.c && ", program->finding);
+    fprintf(out, "/* %s\n%s * gcc -o reproducer reproducer.c && ", program->finding,
+        program->build ? program->build : "");
     if (program->library) fprintf(out, "LD_PRELOAD=%s ", program->library);
     fputs("./reproducer   # 1 or a signal: it is still so */\n", out);
     fputs(includes, out);

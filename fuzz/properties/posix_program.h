@@ -14,6 +14,7 @@ typedef struct hy_posix_program {
     unsigned rounds;         /* how often all calls are made */
     bool keeps_blocks;       /* those of a round are not freed before the next one */
     const char *library;     /* the file whose calls they are; NULL: the process's own */
+    const char *build;       /* how that is made, as lines of a comment; NULL: it is there */
     bool has_no_usable_size; /* all that is usable is what was asked for */
     bool counts_live;        /* the expression may ask how much is in blocks, by mallinfo2 */
     const char *finding;     /* what is wrong, for the comment and for what it prints */

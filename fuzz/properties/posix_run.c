@@ -91,6 +91,7 @@ static void print_program(const char *message, const char *is_wrong, bool before
                                .rounds = hy_fuzz_rounds,
                                .keeps_blocks = hy_fuzz_keeps_blocks,
                                .library = run.family->file,
+                               .build = run.family->build,
                                .has_no_usable_size = !run.family->usable_size,
                                .finding = message,
                                .wrong = is_wrong,

@@ -7,8 +7,9 @@
 /* The functions of a malloc library. malloc and free must be there; NULL: it has none such, and calls of it
  * are passed over; where there are no sized frees, free is called. */
 typedef struct hy_posix_family {
-    const char *name; /* for findings */
-    const char *file; /* that its malloc lies in, for reproducers; NULL: the process's own */
+    const char *name;  /* for findings */
+    const char *file;  /* that its malloc lies in, for reproducers; NULL: the process's own */
+    const char *build; /* likewise, lines of a comment that say how it is made; NULL: it is there */
     /* What it promises beyond the manuals. */
     bool keeps_errno;           /* also where a call succeeds */
     bool rounds_align;          /* memalign takes any alignment, and rounds it up to a power of two */
