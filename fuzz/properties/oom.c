@@ -15,6 +15,7 @@
 
 #define SWEPT_OPERATIONS_MAX 4000 /* of all runs of an input together */
 #define SYSTEM_OPERATIONS_MAX 500 /* the same where the system refuses, which costs more */
+#define LONG_OPERATIONS 64        /* of more, not all are run where the system refuses */
 #define RUN_OPERATIONS 20         /* what such a run costs beside its operations */
 
 static hy_history doubled;
@@ -77,17 +78,38 @@ static size_t calls_of_none(const hy_row *row, const hy_bytes_header *header) {
     return hy_os_tap_calls();
 }
 
+/* A number that differs where the histories do. */
+static size_t hash_of(const hy_history *history) {
+    uint64_t hash = history->count;
+    for (size_t i = 0; i < history->count; i++) {
+        const hy_op *op = &history->ops[i];
+        hash = (hash ^ op->size ^ (uint64_t)op->kind << 40 ^ (uint64_t)op->slot << 48) * 0x9E3779B97F4A7C15u;
+    }
+    return (size_t)(hash >> 32);
+}
+
 /* The same with each of so many calls of the system, alone and with all after it, but for those that every
- * history begins with; where these are too many, with some of them, from the first to the last. */
-static size_t sweep_system(
+ * history begins with; where these are too many, with some of them, from the first to the last. Histories
+ * that are much alike have others of them refused. */
+static size_t sweep_calls(
     const hy_row *row, const hy_bytes_header *header, const hy_history *history, size_t calls) {
     size_t first = calls == 0 ? 0 : calls_of_none(row, header), operations = 0;
     if (first >= calls) return 0;
     size_t affordable = SYSTEM_OPERATIONS_MAX / (history->count + RUN_OPERATIONS) + 1;
     size_t step = (2 * (calls - first) / affordable) | 1; /* odd: of both ways in turn */
-    for (size_t n = 2 * first; n < 2 * calls; n += step)
+    for (size_t n = 2 * first + hash_of(history) % step; n < 2 * calls; n += step)
         operations += interpret_refusing(row, header, history, n / 2, n % 2 == 0);
     return operations;
+}
+
+/* Of a long history a beginning: for the price of one of its runs, ten calls of that are refused. */
+static size_t sweep_system(
+    const hy_row *row, const hy_bytes_header *header, const hy_history *history, size_t calls) {
+    hy_history beginning = *history;
+    if (calls == 0 || history->count <= LONG_OPERATIONS) return sweep_calls(row, header, history, calls);
+    beginning.count = LONG_OPERATIONS >> hash_of(history) % 3;
+    size_t operations = hy_interpret(row, header, &beginning);
+    return operations + sweep_calls(row, header, &beginning, hy_os_tap_calls());
 }
 
 static size_t interpret(const hy_row *row, const hy_bytes_header *header, const hy_history *history) {
