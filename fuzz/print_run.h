@@ -7,6 +7,7 @@
 #ifndef HEAPYARD_FUZZ_PRINT_RUN_H
 #define HEAPYARD_FUZZ_PRINT_RUN_H
 
+#include "fuzz/minimise.h"
 #include "fuzz/properties.h"
 #include "fuzz/target.h"
 #include <stdio.h>
@@ -21,6 +22,10 @@ typedef struct hy_run_program {
 
 /* Whether a property's histories are printed so. */
 bool hy_run_program_is_for(const hy_property *property, const hy_row *row);
+
+/* Whether a finding of a row's own history is one that only the yard's files see, and no program that calls
+ * the row alone (print_c.h). */
+bool hy_run_program_is_needed(const hy_verdict *verdict);
 
 /* False: writing to the stream failed. O(operations). */
 bool hy_run_program_print(FILE *out, const hy_run_program *program);

@@ -94,10 +94,37 @@ static void others_are_printed_otherwise(void **state) {
     assert_true(hy_run_program_is_for(hy_property_find("oom"), row));
 }
 
+/* What the plain program looks for is shown by it; the rest by the yard's own files. */
+static void what_only_oracles_see_needs_the_yard(void **state) {
+    (void)state;
+    static const struct {
+        const char *key, *line;
+        bool is_needed;
+    } findings[] = {
+        {"finding: overlap", "finding: overlap: a block lies on another", false},
+        {"finding: content", "finding: content: a byte was changed", false},
+        {"finding: leak", "finding: leak: 8 bytes of the child", false},
+        {"finding: leak", "finding: leak: 4096 bytes of addresses are mapped after the end", true},
+        {"finding: alignment", "finding: alignment: block 9 was asked for at a multiple of 2^13", true},
+        {"finding: promise", "finding: promise: the child was asked", true},
+        {"finding: refusal", "finding: refusal: a refusal changed the bytes held", true},
+        {"finding: hoarded", "finding: hoarded: 9 bytes are held", true},
+        {"heapyard: hy_pool_free", "heapyard: hy_pool_free: not a block", false},
+        {"signal 11 (Segmentation fault)", "signal 11 (Segmentation fault)", false},
+    };
+    for (size_t i = 0; i < sizeof findings / sizeof findings[0]; i++) {
+        hy_verdict verdict = {0};
+        snprintf(verdict.key, sizeof verdict.key, "%s", findings[i].key);
+        snprintf(verdict.line, sizeof verdict.line, "%s", findings[i].line);
+        if (hy_run_program_is_needed(&verdict) != findings[i].is_needed) fail_msg("%s", findings[i].line);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_printed_run_is_built_by_gcc_alone),
         cmocka_unit_test(so_is_one_of_bytes_that_are_no_history),
+        cmocka_unit_test(what_only_oracles_see_needs_the_yard),
         cmocka_unit_test(others_are_printed_otherwise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -288,23 +288,6 @@ static bool write_seed(const char *path, const hy_case *failing, const hy_verdic
     return fclose(out) == 0;
 }
 
-/* Whether a program that calls the row alone shows it: it keeps a model of the blocks, looks at statistics,
- * and has a child that bumps. The rest only the yard's own files see. */
-static bool is_seen_alone(const hy_verdict *verdict) {
-    static const char *const kinds[] = {
-        "overlap", "contents", "zero", "liveness", "leak", "account", "footprint"};
-    static const char *const unseen[] = {"addresses are mapped", "heap are held", "gave up", "used up",
-        "to grow into", "were counted", "are told of"};
-    static const char finding[] = "finding: ";
-    if (strncmp(verdict->key, finding, sizeof finding - 1) != 0) return true; /* what ends any program */
-    bool seen = false;
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        seen = seen || strcmp(verdict->key + sizeof finding - 1, kinds[i]) == 0;
-    for (size_t i = 0; i < sizeof unseen / sizeof unseen[0]; i++)
-        seen = seen && !strstr(verdict->line, unseen[i]);
-    return seen;
-}
-
 static int minimise_case(const arguments *given, const hy_target *target, const hy_input *input) {
     hy_case failing = {
         .row = target->property->history_row(target->row), .interpret = target->property->interpret};
@@ -323,7 +306,7 @@ static int minimise_case(const arguments *given, const hy_target *target, const 
     size_t before = failing.history.count;
     hy_case_minimise(&failing, &verdict, MINIMISE_ATTEMPTS);
     fprintf(stderr, "%s\n%zu operations of %zu show it\n", verdict.line, failing.history.count, before);
-    bool judged = !is_seen_alone(&verdict) && target->row && !target->row->origin;
+    bool judged = hy_run_program_is_needed(&verdict) && target->row && !target->row->origin;
     bool written = judged || hy_run_program_is_for(target->property, target->row)
                        ? write_run(given->c, &failing, target, &verdict)
                        : write_c(given->c, &failing, target->property->row_source, &verdict);

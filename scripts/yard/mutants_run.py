@@ -24,7 +24,7 @@ RESULTS = OUT / "results.jsonl"
 REPLAY_SECONDS = 20  # of one row's corpus, else it hangs
 TEST_SECONDS = 120
 THREADS_SECONDS = 4  # of one row
-GLANCE = 2000  # executions of a first look: three quarters of what is found needs no more
+GLANCE = 2000  # executions of a first look: most of what is found needs no more
 WAYS = ("corpus", "fuzz", "threads", "tests")
 ALONE = "alone"  # the corpus once more, without the oracle that told
 # What an empty corpus has: libFuzzer gives up where its own empty input reaches no instrumented code.

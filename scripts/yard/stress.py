@@ -74,9 +74,10 @@ def shares(rows, seconds, first):
 
 
 def _changed(rows):
-    cells = {fuzzing.Cell(PROPERTY, row, None).name: row for row in rows}
+    cells = [fuzzing.Cell(PROPERTY, row, None) for row in rows]
     changed, _ = changes.files()
-    return [cells[name] for name in changes.concerned([fuzzing.Cell(PROPERTY, row, None) for row in rows], changed)] if changed else []
+    names = changes.concerned(cells, changed) if changed else []
+    return [cell.row for cell in cells if cell.name in names]
 
 
 def run(allocators, seconds, chance=0, alone=False):
