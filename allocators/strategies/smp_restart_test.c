@@ -58,6 +58,33 @@ static void pages_of_an_earlier_heap_read_as_zero(void **unused) {
     hy_smp_deinit(&heap);
 }
 
+static bool is_zero_behind(const hy_smp_array *array, size_t used) {
+    const char *bytes = (const char *)array->base;
+    for (size_t i = used; i < array->accessible; i++) {
+        if (bytes[i] != 0) return false;
+    }
+    return true;
+}
+
+/* What a heap has written of its own records, too: the next one may have fewer of them. */
+static void records_of_an_earlier_heap_read_as_zero(void **unused) {
+    (void)unused;
+    static hy_smp_heap heap;
+    char *blocks[BLOCKS];
+    fill_heap(&heap, 3, blocks);
+    uint32_t pages = heap.core->frontier, slabs = heap.core->slab_next;
+    hy_smp_deinit(&heap);
+    assert_int_equal(hy_smp_init(&heap), HY_OK);
+    assert_non_null(hy_smp_heap_alloc(&heap, 16, HY_ALIGN_8));
+    const hy_smp_core *core = heap.core;
+    assert_true(core->frontier < pages && core->slab_next < slabs);
+    assert_true(is_zero_behind(&core->page_array, core->frontier * sizeof(hy_smp_page)));
+    assert_true(is_zero_behind(&core->slab_array, core->slab_next * sizeof(hy_smp_slab)));
+    assert_true(is_zero_behind(&core->class_array, core->frontier));
+    assert_true(is_zero_behind(&core->metadata_array, core->metadata_next - core->metadata_array.base));
+    hy_smp_deinit(&heap);
+}
+
 static void nobody_may_touch_what_a_heap_had(void **unused) {
     (void)unused;
     static hy_smp_heap heap;
@@ -138,6 +165,7 @@ int main(void) {
 #if HY_SMP_KEEPS
         cmocka_unit_test(the_same_calls_get_the_same_addresses),
         cmocka_unit_test(pages_of_an_earlier_heap_read_as_zero),
+        cmocka_unit_test(records_of_an_earlier_heap_read_as_zero),
         cmocka_unit_test(nobody_may_touch_what_a_heap_had),
         cmocka_unit_test(two_heaps_at_once_have_one_each),
         cmocka_unit_test(what_has_lost_pages_serves_no_more),
